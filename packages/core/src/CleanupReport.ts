@@ -1,0 +1,176 @@
+/**
+ * What happened to each resource of a close of many: one record each, totals, and a table for people. Immutable data;
+ * a record of a cleanup still running when the report was taken stays so, even if it ends later.
+ */
+import type { Schema } from "effect"
+import * as CleanupError from "./CleanupError.js"
+import type { CleanupPriority } from "./CleanupPriority.js"
+import * as Schemas from "./internal/Schemas.js"
+import * as Wording from "./internal/Wording.js"
+import type { ResourceId } from "./ResourceId.js"
+
+/** How a resource can end; each ends in exactly one of them. */
+export type Outcome = "cleaned" | "recovered" | "failed" | "abandoned" | "disarmed"
+
+/** What set a cleanup off. */
+export type Trigger =
+  | "scope"
+  | "cleanup"
+  | "cascade"
+  | "scheduled"
+  | "background"
+  | "forced"
+  | "shutdown"
+  | "leaked"
+  | "retried"
+  | "acquire"
+
+/** The course of one cleanup. */
+export interface CleanupRecord {
+  /** In which order they were started, from 1. */
+  readonly order: number
+  readonly id: ResourceId
+  readonly typeName: string
+  readonly priority: CleanupPriority
+  /** `running`: its cleanup had not ended; `acquiring`: there was nothing to clean up yet. */
+  readonly outcome: Outcome | "running" | "acquiring"
+  readonly attempts: number
+  /** From being asked for until it was started. */
+  readonly waitMillis: number
+  readonly runMillis: number
+  readonly trigger: Trigger
+  /** Started out of its order because the deadline was near. */
+  readonly forced: boolean
+  readonly usedFallback: boolean
+  readonly error?: CleanupError.CleanupError<unknown>
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+}
+
+/** How many records have each outcome, and how many are otherwise worth knowing. */
+export type Totals = { readonly [O in Outcome]: number } & {
+  readonly total: number
+  readonly stillRunning: number
+  readonly stillAcquiring: number
+  readonly forced: number
+}
+
+/** What became of all of them. */
+export interface CleanupReport {
+  /** In the order they were started. */
+  readonly records: ReadonlyArray<CleanupRecord>
+  readonly totals: Totals
+  readonly durationMillis: number
+  /** How long it was allowed to take; may be `Infinity`. */
+  readonly deadlineMillis: number
+  readonly deadlineReached: boolean
+}
+
+/**
+ * A report of records in any order: they are sorted, and counted.
+ *
+ * ```ts
+ * import { CleanupReport, ResourceId } from "@patinox/core"
+ *
+ * const report = CleanupReport.make({
+ *   records: [{
+ *     order: 1,
+ *     id: ResourceId.sequential().next(),
+ *     typeName: "Database",
+ *     priority: "High",
+ *     outcome: "cleaned",
+ *     attempts: 1,
+ *     waitMillis: 0,
+ *     runMillis: 12,
+ *     trigger: "shutdown",
+ *     forced: false,
+ *     usedFallback: false,
+ *     startedAt: 0
+ *   }],
+ *   durationMillis: 12,
+ *   deadlineMillis: 25_000,
+ *   deadlineReached: false
+ * })
+ * console.log(CleanupReport.summary(report)) // => 1 resource in 12 ms (deadline 25 s): 1 cleaned
+ * console.log(CleanupReport.isClean(report)) // => true
+ * ```
+ */
+export const make = (report: Omit<CleanupReport, "totals">): CleanupReport => {
+  const records = [...report.records].sort((a, b) => a.order - b.order)
+  const having = (outcome: CleanupRecord["outcome"]) => records.filter((record) => record.outcome === outcome).length
+  return {
+    ...report,
+    records,
+    totals: {
+      total: records.length,
+      cleaned: having("cleaned"),
+      recovered: having("recovered"),
+      failed: having("failed"),
+      abandoned: having("abandoned"),
+      disarmed: having("disarmed"),
+      stillRunning: having("running"),
+      stillAcquiring: having("acquiring"),
+      forced: records.filter((record) => record.forced).length
+    }
+  }
+}
+
+/** Whether everything was let go of in time: nothing failed, was abandoned or is left, and the deadline was kept. */
+export const isClean = ({ deadlineReached, totals }: CleanupReport): boolean =>
+  !deadlineReached && totals.failed + totals.abandoned + totals.stillRunning + totals.stillAcquiring === 0
+
+/** One line: how many, how long, and every total that is not 0. */
+export const summary = ({ deadlineMillis, deadlineReached, durationMillis, totals }: CleanupReport): string => {
+  const parts = ([
+    ["cleaned", totals.cleaned],
+    ["recovered", totals.recovered],
+    ["failed", totals.failed],
+    ["abandoned", totals.abandoned],
+    ["disarmed", totals.disarmed],
+    ["still running", totals.stillRunning],
+    ["still acquiring", totals.stillAcquiring],
+    ["forced", totals.forced]
+  ] as const).filter(([, n]) => n > 0).map(([name, n]) => `${n} ${name}`)
+  return `${Wording.count(totals.total, "resource")} in ${Wording.duration(durationMillis)} (${
+    deadlineMillis === Infinity ? "no deadline" : `deadline ${Wording.duration(deadlineMillis)}`
+  }${deadlineReached ? " reached" : ""})${parts.length > 0 ? `: ${parts.join(", ")}` : ""}`
+}
+
+// In columns of a terminal: wide scripts and emoji take two, marks that join what is before them none.
+const narrowed = /[\p{M}\p{Cf}]/gu
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/gu
+const width = (text: string) => [...text.replace(narrowed, "").replace(wide, "##")].length
+
+/** The report as a table in plain text, one row a record, and the summary below. */
+export const render = (report: CleanupReport): string => {
+  const rows = report.records.map((record) => [
+    String(record.order),
+    record.priority,
+    Wording.line(record.typeName),
+    record.outcome + (record.usedFallback ? " (fallback)" : ""),
+    String(record.attempts),
+    Wording.duration(record.waitMillis),
+    Wording.duration(record.runMillis),
+    record.trigger + (record.forced ? " (forced)" : ""),
+    record.error === undefined ? "" : Wording.line(record.error.message)
+  ])
+  const table = [["#", "priority", "type", "outcome", "attempts", "wait", "run", "trigger", "error"], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => width(row[column]!))))
+  const numeric = [0, 4, 5, 6]
+  const lines = table.map((row) =>
+    row.map((cell, column) => {
+      const padding = " ".repeat(widths[column]! - width(cell))
+      return numeric.includes(column) ? padding + cell : cell + padding
+    }).join("  ").trimEnd()
+  )
+  return [...(rows.length > 0 ? lines : []), summary(report)].join("\n")
+}
+
+/** The JSON form of a report. */
+export type Encoded = Schemas.CleanupReportEncoded
+
+/** A report as JSON and back; its errors as `CleanupError.schema(Schema.Defect)` keeps them, messages included. */
+export const schema: Schema.Schema<CleanupReport, Encoded> = /* @__PURE__ */ Schemas.cleanupReport(
+  CleanupError.schema
+)

@@ -1,0 +1,472 @@
+/**
+ * One cleanup of one resource, from the moment it is decided to its outcome: dependents first, then borrowers, then
+ * attempts, pauses and fallback inside one time limit. Each part of the user's code runs in a fiber of its own and is
+ * only ever waited for; what does not stop is let go. Decisions are those of `Recovery`.
+ */
+import { Cause, Effect, Exit } from "effect"
+import * as CleanupError from "../CleanupError.js"
+import type { CleanupRecord, Trigger } from "../CleanupReport.js"
+import { defaultRetry } from "../RecoveryPolicy.js"
+import type { ResourceEvent } from "../ResourceEvent.js"
+import type { Deadline } from "./Deadlines.js"
+import type { Entry } from "./Entry.js"
+import * as Recovery from "./Recovery.js"
+import * as Seam from "./Seam.js"
+import type { Timers } from "./Timers.js"
+import * as Tracing from "./Tracing.js"
+
+/** What a run needs of the registry. */
+export interface RunHost {
+  readonly timers: Timers
+  readonly slowAfter: number
+  readonly observed: boolean
+  nextOrder(): number
+  emit(event: ResourceEvent): void
+  wallMillis(): number
+  runStarted(run: CleanupRun): void
+  runSlow(run: CleanupRun): void
+  runEnded(run: CleanupRun): void
+  runAbandonedAttempt(run: CleanupRun): void
+  runFinishedLate(run: CleanupRun): void
+}
+
+type Phase =
+  | "dependents"
+  | "borrowers"
+  | "attempt"
+  | "stopping"
+  | "step"
+  | "pause"
+  | "fallback"
+  | "stoppingFallback"
+  | "done"
+
+type RunFiber = ReturnType<typeof Seam.forkNow<Exit.Exit<unknown, unknown>>>
+type ReleaseError = CleanupError.ReleaseError<unknown>
+
+export class CleanupRun implements Deadline {
+  // As a `Deadline`: when something of this run is due next.
+  index = -1
+  at = Infinity
+
+  phase: Phase = "dependents"
+  order = -1
+  attempts = 0
+  forced = false
+  usedFallback = false
+  /** Holds one of the registry's slots. */
+  slot = false
+  slow = false
+  error: ReleaseError | undefined = undefined
+  outcome: "cleaned" | "recovered" | "failed" | "abandoned" | undefined = undefined
+  /** What an attempt that did not stop in time is doing now. */
+  orphan: "none" | "running" | "succeeded" | "failed" = "none"
+  /** When the release started, and ended; monotonic. */
+  startedAt = -1
+  endedAt = -1
+  startedWall = 0
+  /** Whose ends this one waits for, to see a circle before it closes. */
+  blockedOn: Set<Entry> | undefined = undefined
+
+  private pending = 0
+  private phaseEnd = Infinity
+  private deadline = Infinity
+  private slowAt = Infinity
+  private window: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
+  private fiber: RunFiber | undefined = undefined
+  private orphans: Set<RunFiber> | undefined = undefined
+  private step: unknown = undefined
+  private readonly limits: Recovery.Limits
+
+  constructor(
+    readonly entry: Entry,
+    readonly trigger: Trigger,
+    readonly exit: Exit.Exit<unknown, unknown>,
+    private readonly host: RunHost,
+    /** The fiber that asked for it: its own borrows are not waited for. */
+    private readonly askedBy: number,
+    readonly requestedAt: number
+  ) {
+    const { settings } = entry
+    this.limits = {
+      timeout: settings.timeout,
+      attemptTimeout: settings.attemptTimeout,
+      hasFallback: settings.recovery.fallback !== undefined
+    }
+  }
+
+  get isDone(): boolean {
+    return this.phase === "done"
+  }
+
+  get hasStarted(): boolean {
+    return this.order !== -1
+  }
+
+  record(): CleanupRecord {
+    const now = this.isDone ? this.endedAt : this.host.timers.now()
+    const started = this.hasStarted ? this.startedAt : now
+    return {
+      order: this.order,
+      id: this.entry.id,
+      typeName: this.entry.typeName,
+      priority: this.entry.settings.priority,
+      outcome: this.outcome ?? "running",
+      attempts: this.attempts,
+      waitMillis: Math.max(0, started - this.requestedAt),
+      runMillis: Math.max(0, now - started),
+      trigger: this.trigger,
+      forced: this.forced,
+      usedFallback: this.usedFallback,
+      startedAt: this.startedWall,
+      ...(this.error === undefined || this.outcome === "cleaned" ? undefined : { error: this.error })
+    }
+  }
+
+  // --- before the release --------------------------------------------------------------------------------------------
+
+  /** Does not start before `other` has ended. */
+  waitFor(other: CleanupRun): void {
+    this.pending++
+    this.block(other.entry)
+    other.entry.watch(() => {
+      this.unblock(other.entry)
+      this.pending--
+      this.begin()
+    })
+  }
+
+  block(on: Entry): void {
+    ;(this.blockedOn ??= new Set()).add(on)
+  }
+
+  unblock(on: Entry): void {
+    this.blockedOn?.delete(on)
+  }
+
+  /** Starts the release, unless dependents or borrowers are still there. */
+  begin(): void {
+    if (this.phase !== "dependents" && this.phase !== "borrowers") return
+    this.watchSlowness()
+    if (!this.forced) {
+      if (this.pending > 0) {
+        this.schedule(Infinity)
+        return
+      }
+      if (this.awaitsHolders()) {
+        if (this.phase === "dependents") {
+          // Borrowers get what the limit leaves after one attempt; then the release runs beside them.
+          const now = this.host.timers.now()
+          this.window = Recovery.window(now, this.limits, this.deadline)
+          this.phase = "borrowers"
+          this.phaseEnd = Math.max(now, this.window.attemptsEnd - this.limits.attemptTimeout)
+        }
+        this.schedule(this.phaseEnd)
+        return
+      }
+    }
+    this.startRelease()
+  }
+
+  holderLeft(): void {
+    if (this.phase === "borrowers") this.begin()
+  }
+
+  private awaitsHolders(): boolean {
+    const holders = this.entry.holders
+    if (holders === undefined) return false
+    for (const holder of holders) if (holder.fiberId !== this.askedBy) return true
+    return false
+  }
+
+  /** Starts now whatever it waits for: a deadline is near. */
+  force(): void {
+    if (this.hasStarted || this.isDone) return
+    this.forced = true
+    this.begin()
+  }
+
+  /** Must be over by then, too. */
+  limitTo(deadline: number): void {
+    if (this.isDone || deadline >= this.deadline) return
+    this.deadline = deadline
+    if (this.phase === "dependents") return
+    const now = this.host.timers.now()
+    this.window = Recovery.clip(now, this.window, this.limits, deadline)
+    switch (this.phase) {
+      case "fallback":
+        this.phaseEnd = Math.min(this.phaseEnd, this.window.end)
+        break
+      default:
+        this.phaseEnd = Math.min(this.phaseEnd, this.window.attemptsEnd)
+    }
+    this.schedule(this.phaseEnd)
+  }
+
+  private startRelease(): void {
+    const { host } = this
+    const now = host.timers.now()
+    this.order = host.nextOrder()
+    this.startedAt = now
+    this.startedWall = host.wallMillis()
+    // Time spent on borrowers counts: the window was opened when the wait began.
+    if (this.phase === "dependents") this.window = Recovery.window(now, this.limits, this.deadline)
+    host.runStarted(this)
+    this.attempt()
+  }
+
+  // --- the release ---------------------------------------------------------------------------------------------------
+
+  private attempt(): void {
+    const { entry } = this
+    this.attempts++
+    this.phase = "attempt"
+    const release = Effect.suspend(() => entry.release(entry.value, this.exit))
+    const traced = entry.acquireSpan === undefined ? release : Tracing.cleanup(entry, this.attempts, release)
+    this.fork(entry.settings.interruptible ? Effect.interruptible(traced) : traced, (exit) => this.attemptEnded(exit))
+    if (this.phase === "attempt") {
+      this.phaseEnd = Recovery.attemptEnd(this.host.timers.now(), this.limits, this.window)
+      this.schedule(this.phaseEnd)
+    }
+  }
+
+  private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
+    const fiber = Seam.forkNow(Seam.exitOf(effect), this.entry.origin, { cleanup: this })
+    const done = Seam.poll(fiber)
+    if (done !== undefined) return onEnd(Exit.flatten(done))
+    this.fiber = fiber
+    Seam.observe(fiber, (exit) => {
+      if (this.fiber === fiber) {
+        this.fiber = undefined
+        onEnd(Exit.flatten(exit))
+      } else if (this.orphans?.delete(fiber) === true) {
+        this.orphanEnded(Exit.flatten(exit))
+      }
+    })
+  }
+
+  private attemptEnded(exit: Exit.Exit<unknown, unknown>): void {
+    if (Exit.isSuccess(exit)) return this.end(this.attempts === 1 ? "cleaned" : "recovered")
+    const { entry } = this
+    this.failed(
+      this.phase === "stopping" && Cause.isInterruptedOnly(exit.cause)
+        ? this.timeoutError(true)
+        : new CleanupError.CleanupFailed<unknown>({
+          id: entry.id,
+          typeName: entry.typeName,
+          cause: exit.cause,
+          attempts: this.attempts
+        }),
+      true
+    )
+  }
+
+  private timeoutError(stopped: boolean): CleanupError.CleanupTimeout {
+    return new CleanupError.CleanupTimeout({
+      id: this.entry.id,
+      typeName: this.entry.typeName,
+      limitMillis: Math.round(
+        stopped ? this.host.timers.now() - this.startedAt : Math.min(this.limits.timeout, this.window.end - this.startedAt)
+      ),
+      stopped,
+      attempts: this.attempts
+    })
+  }
+
+  private failed(error: ReleaseError, stopped: boolean): void {
+    this.error = error
+    let strategy: CleanupError.RecoveryStrategy
+    try {
+      strategy = (this.entry.settings.recovery.strategy ?? CleanupError.recoveryStrategy)(error)
+    } catch {
+      // A strategy that throws has no answer; the error it was asked about stays the one that counts.
+      strategy = "Fail"
+    }
+    switch (Recovery.afterError(strategy, stopped, this.limits.hasFallback)) {
+      case "Step":
+        return this.askSchedule(error)
+      case "Fallback":
+        return this.fallBack(error)
+      case "GiveUp":
+        return this.giveUp()
+    }
+  }
+
+  private askSchedule(error: ReleaseError): void {
+    const schedule = this.entry.settings.recovery.retry ?? defaultRetry
+    if (this.attempts === 1) this.step = Seam.initialStep(schedule)
+    this.phase = "step"
+    this.fork(
+      Effect.interruptible(Seam.stepSchedule(schedule, this.host.wallMillis(), error, this.step)),
+      (exit) => {
+        // A schedule that fails has no further step.
+        const step = Exit.isSuccess(exit) ? exit.value as Seam.Step : { state: undefined, delay: undefined }
+        this.step = step.state
+        this.afterStep(step.delay, error)
+      }
+    )
+    if (this.phase === "step") this.schedule(this.phaseEnd = this.window.attemptsEnd)
+  }
+
+  private afterStep(delay: number | undefined, error: ReleaseError): void {
+    const { host } = this
+    const next = Recovery.afterStep(delay, host.timers.now(), this.window, this.limits.hasFallback)
+    switch (next._tag) {
+      case "Fallback":
+        return this.fallBack(error)
+      case "GiveUp":
+        return this.giveUp()
+      case "Pause": {
+        if (host.observed) {
+          host.emit({
+            _tag: "Retried",
+            ...this.subject(),
+            attempt: this.attempts + 1,
+            delayMillis: delay!,
+            error
+          })
+        }
+        this.phase = "pause"
+        // A retry without a pause that never goes asynchronous must neither fill the stack nor keep others from running.
+        if (delay === 0) return this.attempts % 16 === 0 ? this.letOthersRun() : this.attempt()
+        this.schedule(this.phaseEnd = next.until)
+      }
+    }
+  }
+
+  private fallBack(error: ReleaseError): void {
+    const { entry, host } = this
+    this.phase = "fallback"
+    this.usedFallback = true
+    if (host.observed) host.emit({ _tag: "FellBack", ...this.subject(), error })
+    this.fork(
+      Effect.suspend(() => entry.settings.recovery.fallback!(entry.value, error)),
+      (exit) => Exit.isSuccess(exit) ? this.end("recovered") : this.giveUp()
+    )
+    if (this.phase === "fallback") this.schedule(this.phaseEnd = this.window.end)
+  }
+
+  /** Nothing is left to try; a fallback that was tried has failed. */
+  private giveUp(fallbackRuns = false): void {
+    this.end(Recovery.afterFallbackFailed(this.orphan === "none" ? "failed" : this.orphan, fallbackRuns))
+  }
+
+  // --- time ----------------------------------------------------------------------------------------------------------
+
+  private watchSlowness(): void {
+    if (this.slowAt === Infinity) this.slowAt = this.host.timers.now() + this.host.slowAfter
+  }
+
+  private schedule(at: number): void {
+    this.host.timers.set(this, this.slow ? at : Math.min(at, this.slowAt))
+  }
+
+  readonly onDue = (): void => {
+    const now = this.host.timers.now()
+    if (!this.slow && now >= this.slowAt - 0.5) {
+      this.slow = true
+      this.host.runSlow(this)
+    }
+    if (now < this.phaseEnd - 0.5) {
+      this.schedule(this.phaseEnd)
+      return
+    }
+    switch (this.phase) {
+      case "borrowers":
+        return this.force()
+      case "pause":
+        return this.attempt()
+      case "attempt": {
+        this.phase = "stopping"
+        this.phaseEnd = this.window.attemptsEnd
+        Seam.interruptLater(this.fiber!)
+        if (this.phaseEnd > now + 0.5) this.schedule(this.phaseEnd)
+        else this.letStop(() => this.abandonAttempt())
+        return
+      }
+      case "stopping":
+        return this.letStop(() => this.abandonAttempt())
+      case "step": {
+        Seam.interruptLater(this.fiber!)
+        this.fiber = undefined
+        return this.afterStep(undefined, this.error!)
+      }
+      case "fallback": {
+        this.phase = "stoppingFallback"
+        Seam.interruptLater(this.fiber!)
+        return this.letStop(() => {
+          this.orphanFiber()
+          this.giveUp(true)
+        })
+      }
+      default:
+        return
+    }
+  }
+
+  private letOthersRun(): void {
+    Seam.afterTurns(this.entry.origin, () => {
+      if (this.phase === "pause") this.attempt()
+    })
+  }
+
+  /** A fiber that was interrupted needs a few turns to end; what has not by then will not stop in time. */
+  private letStop(otherwise: () => void): void {
+    const fiber = this.fiber
+    Seam.afterTurns(this.entry.origin, () => {
+      if (this.fiber === fiber && fiber !== undefined) otherwise()
+    })
+  }
+
+  private orphanFiber(): void {
+    ;(this.orphans ??= new Set()).add(this.fiber!)
+    this.fiber = undefined
+    this.host.runAbandonedAttempt(this)
+  }
+
+  private abandonAttempt(): void {
+    this.orphan = "running"
+    this.orphanFiber()
+    this.failed(this.timeoutError(false), false)
+  }
+
+  private orphanEnded(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.orphan === "running") this.orphan = Exit.isSuccess(exit) ? "succeeded" : "failed"
+    if (this.orphans!.size === 0) this.host.runFinishedLate(this)
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------------
+
+  private end(outcome: "cleaned" | "recovered" | "failed" | "abandoned"): void {
+    this.phase = "done"
+    this.outcome = outcome
+    this.endedAt = this.host.timers.now()
+    this.host.timers.clear(this)
+    this.blockedOn = undefined
+    this.host.runEnded(this)
+  }
+
+  private subject() {
+    const { entry } = this
+    return {
+      at: this.host.wallMillis(),
+      id: entry.id,
+      typeName: entry.typeName,
+      priority: entry.settings.priority
+    }
+  }
+}
+
+/** Whether `run` waits, over any number of steps, for `target`. */
+export const waitsFor = (run: CleanupRun, target: CleanupRun): boolean => {
+  const seen = new Set<CleanupRun>()
+  const stack = [run]
+  for (;;) {
+    const next = stack.pop()
+    if (next === undefined) return false
+    if (next === target) return true
+    if (seen.has(next)) continue
+    seen.add(next)
+    for (const entry of next.blockedOn ?? []) if (entry.run !== undefined) stack.push(entry.run)
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Hands events to the monitor and to the subscribers of `events`, in order. The monitor's effect is started at once; while
+ * it runs on, later events wait in a bounded buffer; one that exceeds its time is let go. Nothing it does reaches a cleanup.
+ */
+import { Effect, Queue, type Scope, Stream } from "effect"
+import type { ResourceEvent } from "../ResourceEvent.js"
+import * as Deadlines from "./Deadlines.js"
+import * as Seam from "./Seam.js"
+import type { Timers } from "./Timers.js"
+
+export type Listener = (event: ResourceEvent) => Effect.Effect<unknown, unknown>
+
+/** How many events wait for a slow monitor, or a slow subscriber; beyond that the oldest are dropped. */
+const bufferSize = 4_096
+/** How long a monitor may take over one event. */
+const listenerLimit = 1_000
+
+export class EventBus {
+  /** Events that a slow monitor did not see. */
+  dropped = 0
+  private closed = false
+  private readonly subscribers = new Set<Queue.Queue<ResourceEvent>>()
+  private readonly buffer: Array<ResourceEvent> = []
+  private current: ReturnType<typeof Seam.forkNow> | undefined = undefined
+  private delivering = false
+  private drained: Array<() => void> = []
+  private readonly limit = Deadlines.make(() => this.letGo())
+
+  constructor(
+    private readonly listener: Listener | undefined,
+    private readonly timers: Timers,
+    private readonly origin: Seam.Origin
+  ) {}
+
+  get observed(): boolean {
+    return this.listener !== undefined || this.subscribers.size > 0
+  }
+
+  emit(event: ResourceEvent): void {
+    for (const queue of this.subscribers) Seam.offerNow(queue, event)
+    if (this.listener === undefined) return
+    if (this.buffer.length >= bufferSize) {
+      this.buffer.shift()
+      this.dropped++
+    }
+    this.buffer.push(event)
+    this.deliver()
+  }
+
+  /** Delivers what it can without waiting. */
+  private deliver(): void {
+    if (this.delivering) return
+    this.delivering = true
+    while (this.current === undefined && this.buffer.length > 0) {
+      const event = this.buffer.shift()!
+      const fiber = Seam.forkNow(
+        Effect.exit(Effect.interruptible(Effect.suspend(() => this.listener!(event)))),
+        this.origin
+      )
+      if (Seam.poll(fiber) !== undefined) continue
+      this.current = fiber
+      this.timers.set(this.limit, this.timers.now() + listenerLimit)
+      Seam.observe(fiber, () => {
+        if (this.current === fiber) this.next()
+      })
+    }
+    this.delivering = false
+    if (this.current === undefined && this.drained.length > 0) {
+      const waiters = this.drained
+      this.drained = []
+      for (const resume of waiters) resume()
+    }
+  }
+
+  private next(): void {
+    this.current = undefined
+    this.timers.clear(this.limit)
+    this.deliver()
+  }
+
+  private letGo(): void {
+    if (this.current !== undefined) Seam.interruptLater(this.current)
+    this.dropped++
+    this.next()
+  }
+
+  /** Waits until the monitor has seen everything, for the time that one event may take at most. */
+  readonly flush: Effect.Effect<void> = Effect.async<void>((resume) => {
+    if (this.current === undefined && this.buffer.length === 0) return resume(Effect.void)
+    const giveUp = Deadlines.make(() => {
+      this.buffer.length = 0
+      resume(Effect.void)
+    })
+    this.timers.set(giveUp, this.timers.now() + listenerLimit)
+    this.drained.push(() => {
+      this.timers.clear(giveUp)
+      resume(Effect.void)
+    })
+  })
+
+  /** Ends with the registry's last event. */
+  readonly stream: Stream.Stream<ResourceEvent> = Stream.unwrapScoped(
+    Effect.map(
+      Effect.suspend((): Effect.Effect<Queue.Queue<ResourceEvent> | undefined, never, Scope.Scope> =>
+        this.closed ? Effect.succeed(undefined) : Effect.acquireRelease(
+          Effect.tap(Queue.sliding<ResourceEvent>(bufferSize), (queue) => Effect.sync(() => this.subscribers.add(queue))),
+          (queue) => Effect.andThen(Effect.sync(() => this.subscribers.delete(queue)), Queue.shutdown(queue))
+        )
+      ),
+      (queue) =>
+        queue === undefined
+          ? Stream.empty
+          : Stream.takeUntil(Stream.fromQueue(queue), (event) => event._tag === "Closed")
+    )
+  )
+
+  close(): void {
+    this.closed = true
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What the registry logs, with the log settings of whoever acquired the resource. Written in the caller's turn, so that a
+ * failure inside a finalizer is in the log before the scope goes on: nothing above it would tell.
+ */
+import { Effect } from "effect"
+import * as CleanupReport from "../CleanupReport.js"
+import type { CleanupRun } from "./CleanupRun.js"
+import type { Entry } from "./Entry.js"
+import * as Seam from "./Seam.js"
+import * as Wording from "./Wording.js"
+
+const write = (entry: Entry, line: Effect.Effect<void>): void => {
+  Seam.forkNow(
+    // A logger that throws must not reach the cleanup.
+    Effect.exit(Effect.annotateLogs(line, {
+      "patinox.resource.id": entry.id,
+      "patinox.resource.type": entry.typeName
+    })),
+    entry.origin
+  )
+}
+
+export const failed = (run: CleanupRun): void => {
+  const { entry, error } = run
+  const message = `Cleanup of ${entry.typeName} ${run.outcome}: ${error?.message ?? ""}`
+  write(
+    entry,
+    error?._tag === "CleanupFailed" ? Effect.logError(message, error.cause) : Effect.logError(message)
+  )
+}
+
+export const slow = (run: CleanupRun, slowAfter: number): void =>
+  write(
+    run.entry,
+    Effect.logWarning(`Cleanup of ${run.entry.typeName} is slow: it has not ended after ${Wording.duration(slowAfter)}`)
+  )
+
+export const leakSuspected = (entry: Entry, ageMillis: number, stack: string | undefined): void =>
+  write(
+    entry,
+    Effect.logWarning(
+      `${entry.typeName} may be leaked: it has been live for ${Wording.duration(ageMillis)}${
+        stack === undefined ? "" : `\nacquired\n${stack}`
+      }`
+    )
+  )
+
+export const leakResolved = (entry: Entry, ageMillis: number): void =>
+  write(
+    entry,
+    Effect.logInfo(`${entry.typeName} was not leaked: it ended after ${Wording.duration(ageMillis)} (${entry.state})`)
+  )
+
+/** The registry's layer closes while guards of open scopes are live. */
+export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<void> => {
+  const shown = entries.slice(0, 10).map((entry) => `${entry.typeName} (${entry.id})`)
+  const more = entries.length - shown.length
+  return Effect.logWarning(
+    `The resource registry closes under ${Wording.count(entries.length, "guard")} whose scope is still open: ${
+      shown.join(", ")
+    }${more > 0 ? ` and ${more} more` : ""}. They are cleaned up now. Provide the registry once, at the top, so that it closes last.`
+  )
+}
+
+export const secondRegistry: Effect.Effect<void> = Effect.logWarning(
+  "A second resource registry is built inside another one. Each knows only its own resources, and they shut down apart: " +
+    "provide the registry once, at the top."
+)
+
+export const notClean = (report: CleanupReport.CleanupReport): Effect.Effect<void> =>
+  Effect.logWarning(`Resource registry shut down: ${CleanupReport.summary(report)}`)

@@ -1,0 +1,164 @@
+/**
+ * Options of guards and of the registry: defaults, and what is allowed. Pure: bad input comes back as a `Validation` that
+ * names the option, the value and the range, before anything is acquired.
+ */
+import { Duration, Option } from "effect"
+import * as CleanupPriority from "../CleanupPriority.js"
+import { invalidOption, Validation } from "../PatinoxError.js"
+import * as RecoveryPolicy from "../RecoveryPolicy.js"
+import type { Capture } from "./CallSite.js"
+import type { AnyPolicy, Settings } from "./Entry.js"
+
+/** A check gives back what it found, or the error. */
+type Checked<A> = A | Validation
+
+const failed = (value: unknown): value is Validation => value instanceof Validation
+
+export const checkDuration = (option: string, value: unknown): Checked<number> => {
+  const millis = Option.match(Duration.decodeUnknown(value), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+  return millis > 0 ? millis : invalidOption(option, value, "a duration above 0, or Duration.infinity")
+}
+
+export const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+    ? value as number
+    : invalidOption(option, value, `an integer from ${min} to ${max}`)
+
+export const checkOneOf = <A extends string>(option: string, value: unknown, allowed: ReadonlyArray<A>): Checked<A> =>
+  allowed.includes(value as A) ? value as A : invalidOption(option, value, `one of ${allowed.join(", ")}`)
+
+// --- the registry ---------------------------------------------------------------------------------------------------
+
+/** Options of the registry, as a user gives them. */
+export interface RegistryOptions {
+  /** How many cleanups the registry itself runs at once: 1 to 10000. Default 16. */
+  readonly concurrency?: number
+  /** The time limit of a cleanup whose guard sets none. Default 10 seconds. */
+  readonly cleanupTimeout?: Duration.DurationInput
+  /** After how long a cleanup is reported as slow and gives its slot back. Default 1 second. */
+  readonly slowAfter?: Duration.DurationInput
+  /** The deadline of a shutdown and of any cleanup of many. Default 25 seconds. */
+  readonly shutdownTimeout?: Duration.DurationInput
+  /** For how long a resource may be live before a leak is suspected, or `"off"`. Default off. */
+  readonly leakThreshold?: Duration.DurationInput | "off"
+  /** Whose acquire stack is kept: nobody's, every 128th guard's, or everybody's. Default off. */
+  readonly captureStacks?: Capture
+  /** How many failed cleanups are kept to be looked at and retried: 0 to 1000000. Default 1000. */
+  readonly deadLetters?: number
+  /** The recovery of a guard that has none of its own. */
+  readonly recovery?: RecoveryPolicy.RecoveryPolicy<unknown, unknown>
+}
+
+export interface ResolvedOptions {
+  readonly concurrency: number
+  readonly cleanupTimeout: number
+  readonly slowAfter: number
+  readonly shutdownTimeout: number
+  readonly leakThreshold: number
+  readonly captureStacks: Capture
+  readonly deadLetters: number
+  /** The settings of a guard without options. */
+  readonly guardDefaults: Settings
+}
+
+export const captures: ReadonlyArray<Capture> = ["off", "sampled", "all"]
+
+/** The check of each option that can be configured, by its name. */
+export const registryChecks = {
+  concurrency: (value: unknown) => checkInteger("concurrency", value, 1, 10_000),
+  cleanupTimeout: (value: unknown) => checkDuration("cleanupTimeout", value),
+  slowAfter: (value: unknown) => checkDuration("slowAfter", value),
+  shutdownTimeout: (value: unknown) => checkDuration("shutdownTimeout", value),
+  leakThreshold: (value: unknown) => value === "off" ? Infinity : checkDuration("leakThreshold", value),
+  captureStacks: (value: unknown) => checkOneOf("captureStacks", value, captures),
+  deadLetters: (value: unknown) => checkInteger("deadLetters", value, 0, 1_000_000)
+}
+
+const registryDefaults: Required<Omit<RegistryOptions, "recovery">> = {
+  concurrency: 16,
+  cleanupTimeout: 10_000,
+  slowAfter: 1_000,
+  shutdownTimeout: 25_000,
+  leakThreshold: "off",
+  captureStacks: "off",
+  deadLetters: 1_000
+}
+
+export const resolveRegistry = (options: RegistryOptions): Checked<ResolvedOptions> => {
+  const resolved: Record<string, unknown> = {}
+  for (const name of Object.keys(registryChecks) as Array<keyof typeof registryChecks>) {
+    const checked = registryChecks[name](options[name] ?? registryDefaults[name])
+    if (failed(checked)) return checked
+    resolved[name] = checked
+  }
+  const timeout = resolved["cleanupTimeout"] as number
+  resolved["guardDefaults"] = {
+    typeName: undefined,
+    priority: CleanupPriority.defaultPriority,
+    timeout,
+    attemptTimeout: timeout / 3,
+    interruptible: false,
+    recovery: options.recovery ?? RecoveryPolicy.defaultPolicy,
+    sizeBytes: undefined,
+    metadata: {},
+    onFailure: "log",
+    close: "wait"
+  } satisfies Settings
+  return resolved as unknown as ResolvedOptions
+}
+
+// --- guards ---------------------------------------------------------------------------------------------------------
+
+/** Options of a guard, but for what it depends on. */
+export interface GuardSettings {
+  readonly typeName?: string
+  readonly priority?: CleanupPriority.CleanupPriority
+  readonly timeout?: Duration.DurationInput
+  readonly attemptTimeout?: Duration.DurationInput
+  readonly interruptible?: boolean
+  readonly recovery?: AnyPolicy
+  readonly sizeBytes?: number
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly onFailure?: "log" | "die"
+  readonly close?: "wait" | "background"
+}
+
+export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<Settings> => {
+  if (options === undefined) return defaults
+  const { attemptTimeout, close, metadata, onFailure, priority, sizeBytes, typeName } = options
+  const timeout = options.timeout === undefined ? defaults.timeout : checkDuration("timeout", options.timeout)
+  if (failed(timeout)) return timeout
+  const attempt = attemptTimeout === undefined ? timeout / 3 : checkDuration("attemptTimeout", attemptTimeout)
+  if (failed(attempt)) return attempt
+  if (attempt > timeout) {
+    return invalidOption("attemptTimeout", attemptTimeout, `a duration above 0, up to the timeout of ${timeout} ms`)
+  }
+  if (typeName !== undefined && (typeof typeName !== "string" || typeName === "")) {
+    return invalidOption("typeName", typeName, "a text that is not empty")
+  }
+  if (priority !== undefined && !CleanupPriority.is(priority)) {
+    return invalidOption("priority", priority, `one of ${CleanupPriority.values.join(", ")}`)
+  }
+  if (sizeBytes !== undefined && !(Number.isFinite(sizeBytes) && sizeBytes >= 0)) {
+    return invalidOption("sizeBytes", sizeBytes, "a number from 0")
+  }
+  if (metadata !== undefined && !Object.values(metadata).every((value) => typeof value === "string")) {
+    return invalidOption("metadata", metadata, "a record of texts")
+  }
+  const checkedClose = close === undefined ? defaults.close : checkOneOf("close", close, ["wait", "background"])
+  if (failed(checkedClose)) return checkedClose
+  const checkedOnFailure = onFailure === undefined ? defaults.onFailure : checkOneOf("onFailure", onFailure, ["log", "die"])
+  if (failed(checkedOnFailure)) return checkedOnFailure
+  return {
+    typeName,
+    priority: priority ?? defaults.priority,
+    timeout,
+    attemptTimeout: attempt,
+    interruptible: options.interruptible ?? defaults.interruptible,
+    recovery: options.recovery ?? defaults.recovery,
+    sizeBytes,
+    metadata: metadata ?? defaults.metadata,
+    onFailure: checkedOnFailure,
+    close: checkedClose
+  }
+}

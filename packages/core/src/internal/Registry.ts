@@ -1,0 +1,544 @@
+/**
+ * The registry's state and its transitions: every live resource, what waits, what runs, and the accounts (P6). All
+ * transitions are synchronous, so that between two of them the accounts are right; the Effect code around it is thin.
+ */
+import { type Clock, Effect, Exit } from "effect"
+import * as CleanupError from "../CleanupError.js"
+import { toNumber } from "../CleanupPriority.js"
+import type { CleanupRecord, Trigger } from "../CleanupReport.js"
+import type { ResourceEvent } from "../ResourceEvent.js"
+import type { ResourceId } from "../ResourceId.js"
+import { Batch } from "./Batch.js"
+import { CleanupRun, type RunHost, waitsFor } from "./CleanupRun.js"
+import { DeadLetters } from "./DeadLetters.js"
+import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
+import { Entry, type State } from "./Entry.js"
+import { EventBus, type Listener } from "./EventBus.js"
+import { LeakWatch } from "./LeakWatch.js"
+import * as Log from "./Log.js"
+import type { ResolvedOptions } from "./Options.js"
+import * as Seam from "./Seam.js"
+import { Timers } from "./Timers.js"
+
+/** Who asks for a cleanup: a fiber, and the cleanup that it runs inside of. */
+export interface Asker {
+  readonly fiberId: number
+  readonly run: CleanupRun | undefined
+}
+
+export const nobody: Asker = { fiberId: -1, run: undefined }
+
+export const askerOf = (fiber: Seam.CurrentFiber): Asker => {
+  const run = Seam.cleanupOf(fiber) as CleanupRun | undefined
+  return { fiberId: Seam.fiberNumber(fiber), run: run === undefined || run.isDone ? undefined : run }
+}
+
+interface IdleWaiter {
+  readonly asker: Asker
+  readonly resume: () => void
+}
+
+/** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
+export const forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
+
+export class Registry implements RunHost {
+  phase: "Running" | "Draining" | "Closed" = "Running"
+  readonly entries = new Map<ResourceId, Entry>()
+  readonly acquiring = new Set<Entry>()
+  readonly running = new Set<CleanupRun>()
+  /** Cleanups of which an attempt or a fallback was let go and still runs. */
+  readonly orphans = new Set<CleanupRun>()
+  readonly byTag = new Map<string, Set<Entry>>()
+  readonly accounts = { registered: 0, cleaned: 0, recovered: 0, failed: 0, abandoned: 0, disarmed: 0 }
+  readonly counts = { inUse: 0, waiting: 0, cleaning: 0 }
+  readonly timers: Timers
+  readonly bus: EventBus
+  readonly dispatcher: Dispatcher
+  readonly deadLetters: DeadLetters
+  readonly slowAfter: number
+  readonly startedWall: number
+  shutdownBatch: Batch | undefined = undefined
+  /** Registered while draining, inside a cleanup that is to clean them up itself. */
+  private late: Set<Entry> | undefined = undefined
+  private readonly leaks: LeakWatch
+  private idleWaiters: Array<IdleWaiter> = []
+  private sequence = 0
+  private orders = 0
+
+  constructor(
+    readonly options: ResolvedOptions,
+    readonly clock: Clock.Clock,
+    readonly origin: Seam.Origin,
+    readonly nextId: () => ResourceId,
+    listener: Listener | undefined
+  ) {
+    this.timers = new Timers(clock, origin)
+    this.bus = new EventBus(listener, this.timers, origin)
+    this.dispatcher = new Dispatcher(options.concurrency, origin, (request) => this.startQueued(request))
+    this.deadLetters = new DeadLetters(options.deadLetters, this.timers)
+    this.leaks = new LeakWatch(options.leakThreshold, this)
+    this.slowAfter = options.slowAfter
+    this.startedWall = this.wallMillis()
+  }
+
+  // --- accounts ------------------------------------------------------------------------------------------------------
+
+  get live(): number {
+    return this.counts.inUse + this.counts.waiting + this.counts.cleaning
+  }
+
+  private move(entry: Entry, to: State): void {
+    const { accounts, counts } = this
+    if (entry.isLive) counts[entry.state as keyof typeof counts]--
+    if (to in counts) counts[to as keyof typeof counts]++
+    else accounts[to as keyof typeof accounts]++
+    entry.state = to
+    entry.since = this.timers.now()
+  }
+
+  wallMillis(): number {
+    return Seam.wallMillis(this.clock)
+  }
+
+  nextOrder(): number {
+    return ++this.orders
+  }
+
+  // --- acquiring -----------------------------------------------------------------------------------------------------
+
+  /** Whether a registration is refused now. Inside a running cleanup none is: it may need resources to do its work. */
+  refuses(asker: Asker): boolean {
+    return this.phase !== "Running" && asker.run === undefined
+  }
+
+  /** Takes a place before the acquire, so that a shutdown knows of it and dependencies stay for as long as it takes. */
+  reserve(entry: Entry): void {
+    this.acquiring.add(entry)
+    if (entry.dependencies === undefined) return
+    for (const dependency of entry.dependencies) {
+      ;(dependency.dependents ??= new Set()).add(entry)
+      dependency.hold(entry)
+    }
+  }
+
+  /** The acquire failed or was interrupted: as if it had never been. */
+  cancel(entry: Entry): void {
+    this.acquiring.delete(entry)
+    this.endReservation(entry)
+    this.unlink(entry)
+    this.shutdownBatch?.check()
+  }
+
+  /** The acquire succeeded: from here on it counts. */
+  register(entry: Entry, value: unknown, asker: Asker): void {
+    entry.value = value
+    entry.createdAt = this.wallMillis()
+    this.accounts.registered++
+    this.move(entry, "inUse")
+    entry.registeredAt = entry.since
+    this.entries.set(entry.id, entry)
+    if (entry.tagKey !== undefined) {
+      const tagged = this.byTag.get(entry.tagKey)
+      if (tagged === undefined) this.byTag.set(entry.tagKey, new Set([entry]))
+      else tagged.add(entry)
+    }
+    this.acquiring.delete(entry)
+    this.leaks.registered(entry)
+    if (this.shutdownBatch !== undefined) {
+      entry.within = asker.run
+      this.shutdownBatch.add(entry)
+      ;(this.late ??= new Set()).add(entry)
+    }
+    if (this.observed) {
+      const { sizeBytes } = entry.settings
+      this.emit({
+        _tag: "Registered",
+        ...this.subject(entry),
+        ...(sizeBytes === undefined ? undefined : { sizeBytes })
+      })
+    }
+  }
+
+  /** What it depends on need not stay on its account any longer. */
+  endReservation(entry: Entry): void {
+    if (entry.dependencies === undefined) return
+    for (const dependency of entry.dependencies) dependency.letGo(entry)
+  }
+
+  private unlink(entry: Entry): void {
+    if (entry.dependencies !== undefined) {
+      for (const dependency of entry.dependencies) {
+        dependency.dependents?.delete(entry)
+        if (dependency.dependents?.size === 0) dependency.dependents = undefined
+      }
+    }
+  }
+
+  // --- cleaning up ---------------------------------------------------------------------------------------------------
+
+  /** Starts the cleanup in the caller's turn, after those of its dependents. Takes no slot. */
+  start(
+    entry: Entry,
+    trigger: Trigger,
+    exit: Exit.Exit<unknown, unknown>,
+    asker: Asker,
+    prepare?: (run: CleanupRun) => void
+  ): CleanupRun {
+    const root = this.open(entry, trigger, exit, asker)
+    prepare?.(root)
+    if (entry.dependents === undefined) {
+      root.begin()
+      return root
+    }
+    // All of them are opened before any begins; a list and not a recursion, as chains may be long.
+    const opened = [root]
+    for (let i = 0; i < opened.length; i++) {
+      const run = opened[i]!
+      if (run.entry.dependents === undefined) continue
+      for (const dependent of run.entry.dependents) {
+        // One that is being acquired holds what it depends on.
+        if (dependent.state === "acquiring") continue
+        if (dependent.run === undefined) {
+          const cascaded = this.open(dependent, "cascade", exit, asker)
+          opened.push(cascaded)
+          run.waitFor(cascaded)
+        } else if (asker.run === undefined || !waitsFor(dependent.run, asker.run)) {
+          run.waitFor(dependent.run)
+        }
+      }
+    }
+    for (let i = opened.length - 1; i >= 0; i--) opened[i]!.begin()
+    return root
+  }
+
+  private open(entry: Entry, trigger: Trigger, exit: Exit.Exit<unknown, unknown>, asker: Asker): CleanupRun {
+    const now = this.timers.now()
+    let requestedAt = now
+    if (entry.request !== undefined) {
+      requestedAt = entry.request.requestedAt
+      this.dispatcher.skip(entry.request)
+      entry.request = undefined
+    }
+    const run = new CleanupRun(entry, trigger, exit, this, asker.fiberId, requestedAt)
+    entry.run = run
+    this.move(entry, "cleaning")
+    this.running.add(run)
+    run.limitTo(entry.deadline)
+    return run
+  }
+
+  request(entry: Entry, trigger: Trigger, band = toNumber(entry.settings.priority)): QueuedCleanup {
+    return { band, sequence: this.sequence++, entry, trigger, requestedAt: this.timers.now(), state: "waiting" }
+  }
+
+  private await(request: QueuedCleanup): void {
+    const { entry } = request
+    entry.request = request
+    this.move(entry, "waiting")
+    if (this.observed) this.emit({ _tag: "Scheduled", ...this.subject(entry), trigger: request.trigger })
+  }
+
+  /** Hands the cleanup to the queue. */
+  schedule(entry: Entry, trigger: Trigger, band?: number): void {
+    if (entry.state !== "inUse") return
+    const request = this.request(entry, trigger, band)
+    this.await(request)
+    this.dispatcher.enqueue(request)
+  }
+
+  /** Hands many to the queue, the newest first, and only then lets any start. */
+  scheduleAll(entries: ReadonlyArray<Entry>, trigger: Trigger): void {
+    const requests: Array<QueuedCleanup> = []
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = entries[i]!
+      if (entry.state !== "inUse") continue
+      const request = this.request(entry, trigger)
+      this.await(request)
+      requests.push(request)
+    }
+    this.dispatcher.enqueueAll(requests)
+  }
+
+  /** Takes a waiting cleanup back. */
+  unschedule(entry: Entry): boolean {
+    if (entry.state !== "waiting" || entry.request === undefined) return false
+    this.dispatcher.skip(entry.request)
+    entry.request = undefined
+    this.move(entry, "inUse")
+    this.checkIdle()
+    return true
+  }
+
+  private startQueued(request: QueuedCleanup): void {
+    const { entry } = request
+    if (request.trigger === "retried") {
+      const run = new CleanupRun(entry, "retried", forcedExit, this, -1, request.requestedAt)
+      entry.request = undefined
+      entry.run = run
+      run.slot = true
+      this.running.add(run)
+      run.begin()
+      return
+    }
+    this.start(entry, request.trigger, request.trigger === "background" ? entry.exit : forcedExit, nobody, (run) => {
+      run.slot = true
+    })
+  }
+
+  disarm(entry: Entry): unknown {
+    const value = entry.value
+    if (entry.request !== undefined) {
+      this.dispatcher.skip(entry.request)
+      entry.request = undefined
+    }
+    this.move(entry, "disarmed")
+    this.gone(entry)
+    if (this.observed) this.emit({ _tag: "Disarmed", ...this.subject(entry) })
+    this.ended(entry)
+    return value
+  }
+
+  // --- as the host of runs -------------------------------------------------------------------------------------------
+
+  get observed(): boolean {
+    return this.bus.observed
+  }
+
+  emit(event: ResourceEvent): void {
+    this.bus.emit(event)
+  }
+
+  subject(entry: Entry) {
+    return { at: this.wallMillis(), id: entry.id, typeName: entry.typeName, priority: entry.settings.priority }
+  }
+
+  runStarted(run: CleanupRun): void {
+    if (!this.observed) return
+    this.emit({
+      _tag: "Started",
+      ...this.subject(run.entry),
+      trigger: run.trigger,
+      waitMillis: Math.max(0, run.startedAt - run.requestedAt),
+      forced: run.forced,
+      attempt: 1
+    })
+  }
+
+  runSlow(run: CleanupRun): void {
+    Log.slow(run, this.slowAfter)
+    if (this.observed) {
+      this.emit({ _tag: "Slow", ...this.subject(run.entry), runMillis: this.timers.now() - run.requestedAt })
+    }
+    this.giveBackSlot(run)
+  }
+
+  giveBackSlot(run: CleanupRun): void {
+    if (!run.slot) return
+    run.slot = false
+    this.dispatcher.giveBackSlot()
+  }
+
+  runAbandonedAttempt(run: CleanupRun): void {
+    this.orphans.add(run)
+  }
+
+  runFinishedLate(run: CleanupRun): void {
+    this.orphans.delete(run)
+    if (run.isDone) {
+      this.deadLetters.finishedLate(run.entry)
+      if (this.observed) this.emit({ _tag: "FinishedLate", ...this.subject(run.entry) })
+    }
+  }
+
+  runEnded(run: CleanupRun): void {
+    const { entry } = run
+    this.running.delete(run)
+    const outcome = run.outcome!
+    if (run.trigger === "retried") this.retryEnded(run)
+    else {
+      this.move(entry, outcome)
+      this.gone(entry)
+      if (outcome === "failed" || outcome === "abandoned") {
+        this.deadLetters.add(entry, run, this.wallMillis())
+        Log.failed(run)
+      } else {
+        entry.value = undefined
+      }
+    }
+    if (this.observed) this.emitEnd(run)
+    this.giveBackSlot(run)
+    this.ended(entry)
+  }
+
+  private emitEnd(run: CleanupRun): void {
+    const record = run.record()
+    const tags = { cleaned: "Cleaned", recovered: "Recovered", failed: "Failed", abandoned: "Abandoned" } as const
+    // A dead letter that fails again has had its end.
+    if (run.trigger === "retried" && run.outcome !== "cleaned" && run.outcome !== "recovered") return
+    const _tag = run.trigger === "retried" ? "Recovered" : tags[run.outcome!]
+    this.emit({ _tag, ...this.subject(run.entry), record })
+  }
+
+  private retryEnded(run: CleanupRun): void {
+    const { entry } = run
+    const { accounts } = this
+    if (run.outcome === "cleaned" || run.outcome === "recovered") {
+      accounts.failed--
+      accounts.recovered++
+      entry.state = "recovered"
+      entry.value = undefined
+      this.deadLetters.drop(entry.id)
+      return
+    }
+    if (run.outcome === "abandoned") {
+      accounts.failed--
+      accounts.abandoned++
+      entry.state = "abandoned"
+    }
+    this.deadLetters.failedAgain(entry, run, this.wallMillis())
+    Log.failed(run)
+  }
+
+  /** Nothing is kept of a resource that is gone, by the registry or by its scope. */
+  private gone(entry: Entry): void {
+    this.entries.delete(entry.id)
+    this.unlink(entry)
+    entry.dependents = undefined
+    if (entry.scope !== undefined) {
+      Seam.dropFinalizer(entry.scope, entry)
+      entry.scope = undefined
+    }
+    if (entry.tagKey !== undefined) {
+      const tagged = this.byTag.get(entry.tagKey)
+      tagged?.delete(entry)
+      if (tagged?.size === 0) this.byTag.delete(entry.tagKey)
+    }
+    this.leaks.gone(entry)
+    if (this.late !== undefined) this.late.delete(entry)
+  }
+
+  private ended(entry: Entry): void {
+    const { watchers } = entry
+    if (watchers !== undefined) {
+      entry.watchers = undefined
+      for (const watcher of watchers) watcher()
+    }
+    if (this.late !== undefined) this.cleanUpLate()
+    this.checkIdle()
+  }
+
+  /** What a cleanup acquired while draining, and left behind. */
+  private cleanUpLate(): void {
+    for (const entry of this.late!) {
+      if (entry.within === undefined || entry.within.isDone) {
+        this.late!.delete(entry)
+        this.schedule(entry, "shutdown")
+      }
+    }
+  }
+
+  // --- waiting -------------------------------------------------------------------------------------------------------
+
+  /** Whether waiting for `run` would close a circle: the asker is what it waits for. */
+  wouldDeadlock(asker: Asker, run: CleanupRun): boolean {
+    return asker.run !== undefined && waitsFor(run, asker.run)
+  }
+
+  /** Waits until the resource has ended. A cleanup that waits for another needs no slot meanwhile. */
+  awaitEnd(entry: Entry, asker: Asker): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (!entry.isLive && entry.run?.isDone !== false) return resume(Effect.void)
+      const waiting = asker.run
+      waiting?.block(entry)
+      if (waiting !== undefined) this.giveBackSlot(waiting)
+      entry.watch(() => {
+        waiting?.unblock(entry)
+        resume(Effect.void)
+      })
+      return Effect.sync(() => waiting?.unblock(entry))
+    })
+  }
+
+  private isIdle(asker: Asker): boolean {
+    if (this.dispatcher.waiting > 0) return false
+    if (this.running.size === 0) return true
+    if (asker.run === undefined) return false
+    for (const run of this.running) if (!waitsFor(run, asker.run)) return false
+    return true
+  }
+
+  private checkIdle(): void {
+    if (this.idleWaiters.length === 0) return
+    const ready = this.idleWaiters.filter((waiter) => this.isIdle(waiter.asker))
+    if (ready.length === 0) return
+    this.idleWaiters = this.idleWaiters.filter((waiter) => !ready.includes(waiter))
+    for (const waiter of ready) waiter.resume()
+  }
+
+  awaitIdle(asker: Asker): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (asker.run !== undefined) this.giveBackSlot(asker.run)
+      if (this.isIdle(asker)) return resume(Effect.void)
+      const waiter: IdleWaiter = { asker, resume: () => resume(Effect.void) }
+      this.idleWaiters.push(waiter)
+      return Effect.sync(() => {
+        this.idleWaiters = this.idleWaiters.filter((other) => other !== waiter)
+      })
+    })
+  }
+
+  // --- many at once --------------------------------------------------------------------------------------------------
+
+  /** Everything live that matches, to be over by the shutdown's time limit. */
+  batch(entries: ReadonlyArray<Entry>, trigger: Trigger): Batch {
+    const batch = new Batch(this, trigger, this.options.shutdownTimeout)
+    batch.start(entries)
+    return batch
+  }
+
+  shutdown(): Batch {
+    if (this.shutdownBatch !== undefined) return this.shutdownBatch
+    this.phase = "Draining"
+    const batch = new Batch(this, "shutdown", this.options.shutdownTimeout, () => this.closed(batch))
+    this.shutdownBatch = batch
+    if (this.observed) {
+      this.emit({
+        _tag: "Draining",
+        at: this.wallMillis(),
+        deadlineMillis: this.options.shutdownTimeout,
+        live: this.live
+      })
+    }
+    batch.start([...this.entries.values()])
+    return batch
+  }
+
+  private closed(batch: Batch): void {
+    this.phase = "Closed"
+    this.leaks.stop()
+    if (this.observed) this.emit({ _tag: "Closed", at: this.wallMillis(), report: batch.report() })
+    this.bus.close()
+  }
+
+  /** A record of what has no run yet, or none any more. */
+  idleRecord(entry: Entry, outcome: CleanupRecord["outcome"], trigger: Trigger): CleanupRecord {
+    return {
+      order: -1,
+      id: entry.id,
+      typeName: entry.typeName,
+      priority: entry.settings.priority,
+      outcome,
+      attempts: 0,
+      waitMillis: 0,
+      runMillis: 0,
+      trigger,
+      forced: false,
+      usedFallback: false,
+      startedAt: entry.createdAt
+    }
+  }
+
+  shuttingDown(typeName: string): CleanupError.RegistryShuttingDown {
+    return new CleanupError.RegistryShuttingDown({ typeName })
+  }
+}

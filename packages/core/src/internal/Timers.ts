@@ -1,0 +1,64 @@
+/**
+ * One timer for everything that is due: it runs only while something is, and is set for the earliest. Spans are measured
+ * on a clock that never jumps; a timer that comes early looks again.
+ */
+import type { Clock } from "effect"
+import { type Deadline, Deadlines } from "./Deadlines.js"
+import * as Seam from "./Seam.js"
+
+export class Timers {
+  private readonly deadlines = new Deadlines()
+  private cancel: (() => void) | undefined
+  private armedFor = Infinity
+
+  constructor(readonly clock: Clock.Clock, private readonly origin: Seam.Origin) {}
+
+  now(): number {
+    return Seam.monotonicMillis(this.clock)
+  }
+
+  /** How many things are due some time. */
+  get size(): number {
+    return this.deadlines.size
+  }
+
+  set(deadline: Deadline, at: number): void {
+    if (at === Infinity) return this.clear(deadline)
+    this.deadlines.set(deadline, at)
+    this.arm()
+  }
+
+  clear(deadline: Deadline): void {
+    if (deadline.index === -1) return
+    this.deadlines.remove(deadline)
+    if (this.deadlines.size === 0) this.disarm()
+  }
+
+  private arm(): void {
+    const at = this.deadlines.earliest!.at
+    if (this.cancel !== undefined && this.armedFor <= at) return
+    this.disarm()
+    this.armedFor = at
+    this.cancel = Seam.startTimer(this.clock, this.origin, at - this.now(), this.onTime)
+  }
+
+  private disarm(): void {
+    this.cancel?.()
+    this.cancel = undefined
+    this.armedFor = Infinity
+  }
+
+  private readonly onTime = (): void => {
+    this.cancel = undefined
+    this.armedFor = Infinity
+    const now = this.now()
+    for (;;) {
+      const next = this.deadlines.earliest
+      // A timer may fire a fraction of a millisecond before its time.
+      if (next === undefined || next.at > now + 0.5) break
+      this.deadlines.remove(next)
+      next.onDue()
+    }
+    if (this.deadlines.size > 0) this.arm()
+  }
+}

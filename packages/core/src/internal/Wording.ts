@@ -1,0 +1,38 @@
+/**
+ * How messages, logs and reports put things: durations, resources, unknown errors. One wording everywhere, so that a
+ * line in a log, an error's message and a row of a report can be found by the same search.
+ *
+ * @internal
+ */
+import { Inspectable } from "effect"
+
+/** `12 ms`, `1.5 s`, `2.5 min`, `3 h`; an infinite one is `no limit`. */
+export const duration = (millis: number): string => {
+  const whole = Math.round(millis)
+  const [value, unit] = whole < 1000
+    ? [whole, "ms"]
+    : whole < 60_000
+    ? [whole / 1000, "s"]
+    : whole < 3_600_000
+    ? [whole / 60_000, "min"]
+    : [whole / 3_600_000, "h"]
+  return whole === Infinity ? "no limit" : `${Number(value.toFixed(1))} ${unit}`
+}
+
+/** `Database (id)`, or the type name alone where there is no id yet. */
+export const resource = (self: { readonly typeName: string; readonly id?: string }): string =>
+  self.id === undefined ? self.typeName : `${self.typeName} (${self.id})`
+
+/** `1 attempt`, `2 attempts`. */
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
+/** A value or an error as text that names it, whatever it is. */
+export const unknown = (value: unknown): string =>
+  value instanceof Error
+    ? String(value)
+    : typeof value === "object" && value !== null
+    ? Inspectable.toStringUnknown(value, 0)
+    : String(value)
+
+/** The first line with no control characters in it: what fits into a row of a table or a log line. */
+export const line = (text: string): string => text.trim().split(/[\r\n]/, 1)[0]!.replace(/\p{Cc}+/gu, " ")

@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as Wording from "../src/internal/Wording.js"
+
+describe("internal/Wording", () => {
+  it("durations are read at a glance", () => {
+    assert.deepStrictEqual(
+      [0, 0.4, 12, 999, 999.7, 1000, 1500, 25_000, 59_960, 90_000, 3_600_000, 5_400_000, Infinity].map(
+        Wording.duration
+      ),
+      ["0 ms", "0 ms", "12 ms", "999 ms", "1 s", "1 s", "1.5 s", "25 s", "60 s", "1.5 min", "1 h", "1.5 h", "no limit"]
+    )
+  })
+
+  it("any value has a text, errors their name and message", () => {
+    assert.deepStrictEqual(
+      [new TypeError("no"), "text", { a: 1 }, undefined, null, 1n, Symbol("s"), NaN].map(Wording.unknown),
+      ["TypeError: no", "text", "{\"a\":1}", "undefined", "null", "1", "Symbol(s)", "NaN"]
+    )
+    fc.assert(fc.property(fc.anything(), (value) => {
+      assert.isString(Wording.unknown(value))
+    }))
+  })
+
+  it("a line is one line without control characters", () => {
+    assert.strictEqual(Wording.line("\n  first\tpart\u001b[31m\r\nsecond"), "first part [31m")
+    fc.assert(fc.property(fc.fullUnicodeString(), (text) => {
+      assert.notMatch(Wording.line(text), /\p{Cc}/u)
+    }))
+  })
+})

@@ -1,0 +1,21 @@
+// What all of @patinox/core adds to an application that already has effect: bundled, minified, gzipped.
+import { build } from "esbuild"
+import { gzipSync } from "node:zlib"
+import { root } from "./packages.mjs"
+
+const budget = 15_000
+
+const { outputFiles } = await build({
+  stdin: { contents: `export * as core from "@patinox/core"`, resolveDir: root },
+  bundle: true,
+  minify: true,
+  format: "esm",
+  platform: "neutral",
+  external: ["effect", "effect/*"],
+  logLevel: "error",
+  write: false
+})
+const bytes = gzipSync(outputFiles[0].contents, { level: 9 }).length
+
+console.log(`@patinox/core adds ${(bytes / 1000).toFixed(2)} kB of ${budget / 1000} kB (minified, gzip)`)
+if (bytes > budget) process.exitCode = 1

@@ -1,0 +1,116 @@
+/** The checks on examples are able to fail. */
+import path from "node:path"
+import { describe, expect, it } from "vitest"
+import { type Example, examplesOf } from "./examples.js"
+import { root } from "./repository.js"
+import { run } from "./run.js"
+import { typeProblems } from "./types.js"
+
+const markdown = (...lines: ReadonlyArray<string>) => lines.join("\n").replaceAll("~~~", "```")
+
+describe("an example is found", () => {
+  it("in Markdown, at the line of its fence", () => {
+    const text = markdown("# Title", "", "~~~ts", "const a = 1", "~~~", "", "~~~sh", "ls", "~~~")
+    expect(examplesOf("a.md", text)).toEqual([{ file: "a.md", line: 3, code: "const a = 1", runs: true }])
+  })
+
+  it("inside a list, without its indentation", () => {
+    const text = markdown("- item", "", "  ~~~ts", "  if (x) {", "    y()", "  }", "  ~~~")
+    expect(examplesOf("a.md", text)[0].code).toBe("if (x) {\n  y()\n}")
+  })
+
+  it("unless it is tagged no-check; tagged no-run it does not run", () => {
+    const text = markdown("~~~ts no-check", "?", "~~~", "~~~ts no-run", "a()", "~~~")
+    expect(examplesOf("a.md", text)).toEqual([{ file: "a.md", line: 4, code: "a()", runs: false }])
+  })
+
+  it("in JSDoc, with and without @example, and nowhere else in a source", () => {
+    const text = markdown(
+      "/** One line. */",
+      "/**",
+      " * ~~~ts",
+      " * first()",
+      " * ~~~",
+      " * @example",
+      " * ~~~ts",
+      " * if (x) {",
+      " *   second()",
+      " * }",
+      " * ~~~",
+      " */",
+      "const fence = `",
+      "~~~ts",
+      "third()",
+      "~~~",
+      "`"
+    )
+    expect(examplesOf("a.ts", text).map(({ code, line }) => [line, code])).toEqual([
+      [3, "first()"],
+      [7, "if (x) {\n  second()\n}"]
+    ])
+  })
+
+  it("or refused, if it is an @example without a fence or a fence without an end", () => {
+    expect(() => examplesOf("a.ts", "/**\n * @example\n * first()\n */")).toThrow("a.ts:3")
+    expect(() => examplesOf("a.md", markdown("~~~ts", "first()"))).toThrow("a.md:1")
+  })
+})
+
+describe("a type error", () => {
+  it("is a problem of its example, at its line", () => {
+    const wrong: Example = {
+      file: "a.md",
+      line: 10,
+      code: "export const a = 1\nexport const b: string = a",
+      runs: true
+    }
+    const right: Example = { ...wrong, code: `import { Effect } from "effect"\nawait Effect.runPromise(Effect.void)` }
+    const problems = typeProblems(root, [wrong, right])
+    expect(problems.get(wrong)).toEqual([expect.stringMatching(/^a\.md:12: .*not assignable/)])
+    expect(problems.get(right)).toEqual([])
+  })
+})
+
+describe("an example", () => {
+  let line = 100
+  const runCode = (...code: ReadonlyArray<string>) =>
+    run({ file: "self.md", line: line += 10, code: code.join("\n"), runs: true }, path.join(root, ".tmp/self"))
+  const imports = `import { Console, Effect } from "effect"`
+
+  it.each([
+    ["a logged text", `console.log("a", { b: 1 }) // => a { b: 1 }`],
+    ["a value", `[1, "two"] // => [1, "two"]`],
+    ["a text, quoted or not", `"a".concat("b") // => ab\n"a".concat("b") // => "ab"`],
+    ["an initializer", `const a = 1 + 1 // => 2`],
+    ["an awaited value", `${imports}\nawait Effect.runPromise(Effect.succeed(1)) // => 1`],
+    [
+      "a yielded value",
+      `${imports}\nawait Effect.runPromise(Effect.gen(function*() {\nyield* Effect.succeed(1) // => 1\n}))`
+    ],
+    [
+      "an effectful log",
+      `${imports}\nawait Effect.runPromise(Effect.void.pipe(\nEffect.andThen(Console.log("a")) // => a\n))`
+    ],
+    ["lines of text below", `console.log("a\\nb") // =>\n// a\n// b`]
+  ])("asserts %s", async (_, code) => {
+    await runCode(code)
+    await expect(runCode(code.replace(/\/\/ =>.*/, "// => something else"))).rejects.toThrow("something else")
+  })
+
+  it("fails at the line of a false assertion", async () => {
+    await expect(runCode("const a = 1", "console.log(a) // => 2")).rejects.toThrow(/self\.md:\d+2: expected \/\/ => 2/)
+  })
+
+  it("fails where an assertion is never reached", async () => {
+    await expect(runCode(`const f = () => {`, `console.log(1) // => 1`, `}`)).rejects.toThrow("never reached")
+  })
+
+  it("fails where an assertion follows nothing", async () => {
+    await expect(runCode("// => 1")).rejects.toThrow("line 1")
+  })
+
+  it("fails when it throws or what it awaits rejects", async () => {
+    await expect(runCode(`throw new Error("thrown")`)).rejects.toThrow("thrown")
+    await expect(runCode(`await Promise.reject(new Error("rejected"))`)).rejects.toThrow("rejected")
+  })
+})
