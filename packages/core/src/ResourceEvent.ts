@@ -37,6 +37,9 @@ export interface Scheduled extends OfResource<"Scheduled"> {
   readonly trigger: Trigger
 }
 
+/** It no longer waits: the cleanup was taken back. */
+export interface Unscheduled extends OfResource<"Unscheduled"> {}
+
 /** Its release was called for the first time. */
 export interface Started extends OfResource<"Started"> {
   readonly trigger: Trigger
@@ -108,6 +111,7 @@ export interface Closed extends Event<"Closed"> {
 export type ResourceEvent =
   | Registered
   | Scheduled
+  | Unscheduled
   | Started
   | Slow
   | Retried
@@ -144,6 +148,7 @@ const ended = ({ record }: Cleaned | Recovered | Failed | Abandoned): string =>
 const wordings: { readonly [Tag in ResourceEvent["_tag"]]: (event: Extract<ResourceEvent, Event<Tag>>) => string } = {
   Registered: (event) => `registered${event.sizeBytes === undefined ? "" : `, ${event.sizeBytes} bytes`}`,
   Scheduled: (event) => `waits for cleanup (${event.trigger})`,
+  Unscheduled: () => "no longer waits for cleanup",
   Started: (event) =>
     `cleanup started (${event.trigger}${event.forced ? ", forced" : ""}) after waiting ${
       Wording.duration(event.waitMillis)

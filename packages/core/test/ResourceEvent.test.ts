@@ -46,6 +46,7 @@ const report = CleanupReport.make({
 const events: { readonly [Tag in ResourceEvent.ResourceEvent["_tag"]]: ReadonlyArray<ResourceEvent.ResourceEvent> } = {
   Registered: [{ ...of, _tag: "Registered" }, { ...of, _tag: "Registered", sizeBytes: 4096 }],
   Scheduled: [{ ...of, _tag: "Scheduled", trigger: "background" }],
+  Unscheduled: [{ ...of, _tag: "Unscheduled" }],
   Started: [
     { ...of, _tag: "Started", trigger: "scope", waitMillis: 0, forced: false, attempt: 1 },
     { ...of, _tag: "Started", trigger: "shutdown", waitMillis: 20_000, forced: true, attempt: 1 }
@@ -87,6 +88,7 @@ describe("ResourceEvent", () => {
       Database (id) registered
       Database (id) registered, 4096 bytes
       Database (id) waits for cleanup (background)
+      Database (id) no longer waits for cleanup
       Database (id) cleanup started (scope) after waiting 0 ms
       Database (id) cleanup started (shutdown, forced) after waiting 20 s
       Database (id) cleanup is slow: running for 1 s

@@ -8,8 +8,10 @@ import { waitsFor } from "./CleanupRun.js"
 import * as Deadlines from "./Deadlines.js"
 import type { Entry } from "./Entry.js"
 import * as Recovery from "./Recovery.js"
-import { type Asker, forcedExit, nobody, type Registry } from "./Registry.js"
+import type { Asker, Registry } from "./Registry.js"
 import * as Seam from "./Seam.js"
+
+const nobody: Asker = { fiberId: -1, run: undefined }
 
 interface Waiter {
   readonly asker: Asker
@@ -65,7 +67,7 @@ export class Batch {
   private force(): void {
     for (const entry of [...this.pending].reverse()) {
       if (entry.isUsable) {
-        this.registry.start(entry, this.trigger, forcedExit, nobody, (run) => {
+        this.registry.start(entry, this.trigger, this.registry.forcedExit, nobody, (run) => {
           run.forced = true
         })
       } else entry.run?.force()

@@ -23,8 +23,7 @@ export const startCapturing = (capture: Capture): () => void => {
   }
 }
 
-const wantsStack = (): boolean =>
-  capturing.all > 0 || (capturing.sampled > 0 && capturing.count++ % sampleEvery === 0)
+const wantsStack = (): boolean => capturing.all > 0 || (capturing.sampled > 0 && capturing.count++ % sampleEvery === 0)
 
 const isOwn = (frame: string): boolean => frame.includes(ownFile) || frame.includes("/node_modules/effect/")
 

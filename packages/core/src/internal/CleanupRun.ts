@@ -266,7 +266,9 @@ export class CleanupRun implements Deadline {
       id: this.entry.id,
       typeName: this.entry.typeName,
       limitMillis: Math.round(
-        stopped ? this.host.timers.now() - this.startedAt : Math.min(this.limits.timeout, this.window.end - this.startedAt)
+        stopped
+          ? this.host.timers.now() - this.startedAt
+          : Math.min(this.limits.timeout, this.window.end - this.startedAt)
       ),
       stopped,
       attempts: this.attempts

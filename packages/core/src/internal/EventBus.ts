@@ -103,7 +103,10 @@ export class EventBus {
     Effect.map(
       Effect.suspend((): Effect.Effect<Queue.Queue<ResourceEvent> | undefined, never, Scope.Scope> =>
         this.closed ? Effect.succeed(undefined) : Effect.acquireRelease(
-          Effect.tap(Queue.sliding<ResourceEvent>(bufferSize), (queue) => Effect.sync(() => this.subscribers.add(queue))),
+          Effect.tap(
+            Queue.sliding<ResourceEvent>(bufferSize),
+            (queue) => Effect.sync(() => this.subscribers.add(queue))
+          ),
           (queue) => Effect.andThen(Effect.sync(() => this.subscribers.delete(queue)), Queue.shutdown(queue))
         )
       ),

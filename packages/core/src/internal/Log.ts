@@ -58,7 +58,9 @@ export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<
   return Effect.logWarning(
     `The resource registry closes under ${Wording.count(entries.length, "guard")} whose scope is still open: ${
       shown.join(", ")
-    }${more > 0 ? ` and ${more} more` : ""}. They are cleaned up now. Provide the registry once, at the top, so that it closes last.`
+    }${
+      more > 0 ? ` and ${more} more` : ""
+    }. They are cleaned up now. Provide the registry once, at the top, so that it closes last.`
   )
 }
 
@@ -67,5 +69,8 @@ export const secondRegistry: Effect.Effect<void> = Effect.logWarning(
     "provide the registry once, at the top."
 )
 
-export const notClean = (report: CleanupReport.CleanupReport): Effect.Effect<void> =>
-  Effect.logWarning(`Resource registry shut down: ${CleanupReport.summary(report)}`)
+/** One line at the end, where there is something to tell. */
+export const shutDown = (report: CleanupReport.CleanupReport): Effect.Effect<void> =>
+  report.totals.total === 0 || CleanupReport.isClean(report)
+    ? Effect.void
+    : Effect.logWarning(`Resource registry shut down: ${CleanupReport.summary(report)}`)

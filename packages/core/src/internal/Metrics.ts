@@ -23,9 +23,10 @@ const boundaries = MetricBoundaries.exponential({ start: 0.1, factor: 2.5, count
 const waitTime = Metric.histogram("patinox_cleanup_wait_millis", boundaries, "From being asked for until started")
 const runTime = Metric.histogram("patinox_cleanup_run_millis", boundaries, "From the start to the outcome")
 
-const typed = (event: { readonly typeName: string }) =>
-<Type, In, Out>(metric: Metric.Metric<Type, In, Out>): Metric.Metric<Type, In, Out> =>
-  Metric.tagged(metric, "type", event.typeName)
+const typed =
+  (event: { readonly typeName: string }) =>
+  <Type, In, Out>(metric: Metric.Metric<Type, In, Out>): Metric.Metric<Type, In, Out> =>
+    Metric.tagged(metric, "type", event.typeName)
 
 /** Keeps the metrics; one for each registry, as it remembers what waits there. */
 export const make = (): (event: ResourceEvent) => Effect.Effect<void> => {

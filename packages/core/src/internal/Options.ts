@@ -147,7 +147,9 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
   }
   const checkedClose = close === undefined ? defaults.close : checkOneOf("close", close, ["wait", "background"])
   if (failed(checkedClose)) return checkedClose
-  const checkedOnFailure = onFailure === undefined ? defaults.onFailure : checkOneOf("onFailure", onFailure, ["log", "die"])
+  const checkedOnFailure = onFailure === undefined
+    ? defaults.onFailure
+    : checkOneOf("onFailure", onFailure, ["log", "die"])
   if (failed(checkedOnFailure)) return checkedOnFailure
   return {
     typeName,

@@ -38,9 +38,6 @@ interface IdleWaiter {
   readonly resume: () => void
 }
 
-/** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
-export const forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
-
 export class Registry implements RunHost {
   phase: "Running" | "Draining" | "Closed" = "Running"
   readonly entries = new Map<ResourceId, Entry>()
@@ -62,6 +59,8 @@ export class Registry implements RunHost {
   private late: Set<Entry> | undefined = undefined
   private readonly leaks: LeakWatch
   private idleWaiters: Array<IdleWaiter> = []
+  /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
+  readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
   private sequence = 0
   private orders = 0
 
@@ -259,12 +258,21 @@ export class Registry implements RunHost {
     this.dispatcher.enqueueAll(requests)
   }
 
+  /** Hands the release of a dead letter to the queue once more. */
+  retry(entry: Entry): void {
+    const request = this.request(entry, "retried")
+    entry.request = request
+    entry.run = undefined
+    this.dispatcher.enqueue(request)
+  }
+
   /** Takes a waiting cleanup back. */
   unschedule(entry: Entry): boolean {
     if (entry.state !== "waiting" || entry.request === undefined) return false
     this.dispatcher.skip(entry.request)
     entry.request = undefined
     this.move(entry, "inUse")
+    if (this.observed) this.emit({ _tag: "Unscheduled", ...this.subject(entry) })
     this.checkIdle()
     return true
   }
@@ -272,7 +280,7 @@ export class Registry implements RunHost {
   private startQueued(request: QueuedCleanup): void {
     const { entry } = request
     if (request.trigger === "retried") {
-      const run = new CleanupRun(entry, "retried", forcedExit, this, -1, request.requestedAt)
+      const run = new CleanupRun(entry, "retried", this.forcedExit, this, -1, request.requestedAt)
       entry.request = undefined
       entry.run = run
       run.slot = true
@@ -280,9 +288,15 @@ export class Registry implements RunHost {
       run.begin()
       return
     }
-    this.start(entry, request.trigger, request.trigger === "background" ? entry.exit : forcedExit, nobody, (run) => {
-      run.slot = true
-    })
+    this.start(
+      entry,
+      request.trigger,
+      request.trigger === "background" ? entry.exit : this.forcedExit,
+      nobody,
+      (run) => {
+        run.slot = true
+      }
+    )
   }
 
   disarm(entry: Entry): unknown {
@@ -447,7 +461,7 @@ export class Registry implements RunHost {
   /** Waits until the resource has ended. A cleanup that waits for another needs no slot meanwhile. */
   awaitEnd(entry: Entry, asker: Asker): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (!entry.isLive && entry.run?.isDone !== false) return resume(Effect.void)
+      if (!entry.isLive && entry.request === undefined && entry.run?.isDone !== false) return resume(Effect.void)
       const waiting = asker.run
       waiting?.block(entry)
       if (waiting !== undefined) this.giveBackSlot(waiting)
@@ -490,7 +504,7 @@ export class Registry implements RunHost {
   // --- many at once --------------------------------------------------------------------------------------------------
 
   /** Everything live that matches, to be over by the shutdown's time limit. */
-  batch(entries: ReadonlyArray<Entry>, trigger: Trigger): Batch {
+  batch(entries: ReadonlyArray<Entry>, trigger: "forced" | "shutdown"): Batch {
     const batch = new Batch(this, trigger, this.options.shutdownTimeout)
     batch.start(entries)
     return batch

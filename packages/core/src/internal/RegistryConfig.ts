@@ -1,7 +1,7 @@
 /** The registry's options from the environment, each checked as the option itself is. */
 import { Config, ConfigError, Either } from "effect"
 import { Validation } from "../PatinoxError.js"
-import { type RegistryOptions, registryChecks } from "./Options.js"
+import { registryChecks, type RegistryOptions } from "./Options.js"
 
 const checked = <A>(
   config: Config.Config<A>,

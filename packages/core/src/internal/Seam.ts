@@ -46,6 +46,9 @@ export const contextOf = (origin: Origin): Context.Context<never> =>
 export const service = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S =>
   Context.unsafeGet(fiber.currentContext as Context.Context<any>, tag)
 
+export const serviceOrUndefined = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S | undefined =>
+  fiber.currentContext.unsafeMap.get(tag.key)
+
 /** The cleanup that a fiber runs inside of, inherited by the fibers that it forks. */
 const currentCleanup: FiberRef.FiberRef<unknown> = FiberRef.unsafeMake<unknown>(undefined)
 
@@ -97,8 +100,7 @@ export const observe = <A>(fiber: Fiber.RuntimeFiber<A>, onEnd: (exit: Exit.Exit
   fiber.addObserver(onEnd)
 
 /** Sends the interruption and does not wait. */
-export const interruptLater = (fiber: Fiber.RuntimeFiber<any, any>): void =>
-  fiber.unsafeInterruptAsFork(FiberId.none)
+export const interruptLater = (fiber: Fiber.RuntimeFiber<any, any>): void => fiber.unsafeInterruptAsFork(FiberId.none)
 
 /** Runs `then` after every fiber that is ready now has had a turn. */
 export const afterTurns = (origin: Origin, then: () => void): void => {

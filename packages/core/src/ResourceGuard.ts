@@ -1,0 +1,365 @@
+/**
+ * One resource bound to a Scope whose release may fail with a type: run under a time limit and a recovery policy, known to
+ * the registry, with early cleanup, disarm and transfer. Acquire follows `Effect.acquireRelease`: uninterruptible, but for
+ * the variants that say otherwise. Not for values that need no release.
+ */
+import { type Context, Effect, Exit, Inspectable, Layer, Scope } from "effect"
+import type * as CleanupError from "./CleanupError.js"
+import { AlreadyCleanedUp } from "./CleanupError.js"
+import type { CleanupPriority } from "./CleanupPriority.js"
+import * as Acquire from "./internal/Acquire.js"
+import { callSite } from "./internal/CallSite.js"
+import { type AnyRelease, type Entry, infoOf, type State } from "./internal/Entry.js"
+import type { GuardSettings } from "./internal/Options.js"
+import { type Asker, askerOf, type Registry } from "./internal/Registry.js"
+import * as Seam from "./internal/Seam.js"
+import type { RecoveryPolicy } from "./RecoveryPolicy.js"
+import type { ResourceId } from "./ResourceId.js"
+import type { ResourceInfo } from "./ResourceInfo.js"
+import { cleanupNow, registryOf, ResourceRegistry } from "./ResourceRegistry.js"
+
+/** Releases a resource, given the exit of its scope: a success for an early cleanup, an interruption for a forced one. */
+export type Release<A, E, R> = (resource: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>
+
+/** What a guard may depend on. */
+export type Dependency = Acquire.Dependency
+type Dependencies = ReadonlyArray<Dependency>
+type DependencyError<D> = D extends readonly [] ? never : CleanupError.UnknownDependency
+
+/** How a guard is cleaned up. Times are durations above 0; `Duration.infinity` is allowed. */
+export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = Dependencies>
+  extends Omit<GuardSettings, "recovery">
+{
+  /** What logs and reports call it. Default: the Tag's key, else the current span, else the place it was made. */
+  readonly typeName?: string
+  /** Among cleanups that wait in the registry. Default `"Normal"`. */
+  readonly priority?: CleanupPriority
+  /** For all attempts, pauses and the fallback. Default: the registry's `cleanupTimeout`, 10 seconds. */
+  readonly timeout?: NonNullable<GuardSettings["timeout"]>
+  /** For one attempt. Default: a third of `timeout`. */
+  readonly attemptTimeout?: NonNullable<GuardSettings["attemptTimeout"]>
+  /** The time limit may interrupt the whole release, and not only regions that it marks. Default false. */
+  readonly interruptible?: boolean
+  readonly recovery?: RecoveryPolicy<A, E, RS, RF>
+  /** Is cleaned up before these are. */
+  readonly dependsOn?: D
+  readonly sizeBytes?: number
+  readonly metadata?: Readonly<Record<string, string>>
+  /** `"die"`: a cleanup that fails for good also fails the scope's close, where the program succeeded. Default `"log"`. */
+  readonly onFailure?: "log" | "die"
+  /** `"background"`: the scope's close hands the cleanup to the registry and does not wait. Default `"wait"`. */
+  readonly close?: "wait" | "background"
+}
+
+/** Where a guard stands. */
+export type GuardState = State
+
+/** A tracked resource. Its inspection and JSON never show the value. */
+export interface ResourceGuard<in out A, out E = never> extends Inspectable.Inspectable {
+  readonly id: ResourceId
+  readonly info: ResourceInfo
+  readonly state: Effect.Effect<GuardState>
+  /** A reading; it may be cleaned up the next moment. */
+  readonly value: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
+  /** Borrows the value: a cleanup waits for it, as far as its time limit allows. */
+  readonly use: <B, E2, R2>(
+    f: (value: A) => Effect.Effect<B, E2, R2>
+  ) => Effect.Effect<B, E2 | CleanupError.AlreadyCleanedUp, R2>
+  /** Puts another value in its place, which is then what will be released. */
+  readonly update: (f: (value: A) => A) => Effect.Effect<A, CleanupError.AlreadyCleanedUp>
+  /**
+   * Cleans up now: exactly once, and typed. A later caller waits, then gets `AlreadyCleanedUp`. Interrupting a caller
+   * ends its waiting, not the cleanup.
+   */
+  readonly cleanup: Effect.Effect<void, CleanupError.CleanupError<E>>
+  /** Takes the value out; no cleanup will run. */
+  readonly disarm: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
+  /** Hands it to another scope; to a closed one is to clean up at once. */
+  readonly transferTo: (scope: Scope.Scope) => Effect.Effect<void, CleanupError.AlreadyCleanedUp>
+}
+
+/** A guard of any resource. */
+export type Any = ResourceGuard<any, any>
+
+class Guard extends Inspectable.Class implements Any {
+  readonly #registry: Registry
+  readonly #entry: Entry
+
+  constructor(registry: Registry, entry: Entry) {
+    super()
+    this.#registry = registry
+    this.#entry = entry
+  }
+
+  get id(): ResourceId {
+    return this.#entry.id
+  }
+
+  get info(): ResourceInfo {
+    return infoOf(this.#entry)
+  }
+
+  get state(): Effect.Effect<GuardState> {
+    return Effect.sync(() => this.#entry.state)
+  }
+
+  #usable<B, E, R>(
+    f: (fiber: Seam.CurrentFiber, entry: Entry) => Effect.Effect<B, E, R>
+  ): Effect.Effect<B, E | AlreadyCleanedUp, R> {
+    const entry = this.#entry
+    return Seam.withFiber((fiber): Effect.Effect<B, E | AlreadyCleanedUp, R> =>
+      entry.isUsable ? f(fiber, entry) : Effect.fail(new AlreadyCleanedUp({ id: entry.id, typeName: entry.typeName }))
+    )
+  }
+
+  get value(): Effect.Effect<any, AlreadyCleanedUp> {
+    return this.#usable((_, entry) => Effect.succeed(entry.value))
+  }
+
+  use<B, E2, R2>(f: (value: any) => Effect.Effect<B, E2, R2>): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> {
+    return Effect.uninterruptibleMask((restore) =>
+      this.#usable((fiber, entry) => {
+        const holder = {
+          fiberId: Seam.fiberNumber(fiber),
+          since: this.#registry.timers.now(),
+          span: Seam.spanOf(fiber)
+        }
+        entry.hold(holder)
+        return Effect.ensuring(
+          restore(Effect.suspend(() => f(entry.value))),
+          Effect.sync(() => entry.letGo(holder))
+        )
+      })
+    )
+  }
+
+  update(f: (value: any) => any): Effect.Effect<any, AlreadyCleanedUp> {
+    return this.#usable((_, entry) =>
+      Effect.sync(() => {
+        entry.value = f(entry.value)
+        return entry.value
+      })
+    )
+  }
+
+  get cleanup(): Effect.Effect<void, CleanupError.CleanupError<any>> {
+    return Seam.withFiber((fiber) => cleanupNow(this.#registry, this.#entry, askerOf(fiber)))
+  }
+
+  get disarm(): Effect.Effect<any, AlreadyCleanedUp> {
+    return this.#usable((_, entry) => Effect.succeed(this.#registry.disarm(entry)))
+  }
+
+  transferTo(scope: Scope.Scope): Effect.Effect<void, AlreadyCleanedUp> {
+    return Effect.uninterruptible(this.#usable((fiber, entry) => {
+      if (entry.scope !== undefined) Seam.dropFinalizer(entry.scope, entry)
+      return Acquire.bind(this.#registry, entry, scope, askerOf(fiber))
+    }))
+  }
+
+  override toJSON() {
+    const { id, state, typeName } = this.#entry
+    return { _id: "ResourceGuard", id, typeName, state }
+  }
+}
+
+type Env = Scope.Scope | ResourceRegistry
+type Options<A, E, RS, RF, D> = GuardOptions<NoInfer<A>, NoInfer<E>, RS, RF, D>
+
+const planOf = (
+  release: AnyRelease,
+  options: GuardOptions<any, any, any, any> | undefined,
+  tagKey?: string
+): Acquire.Plan => ({
+  options: options as GuardSettings | undefined,
+  release,
+  dependencies: options?.dependsOn,
+  tagKey,
+  site: options?.typeName === undefined && tagKey === undefined ? callSite() : undefined
+})
+
+const scoped = <A, E, R, B>(
+  acquire: Effect.Effect<A, E, R>,
+  plan: Acquire.Plan,
+  interruptible: boolean,
+  result: (registry: Registry, entry: Entry, value: A) => B
+): Effect.Effect<B, any, any> => {
+  const run = (effect: Effect.Effect<A, E, R>) =>
+    Seam.withFiber((fiber) => {
+      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
+      let acquired: A
+      return Effect.map(
+        Acquire.acquire(
+          registry,
+          fiber,
+          Effect.map(effect, (value) => acquired = value),
+          plan,
+          Seam.service(fiber, Scope.Scope)
+        ),
+        (entry) => result(registry, entry, acquired)
+      )
+    })
+  return interruptible
+    ? Effect.uninterruptibleMask((restore) => run(restore(acquire)))
+    : Effect.uninterruptible(run(acquire))
+}
+
+const guardOf = (registry: Registry, entry: Entry): any => new Guard(registry, entry)
+const valueOf = (_registry: Registry, _entry: Entry, value: any): any => value
+
+/** The form of `make` and of its interruptible variant. */
+export interface Make {
+  <A, EA, RA, E, RR, RS = never, RF = never, D extends Dependencies = readonly []>(
+    acquire: Effect.Effect<A, EA, RA>,
+    release: Release<A, E, RR>,
+    options?: Options<A, E, RS, RF, D>
+  ): Effect.Effect<
+    ResourceGuard<A, E>,
+    EA | CleanupError.RegistryShuttingDown | DependencyError<D>,
+    RA | RR | RS | RF | Env
+  >
+}
+
+/**
+ * A guard, for those who want more than the value: early cleanup, disarm, transfer.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const guard = yield* ResourceGuard.make(
+ *     Effect.succeed("connection"),
+ *     () => Effect.fail("refused" as const),
+ *     { typeName: "Connection" }
+ *   )
+ *   return yield* Effect.flip(guard.cleanup)
+ * }))
+ * const error = await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))
+ * console.log(error._tag) // => CleanupFailed
+ * ```
+ */
+export const make: Make = (acquire, release, options) =>
+  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>), false, guardOf)
+
+/** As `make`; the acquire can be interrupted, and then must itself leave nothing behind. */
+export const makeInterruptible: Make = (acquire, release, options) =>
+  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>), true, guardOf)
+
+/** The form of `acquireRelease` and of its interruptible variant. */
+export interface AcquireRelease {
+  <A, E, RR, RS = never, RF = never, D extends Dependencies = readonly []>(
+    release: Release<A, E, RR>,
+    options?: Options<A, E, RS, RF, D>
+  ): <EA, RA>(
+    acquire: Effect.Effect<A, EA, RA>
+  ) => Effect.Effect<A, EA | CleanupError.RegistryShuttingDown | DependencyError<D>, RA | RR | RS | RF | Env>
+  <A, EA, RA, E, RR, RS = never, RF = never, D extends Dependencies = readonly []>(
+    acquire: Effect.Effect<A, EA, RA>,
+    release: Release<A, E, RR>,
+    options?: Options<A, E, RS, RF, D>
+  ): Effect.Effect<A, EA | CleanupError.RegistryShuttingDown | DependencyError<D>, RA | RR | RS | RF | Env>
+}
+
+const acquireReleaseOf = (interruptible: boolean): AcquireRelease => (...args: ReadonlyArray<any>): any => {
+  if (Effect.isEffect(args[0])) return scoped(args[0], planOf(args[1], args[2]), interruptible, valueOf)
+  const plan = planOf(args[0], args[1])
+  return (acquire: Effect.Effect<any, any, any>) => scoped(acquire, plan, interruptible, valueOf)
+}
+
+/** `Effect.acquireRelease` with every promise: R gains `ResourceRegistry`, E gains `RegistryShuttingDown`. */
+export const acquireRelease: AcquireRelease = /* @__PURE__ */ acquireReleaseOf(false)
+
+/** As `acquireRelease`; the acquire can be interrupted, and then must itself leave nothing behind. */
+export const acquireReleaseInterruptible: AcquireRelease = /* @__PURE__ */ acquireReleaseOf(true)
+
+const afterUse = <B, E>(
+  registry: Registry,
+  entry: Entry,
+  asker: Asker,
+  exit: Exit.Exit<B, E>
+): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
+  if (entry.run === undefined && entry.isUsable) registry.start(entry, "cleanup", exit, asker)
+  return Effect.flatMap(registry.awaitEnd(entry, asker), (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
+    if (Exit.isFailure(exit)) return exit
+    const { run } = entry
+    return run?.outcome === "failed" || run?.outcome === "abandoned" ? Effect.fail(run.error!) : exit
+  })
+}
+
+/**
+ * Acquires, uses and releases, for typed pipelines. The use's own error wins; after a successful use a cleanup that failed
+ * for good is the error. Needs no Scope.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Effect } from "effect"
+ *
+ * const program = ResourceGuard.use(
+ *   Effect.succeed("file"),
+ *   () => Effect.fail("disk full" as const),
+ *   (file) => Effect.succeed(file.length)
+ * ).pipe(Effect.catchTag("CleanupFailed", (error) => Effect.succeed(error.message.includes("disk full"))))
+ *
+ * console.log(await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))) // => true
+ * ```
+ */
+export const use = <A, EA, RA, E, RR, B, EB, RB, RS = never, RF = never, D extends Dependencies = readonly []>(
+  acquire: Effect.Effect<A, EA, RA>,
+  release: Release<A, E, RR>,
+  f: (value: A) => Effect.Effect<B, EB, RB>,
+  options?: Options<A, E, RS, RF, D>
+): Effect.Effect<
+  B,
+  EA | EB | CleanupError.CleanupError<E> | DependencyError<D>,
+  RA | RR | RB | RS | RF | ResourceRegistry
+> => {
+  const plan = planOf(release, options as GuardOptions<any, any, any, any>)
+  return Effect.uninterruptibleMask((restore) =>
+    Seam.withFiber((fiber) => {
+      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
+      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined), (entry) =>
+        Effect.flatMap(
+          Effect.exit(restore(Effect.suspend(() => f(entry.value as A)))),
+          (exit) => afterUse(registry, entry, askerOf(fiber), exit)
+        ))
+    })
+  ) as Effect.Effect<any, any, any>
+}
+
+/**
+ * A service whose release may fail: acquired when its layer is built, released when the layer's scope closes.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Database extends Context.Tag("Database")<Database, { readonly query: string }>() {}
+ *
+ * const layer = ResourceGuard.layer(
+ *   Database,
+ *   Effect.succeed({ query: "select 1" }),
+ *   () => Effect.fail("refused" as const),
+ *   { timeout: "5 seconds", recovery: { fallback: () => Effect.log("destroyed") } }
+ * )
+ * const program = Effect.map(Database, (database) => database.query)
+ *
+ * console.log(
+ *   await Effect.runPromise(program.pipe(Effect.provide(layer.pipe(Layer.provide(ResourceRegistry.layer)))))
+ * ) // => select 1
+ * ```
+ */
+export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, D extends Dependencies = readonly []>(
+  tag: Context.Tag<I, S>,
+  acquire: Effect.Effect<A, EA, RA>,
+  release: Release<A, E, RR>,
+  options?: Options<A, E, RS, RF, D>
+): Layer.Layer<
+  I,
+  EA | CleanupError.RegistryShuttingDown | DependencyError<D>,
+  Exclude<RA | RR | RS | RF, Scope.Scope> | ResourceRegistry
+> =>
+  Layer.scoped(
+    tag,
+    scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, tag.key), false, valueOf)
+  ) as Layer.Layer<any, any, any>

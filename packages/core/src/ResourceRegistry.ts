@@ -1,0 +1,358 @@
+/**
+ * The service that knows every live resource and cleans them up: by priority, bounded, with recovery, and with a report.
+ * Provide it once, at the top of the app, so that it closes last; closing its layer is a shutdown.
+ */
+import { type Config, type ConfigError, Context, Effect, Exit, Layer, Scope, type Stream } from "effect"
+import * as CleanupError from "./CleanupError.js"
+import * as CleanupPriority from "./CleanupPriority.js"
+import type { CleanupReport } from "./CleanupReport.js"
+import { reserve } from "./internal/Acquire.js"
+import { startCapturing } from "./internal/CallSite.js"
+import { Entry, infoOf } from "./internal/Entry.js"
+import * as Log from "./internal/Log.js"
+import { type GuardSettings, type RegistryOptions, type ResolvedOptions, resolveRegistry } from "./internal/Options.js"
+import { type Asker, askerOf, Registry } from "./internal/Registry.js"
+import { config as environment } from "./internal/RegistryConfig.js"
+import * as Seam from "./internal/Seam.js"
+import {
+  accountsOf,
+  type DeadLetter,
+  deadLetterOf,
+  healthOf,
+  type RegistryAccounts,
+  type RegistryHealth,
+  type RegistrySnapshot,
+  snapshotOf
+} from "./internal/Snapshot.js"
+import { TaggedError } from "./internal/TaggedError.js"
+import { Validation } from "./PatinoxError.js"
+import type { ResourceEvent } from "./ResourceEvent.js"
+import * as ResourceId from "./ResourceId.js"
+import type { ResourceInfo } from "./ResourceInfo.js"
+import * as ResourceMonitor from "./ResourceMonitor.js"
+
+export type { RegistryOptions } from "./internal/Options.js"
+export type {
+  AcquiringSnapshot,
+  DeadLetter,
+  HolderSnapshot,
+  RegistryAccounts,
+  RegistryHealth,
+  RegistrySnapshot,
+  ResourceSnapshot
+} from "./internal/Snapshot.js"
+
+/** Options of a resource that has no scope: those of a guard that make sense without one. */
+export type RegisterOptions = Omit<GuardSettings, "recovery" | "onFailure" | "close">
+
+/** Cleans up something live, or runs a cleanup of one's own under the registry's policy. */
+export type CleanupRequest<E = never, R = never> =
+  | {
+    readonly resource: ResourceId.ResourceId | { readonly id: ResourceId.ResourceId }
+    readonly priority?: CleanupPriority.CleanupPriority
+  }
+  | (RegisterOptions & { readonly cleanup: Effect.Effect<unknown, E, R> })
+
+/** A cleanup that was handed to the registry. */
+export interface ScheduledCleanup {
+  readonly id: ResourceId.ResourceId
+  /** Waits until the resource has ended; fails as its cleanup did, or with `AlreadyCleanedUp` where it was disarmed. */
+  readonly await: Effect.Effect<void, CleanupError.CleanupError<unknown>>
+  /** Takes it back while it waits: a resource is in use again, a cleanup of one's own will not run. */
+  readonly cancel: Effect.Effect<boolean>
+}
+
+/** A dead letter cannot be retried. */
+export class DeadLetterUnavailable extends TaggedError("DeadLetterUnavailable")<{
+  readonly id: ResourceId.ResourceId
+  readonly reason: "unknown" | "value released" | "abandoned" | "being retried"
+}> {
+  override get message(): string {
+    return `The failed cleanup of ${this.id} cannot be retried: ${this.reason}`
+  }
+}
+
+/** Cleanups that failed for good. */
+export interface DeadLetters {
+  readonly list: Effect.Effect<ReadonlyArray<DeadLetter>>
+  /** Runs the release again, under its policy. With success the resource moves from failed to recovered. */
+  readonly retry: (
+    id: ResourceId.ResourceId
+  ) => Effect.Effect<void, CleanupError.CleanupError<unknown> | DeadLetterUnavailable>
+  readonly drop: (id: ResourceId.ResourceId) => Effect.Effect<boolean>
+}
+
+/** What the registry offers. Its readings never wait; none of its errors is a defect. */
+export interface Shape {
+  /** Tracks a resource that has no scope; it is cleaned up by `cleanup`, `schedule`, a forced cleanup or the shutdown. */
+  readonly register: <E, R>(
+    release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
+    options?: RegisterOptions
+  ) => Effect.Effect<ResourceId.ResourceId, CleanupError.RegistryShuttingDown, R>
+  /** Takes a resource out; no cleanup will run. */
+  readonly unregister: (id: ResourceId.ResourceId) => Effect.Effect<void, CleanupError.AlreadyCleanedUp>
+  readonly info: (id: ResourceId.ResourceId) => Effect.Effect<ResourceInfo | undefined>
+  /** Everything live, in the order it was registered. */
+  readonly list: Effect.Effect<ReadonlyArray<ResourceInfo>>
+  readonly activeCount: Effect.Effect<number>
+  readonly accounts: Effect.Effect<RegistryAccounts>
+  readonly schedule: <E = never, R = never>(
+    request: CleanupRequest<E, R>
+  ) => Effect.Effect<ScheduledCleanup, CleanupError.AlreadyCleanedUp | CleanupError.RegistryShuttingDown, R>
+  /** Cleans up one now, after its dependents, in the caller's turn. */
+  readonly cleanup: (id: ResourceId.ResourceId) => Effect.Effect<void, CleanupError.CleanupError<unknown>>
+  readonly cleanupWhere: (predicate: (info: ResourceInfo) => boolean) => Effect.Effect<CleanupReport>
+  readonly forceCleanupAll: Effect.Effect<CleanupReport>
+  /** Waits until nothing waits or runs. */
+  readonly awaitIdle: Effect.Effect<void>
+  readonly snapshot: Effect.Effect<RegistrySnapshot>
+  readonly health: Effect.Effect<RegistryHealth>
+  readonly isHealthy: Effect.Effect<boolean>
+  readonly deadLetters: DeadLetters
+  readonly events: Stream.Stream<ResourceEvent>
+  /** Refuses new resources, cleans up the live ones and ends by the deadline. Every caller gets the same report. */
+  readonly shutdown: Effect.Effect<CleanupReport>
+  /** @internal */
+  readonly internal: unknown
+}
+
+/** The registry's service. */
+export class ResourceRegistry extends Context.Tag("@patinox/core/ResourceRegistry")<ResourceRegistry, Shape>() {}
+
+const alreadyCleanedUp = (id: ResourceId.ResourceId, typeName = "resource") =>
+  new CleanupError.AlreadyCleanedUp({ id, typeName })
+
+/** Waits for a live or ended entry's outcome. */
+const outcomeOf = (registry: Registry, entry: Entry, asker: Asker) =>
+  Effect.flatMap(
+    registry.awaitEnd(entry, asker),
+    (): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
+      const run = entry.run
+      if (run === undefined) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+      return run.outcome === "failed" || run.outcome === "abandoned" ? Effect.fail(run.error!) : Effect.void
+    }
+  )
+
+const make = (registry: Registry): Shape => {
+  const asking = <A, E, R>(f: (asker: Asker) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Seam.withFiber((fiber) => f(askerOf(fiber)))
+
+  const registerEntry = <E, R>(
+    release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
+    options: RegisterOptions | undefined
+  ): Effect.Effect<Entry, CleanupError.RegistryShuttingDown, R> =>
+    Seam.withFiber((fiber) => {
+      const asker = askerOf(fiber)
+      const entry = reserve(registry, fiber, asker, {
+        options,
+        release: (_, exit) => release(exit),
+        dependencies: undefined,
+        tagKey: undefined,
+        site: undefined
+      })
+      if (entry instanceof Validation) return Effect.die(entry)
+      // Without dependencies the only refusal is that of a shutdown.
+      if (!(entry instanceof Entry)) return Effect.fail(entry as CleanupError.RegistryShuttingDown)
+      registry.register(entry, undefined, asker)
+      return Effect.succeed(entry)
+    })
+
+  const schedule: Shape["schedule"] = (request) => {
+    const entryOf: Effect.Effect<Entry, any, any> = "cleanup" in request
+      ? registerEntry(() => request.cleanup, request)
+      : Effect.suspend(() => {
+        const id = typeof request.resource === "string" ? request.resource : request.resource.id
+        const entry = registry.entries.get(id)
+        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : Effect.succeed(entry)
+      })
+    return Effect.uninterruptible(Effect.map(entryOf, (entry): ScheduledCleanup => {
+      registry.schedule(
+        entry,
+        "scheduled",
+        request.priority === undefined ? undefined : CleanupPriority.toNumber(request.priority)
+      )
+      return {
+        id: entry.id,
+        await: asking((asker) =>
+          entry.run !== undefined && registry.wouldDeadlock(asker, entry.run)
+            ? Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+            : outcomeOf(registry, entry, asker)
+        ),
+        cancel: Effect.sync(() => {
+          if (!registry.unschedule(entry)) return false
+          if ("cleanup" in request) registry.disarm(entry)
+          return true
+        })
+      }
+    }))
+  }
+
+  const live = (predicate: (info: ResourceInfo) => boolean) =>
+    [...registry.entries.values()].filter((entry) => predicate(infoOf(entry)))
+
+  return {
+    internal: registry,
+    register: (release, options) =>
+      Effect.uninterruptible(Effect.map(registerEntry(release, options), (entry) => entry.id)),
+    unregister: (id) =>
+      Effect.suspend(() => {
+        const entry = registry.entries.get(id)
+        if (entry === undefined || !entry.isUsable) return Effect.fail(alreadyCleanedUp(id, entry?.typeName))
+        registry.disarm(entry)
+        return Effect.void
+      }),
+    info: (id) =>
+      Effect.sync(() => {
+        const entry = registry.entries.get(id)
+        return entry === undefined ? undefined : infoOf(entry)
+      }),
+    list: Effect.sync(() => [...registry.entries.values()].map(infoOf)),
+    activeCount: Effect.sync(() => registry.live),
+    accounts: Effect.sync(() => accountsOf(registry)),
+    schedule,
+    cleanup: (id) =>
+      asking((asker) => {
+        const entry = registry.entries.get(id)
+        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : cleanupNow(registry, entry, asker)
+      }),
+    cleanupWhere: (predicate) => asking((asker) => registry.batch(live(predicate), "forced").await(asker)),
+    forceCleanupAll: asking((asker) => registry.batch([...registry.entries.values()], "forced").await(asker)),
+    awaitIdle: asking((asker) => registry.awaitIdle(asker)),
+    snapshot: Effect.sync(() => snapshotOf(registry)),
+    health: Effect.sync(() => healthOf(registry)),
+    isHealthy: Effect.sync(() => registry.phase === "Running"),
+    deadLetters: {
+      list: Effect.sync(() => registry.deadLetters.list().map(deadLetterOf)),
+      retry: (id) =>
+        asking((asker): Effect.Effect<void, CleanupError.CleanupError<unknown> | DeadLetterUnavailable> => {
+          const letter = registry.deadLetters.get(id)
+          const unavailable = (reason: DeadLetterUnavailable["reason"]) =>
+            Effect.fail(new DeadLetterUnavailable({ id, reason }))
+          if (letter === undefined) return unavailable("unknown")
+          const { entry } = letter
+          if (entry === undefined) return unavailable("value released")
+          if (entry.state === "abandoned") return unavailable("abandoned")
+          if (entry.request !== undefined || entry.run?.isDone === false) return unavailable("being retried")
+          if (registry.phase !== "Running" && asker.run === undefined) {
+            return Effect.fail(registry.shuttingDown(entry.typeName))
+          }
+          registry.retry(entry)
+          return outcomeOf(registry, entry, asker)
+        }),
+      drop: (id) => Effect.sync(() => registry.deadLetters.drop(id))
+    },
+    events: registry.bus.stream,
+    shutdown: asking((asker) => registry.shutdown().await(asker))
+  }
+}
+
+/** @internal Cleans up in the caller's turn: typed, exactly once; a later caller waits, then gets `AlreadyCleanedUp`. */
+export const cleanupNow = (
+  registry: Registry,
+  entry: Entry,
+  asker: Asker
+): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
+  const over = Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+  const { run } = entry
+  if (run !== undefined) {
+    return run.isDone || registry.wouldDeadlock(asker, run)
+      ? over
+      : Effect.andThen(registry.awaitEnd(entry, asker), over)
+  }
+  if (!entry.isUsable) return over
+  registry.start(entry, "cleanup", Exit.void, asker)
+  return outcomeOf(registry, entry, asker)
+}
+
+/** @internal */
+export const registryOf = (service: Shape): Registry => service.internal as Registry
+
+// --- layers ---------------------------------------------------------------------------------------------------------
+
+const close = (registry: Registry): Effect.Effect<void> =>
+  Effect.uninterruptible(Seam.withFiber((fiber) => {
+    const open = registry.phase === "Running"
+      ? [...registry.entries.values()].filter((entry) =>
+        entry.scope !== undefined && Seam.closedExit(entry.scope) === undefined
+      )
+      : []
+    return Effect.flatMap(
+      Effect.andThen(
+        open.length === 0 ? Effect.void : Log.closedUnderGuards(open),
+        Effect.suspend(() => registry.shutdown().await(askerOf(fiber)))
+      ),
+      (report) =>
+        Effect.andThen(
+          registry.bus.flush,
+          Effect.suspend(() => Log.shutDown(report))
+        )
+    )
+  }))
+
+const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scope> =>
+  Effect.flatMap(Effect.serviceOption(ResourceRegistry), (outer) =>
+    Effect.andThen(
+      outer._tag === "Some" ? Log.secondRegistry : Effect.void,
+      Seam.withFiber((fiber) => {
+        const monitor = Context.get(fiber.currentContext, ResourceMonitor.ResourceMonitor)
+        const ids = Context.get(fiber.currentContext, ResourceId.Generator)
+        const registry = new Registry(
+          options,
+          Seam.clockOf(fiber),
+          Seam.originOf(fiber),
+          () => ids.next(),
+          monitor === ResourceMonitor.noop ? undefined : (event) => monitor.onEvent(event)
+        )
+        const stopCapturing = startCapturing(options.captureStacks)
+        return Effect.as(
+          Scope.addFinalizer(
+            Seam.service(fiber, Scope.Scope),
+            Effect.ensuring(close(registry), Effect.sync(stopCapturing))
+          ),
+          make(registry)
+        )
+      })
+    ))
+
+const layerOf = (options: RegistryOptions): Layer.Layer<ResourceRegistry, Validation> =>
+  Layer.scoped(
+    ResourceRegistry,
+    Effect.uninterruptible(Effect.suspend((): Effect.Effect<Shape, Validation, Scope.Scope> => {
+      const resolved = resolveRegistry(options)
+      return resolved instanceof Validation ? Effect.fail(resolved) : build(resolved)
+    }))
+  )
+
+/** The registry with every default. A constant: layers that provide it share one. */
+export const layer: Layer.Layer<ResourceRegistry> = /* @__PURE__ */ Layer.orDie(/* @__PURE__ */ layerOf({}))
+
+/**
+ * A registry with options. A bad one fails with a `Validation` that names the option, the value and the range, before
+ * anything starts.
+ *
+ * ```ts
+ * import { ResourceRegistry } from "@patinox/core"
+ * import { Effect } from "effect"
+ *
+ * const error = await Effect.runPromise(Effect.flip(
+ *   Effect.provide(ResourceRegistry.ResourceRegistry, ResourceRegistry.layerWith({ concurrency: 0 }))
+ * ))
+ * console.log(error.message) // => Invalid option "concurrency": got 0, expected an integer from 1 to 10000
+ * ```
+ */
+export const layerWith = (options: RegistryOptions): Layer.Layer<ResourceRegistry, Validation> => layerOf(options)
+
+/** Reads the options from `PATINOX_CONCURRENCY`, `PATINOX_CLEANUP_TIMEOUT` and so on. */
+export const config: Config.Config<RegistryOptions> = environment
+
+/** A registry whose options come from a `Config`; without one, from the environment. */
+export const layerConfig = (
+  options: Config.Config<RegistryOptions> = environment
+): Layer.Layer<ResourceRegistry, Validation | ConfigError.ConfigError> =>
+  Layer.unwrapEffect(Effect.map(options, layerOf))
+
+/** For tests: ids in sequence, and the acquire stack of every guard. */
+export const layerTest: Layer.Layer<ResourceRegistry> = /* @__PURE__ */ Layer.provide(
+  /* @__PURE__ */ Layer.orDie(/* @__PURE__ */ layerOf({ captureStacks: "all" })),
+  /* @__PURE__ */ Layer.sync(ResourceId.Generator, () => ResourceId.sequential())
+)

@@ -1,0 +1,2 @@
+export * as TestMonitor from "./TestMonitor.js"
+export * as TestResource from "./TestResource.js"
