@@ -17,7 +17,7 @@ export const id = fc.uuid().map((uuid) => ResourceId.ResourceId(uuid))
 export const priority = fc.constantFrom(...CleanupPriority.values)
 
 /** Causes of every shape; its defects are text, as `Schema.Defect` keeps nothing else equal. */
-export const cause: fc.Arbitrary<Cause.Cause<string>> = fc.letrec<{ cause: Cause.Cause<string> }>((tie) => ({
+const cause: fc.Arbitrary<Cause.Cause<string>> = fc.letrec<{ cause: Cause.Cause<string> }>((tie) => ({
   cause: fc.oneof(
     { maxDepth: 3 },
     fc.constant(Cause.empty as Cause.Cause<string>),
@@ -88,7 +88,7 @@ export const resourceInfo: fc.Arbitrary<ResourceInfo> = fc.record({
 
 export const outcomes = ["cleaned", "recovered", "failed", "abandoned", "disarmed"] as const
 
-export const triggers = [
+const triggers = [
   "scope",
   "cleanup",
   "cascade",

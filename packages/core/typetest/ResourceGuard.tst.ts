@@ -1,5 +1,4 @@
-import type { CleanupError } from "@patinox/core"
-import { ResourceGuard, type ResourceRegistry } from "@patinox/core"
+import { type CleanupError, ResourceGuard, type ResourceRegistry } from "@patinox/core"
 import { Context, Data, Effect, type Layer, Schedule, type Scope } from "effect"
 import { expect, test } from "tstyche"
 

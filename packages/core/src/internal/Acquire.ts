@@ -2,7 +2,7 @@
  * The way of a resource into the registry: a place is reserved before the acquire, and registration, finalizer and
  * recheck come in one step after it, so that an acquire that fails, is interrupted or meets a closed scope leaves nothing.
  */
-import { type Context, Effect, type Exit, Scope } from "effect"
+import { type Context, Effect, type Exit, type Scope } from "effect"
 import * as CleanupError from "../CleanupError.js"
 import { Validation } from "../PatinoxError.js"
 import type { ResourceId } from "../ResourceId.js"

@@ -14,17 +14,17 @@ type Checked<A> = A | Validation
 
 const failed = (value: unknown): value is Validation => value instanceof Validation
 
-export const checkDuration = (option: string, value: unknown): Checked<number> => {
+const checkDuration = (option: string, value: unknown): Checked<number> => {
   const millis = Option.match(Duration.decodeUnknown(value), { onNone: () => Number.NaN, onSome: Duration.toMillis })
   return millis > 0 ? millis : invalidOption(option, value, "a duration above 0, or Duration.infinity")
 }
 
-export const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
+const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
   Number.isInteger(value) && (value as number) >= min && (value as number) <= max
     ? value as number
     : invalidOption(option, value, `an integer from ${min} to ${max}`)
 
-export const checkOneOf = <A extends string>(option: string, value: unknown, allowed: ReadonlyArray<A>): Checked<A> =>
+const checkOneOf = <A extends string>(option: string, value: unknown, allowed: ReadonlyArray<A>): Checked<A> =>
   allowed.includes(value as A) ? value as A : invalidOption(option, value, `one of ${allowed.join(", ")}`)
 
 // --- the registry ---------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ export interface ResolvedOptions {
   readonly guardDefaults: Settings
 }
 
-export const captures: ReadonlyArray<Capture> = ["off", "sampled", "all"]
+const captures: ReadonlyArray<Capture> = ["off", "sampled", "all"]
 
 /** The check of each option that can be configured, by its name. */
 export const registryChecks = {

@@ -12,7 +12,7 @@ import { Batch } from "./Batch.js"
 import { CleanupRun, type RunHost, waitsFor } from "./CleanupRun.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
-import { Entry, type State } from "./Entry.js"
+import type { Entry, State } from "./Entry.js"
 import { EventBus, type Listener } from "./EventBus.js"
 import { LeakWatch } from "./LeakWatch.js"
 import * as Log from "./Log.js"
@@ -26,7 +26,7 @@ export interface Asker {
   readonly run: CleanupRun | undefined
 }
 
-export const nobody: Asker = { fiberId: -1, run: undefined }
+const nobody: Asker = { fiberId: -1, run: undefined }
 
 export const askerOf = (fiber: Seam.CurrentFiber): Asker => {
   const run = Seam.cleanupOf(fiber) as CleanupRun | undefined

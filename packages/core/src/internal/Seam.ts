@@ -9,7 +9,7 @@ import {
   DefaultServices,
   Duration,
   Effect,
-  Exit,
+  type Exit,
   type Fiber,
   FiberId,
   FiberRef,
@@ -39,8 +39,7 @@ export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E
 export const originOf = (fiber: CurrentFiber): Origin =>
   (fiber as unknown as { readonly _fiberRefs?: FiberRefs.FiberRefs })._fiberRefs ?? fiber.getFiberRefs()
 
-export const contextOf = (origin: Origin): Context.Context<never> =>
-  FiberRefs.getOrDefault(origin, FiberRef.currentContext)
+const contextOf = (origin: Origin): Context.Context<never> => FiberRefs.getOrDefault(origin, FiberRef.currentContext)
 
 /** The services of the fiber, as its holder knows them to be there. */
 export const service = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S =>
