@@ -12,7 +12,7 @@ import * as PatinoxError from "./PatinoxError.js"
 import type { ResourceId } from "./ResourceId.js"
 
 /** The cleanup did not end within its limit. Not `stopped`, it was abandoned: it may still be using the resource. */
-export class CleanupTimeout extends TaggedError("CleanupTimeout")<{
+export class CleanupTimeout extends /* @__PURE__ */ TaggedError("CleanupTimeout")<{
   readonly id: ResourceId
   readonly typeName: string
   readonly limitMillis: number
@@ -27,7 +27,7 @@ export class CleanupTimeout extends TaggedError("CleanupTimeout")<{
 }
 
 /** The resource is gone: cleaned up, disarmed or on its way. */
-export class AlreadyCleanedUp extends TaggedError("AlreadyCleanedUp")<{
+export class AlreadyCleanedUp extends /* @__PURE__ */ TaggedError("AlreadyCleanedUp")<{
   readonly id: ResourceId
   readonly typeName: string
 }> {
@@ -55,7 +55,7 @@ export class AlreadyCleanedUp extends TaggedError("AlreadyCleanedUp")<{
  * // Cleanup of Database (00000000-0000-4000-8000-000000000001) failed after 2 attempts: connection reset
  * ```
  */
-export class CleanupFailed<out E = unknown> extends TaggedError("CleanupFailed")<{
+export class CleanupFailed<out E = unknown> extends /* @__PURE__ */ TaggedError("CleanupFailed")<{
   readonly id: ResourceId
   readonly typeName: string
   readonly cause: Cause.Cause<any>
@@ -82,7 +82,7 @@ export class CleanupFailed<out E = unknown> extends TaggedError("CleanupFailed")
 }
 
 /** The registry takes nothing on any more. */
-export class RegistryShuttingDown extends TaggedError("RegistryShuttingDown")<{
+export class RegistryShuttingDown extends /* @__PURE__ */ TaggedError("RegistryShuttingDown")<{
   readonly typeName: string
   readonly id?: ResourceId
 }> {
@@ -92,7 +92,7 @@ export class RegistryShuttingDown extends TaggedError("RegistryShuttingDown")<{
 }
 
 /** A resource says that it depends on something that the registry does not know, or no longer has. */
-export class UnknownDependency extends TaggedError("UnknownDependency")<{
+export class UnknownDependency extends /* @__PURE__ */ TaggedError("UnknownDependency")<{
   /** Of the resource that depends. */
   readonly typeName: string
   /** The id or the Tag's key that was given. */

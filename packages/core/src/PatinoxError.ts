@@ -12,7 +12,7 @@ const retryAfter = (millis: number | undefined) =>
   millis === undefined ? "" : `; try again in ${Wording.duration(millis)}`
 
 /** A value was given that cannot be used. */
-export class InvalidInput extends TaggedError("InvalidInput")<{
+export class InvalidInput extends /* @__PURE__ */ TaggedError("InvalidInput")<{
   readonly field: string
   readonly value: unknown
   /** What would have been right, as in "an integer from 1 to 10". */
@@ -27,7 +27,7 @@ export class InvalidInput extends TaggedError("InvalidInput")<{
 }
 
 /** A limit of our own on how often something may be asked for was met. */
-export class RateLimited extends TaggedError("RateLimited")<{
+export class RateLimited extends /* @__PURE__ */ TaggedError("RateLimited")<{
   readonly operation: string
   readonly retryAfterMillis?: number
 }> {
@@ -37,7 +37,7 @@ export class RateLimited extends TaggedError("RateLimited")<{
 }
 
 /** A check did not end in time. */
-export class ValidationTimeout extends TaggedError("ValidationTimeout")<{
+export class ValidationTimeout extends /* @__PURE__ */ TaggedError("ValidationTimeout")<{
   readonly operation: string
   readonly limitMillis: number
 }> {
@@ -47,7 +47,7 @@ export class ValidationTimeout extends TaggedError("ValidationTimeout")<{
 }
 
 /** A tool ran and failed. */
-export class ToolExecutionFailed extends TaggedError("ToolExecutionFailed")<{
+export class ToolExecutionFailed extends /* @__PURE__ */ TaggedError("ToolExecutionFailed")<{
   readonly tool: string
   readonly reason: string
   readonly cause?: unknown
@@ -58,7 +58,7 @@ export class ToolExecutionFailed extends TaggedError("ToolExecutionFailed")<{
 }
 
 /** Something was asked of an agent in a state that does not allow it. */
-export class AgentStateMismatch extends TaggedError("AgentStateMismatch")<{
+export class AgentStateMismatch extends /* @__PURE__ */ TaggedError("AgentStateMismatch")<{
   readonly expected: string
   readonly actual: string
 }> {
@@ -68,14 +68,14 @@ export class AgentStateMismatch extends TaggedError("AgentStateMismatch")<{
 }
 
 /** A resource could not be had, or could not be given back. */
-export class ResourceExhausted extends TaggedError("ResourceExhausted")<{
+export class ResourceExhausted extends /* @__PURE__ */ TaggedError("ResourceExhausted")<{
   readonly resource: string
   readonly message: string
   readonly cause?: unknown
 }> {}
 
 /** Another party did not answer in time. */
-export class NetworkTimeout extends TaggedError("Timeout")<{
+export class NetworkTimeout extends /* @__PURE__ */ TaggedError("Timeout")<{
   readonly endpoint: string
   readonly limitMillis: number
 }> {
@@ -85,7 +85,7 @@ export class NetworkTimeout extends TaggedError("Timeout")<{
 }
 
 /** Another party refuses requests for now. */
-export class NetworkRateLimited extends TaggedError("RateLimited")<{
+export class NetworkRateLimited extends /* @__PURE__ */ TaggedError("RateLimited")<{
   readonly endpoint: string
   readonly retryAfterMillis?: number
 }> {
@@ -95,7 +95,7 @@ export class NetworkRateLimited extends TaggedError("RateLimited")<{
 }
 
 /** Another party does not accept who we are. */
-export class Unauthorized extends TaggedError("Unauthorized")<{
+export class Unauthorized extends /* @__PURE__ */ TaggedError("Unauthorized")<{
   readonly endpoint: string
   readonly reason?: string
 }> {
@@ -105,7 +105,7 @@ export class Unauthorized extends TaggedError("Unauthorized")<{
 }
 
 /** Another party is down or unreachable. */
-export class ServiceUnavailable extends TaggedError("ServiceUnavailable")<{
+export class ServiceUnavailable extends /* @__PURE__ */ TaggedError("ServiceUnavailable")<{
   readonly endpoint: string
   readonly retryAfterMillis?: number
 }> {
@@ -115,14 +115,14 @@ export class ServiceUnavailable extends TaggedError("ServiceUnavailable")<{
 }
 
 /** A file of the configuration is not there. */
-export class FileNotFound extends TaggedError("FileNotFound")<{ readonly path: string }> {
+export class FileNotFound extends /* @__PURE__ */ TaggedError("FileNotFound")<{ readonly path: string }> {
   override get message(): string {
     return `File not found: ${this.path}`
   }
 }
 
 /** A part of the configuration cannot be read. */
-export class InvalidFormat extends TaggedError("InvalidFormat")<{
+export class InvalidFormat extends /* @__PURE__ */ TaggedError("InvalidFormat")<{
   /** The file, variable or key that was read. */
   readonly source: string
   readonly expected: string
@@ -133,14 +133,14 @@ export class InvalidFormat extends TaggedError("InvalidFormat")<{
 }
 
 /** A part of the configuration that has no default is not set. */
-export class MissingRequired extends TaggedError("MissingRequired")<{ readonly key: string }> {
+export class MissingRequired extends /* @__PURE__ */ TaggedError("MissingRequired")<{ readonly key: string }> {
   override get message(): string {
     return `Missing required configuration: ${this.key}`
   }
 }
 
 /** What was given is wrong, or could not be checked. */
-export class Validation extends TaggedError("Validation")<{
+export class Validation extends /* @__PURE__ */ TaggedError("Validation")<{
   readonly error: InvalidInput | RateLimited | ValidationTimeout
 }> {
   override get message(): string {
@@ -152,7 +152,7 @@ export class Validation extends TaggedError("Validation")<{
 }
 
 /** Our own work failed. */
-export class Execution extends TaggedError("Execution")<{
+export class Execution extends /* @__PURE__ */ TaggedError("Execution")<{
   readonly error: ToolExecutionFailed | AgentStateMismatch | ResourceExhausted
 }> {
   override get message(): string {
@@ -164,7 +164,7 @@ export class Execution extends TaggedError("Execution")<{
 }
 
 /** Another party failed. */
-export class Network extends TaggedError("Network")<{
+export class Network extends /* @__PURE__ */ TaggedError("Network")<{
   readonly error: NetworkTimeout | NetworkRateLimited | Unauthorized | ServiceUnavailable
 }> {
   override get message(): string {
@@ -176,7 +176,7 @@ export class Network extends TaggedError("Network")<{
 }
 
 /** The application was set up wrong; only a person can help. */
-export class Configuration extends TaggedError("Configuration")<{
+export class Configuration extends /* @__PURE__ */ TaggedError("Configuration")<{
   readonly error: FileNotFound | InvalidFormat | MissingRequired
 }> {
   override get message(): string {
@@ -250,7 +250,11 @@ export type Encoded = Schemas.PatinoxErrorEncoded
  * as text), a `cause` as `Schema.Defect` keeps it: an error's name and message.
  */
 export const schema: Schema.Schema<PatinoxError, Encoded> = /* @__PURE__ */ Schemas.patinoxError({
-  ...groups,
+  // Named one by one: a bundler must assume that a spread has effects, and would keep the schema of who uses none.
+  Validation,
+  Execution,
+  Network,
+  Configuration,
   InvalidInput,
   RateLimited,
   ValidationTimeout,

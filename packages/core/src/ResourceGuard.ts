@@ -8,10 +8,11 @@ import type * as CleanupError from "./CleanupError.js"
 import { AlreadyCleanedUp } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import * as Acquire from "./internal/Acquire.js"
+import { type Asker, askerOf } from "./internal/Asker.js"
 import { callSite } from "./internal/CallSite.js"
 import { type AnyRelease, type Entry, infoOf, type State } from "./internal/Entry.js"
 import type { GuardSettings } from "./internal/Options.js"
-import { type Asker, askerOf, type Registry } from "./internal/Registry.js"
+import type { Registry } from "./internal/Registry.js"
 import * as Seam from "./internal/Seam.js"
 import type { RecoveryPolicy } from "./RecoveryPolicy.js"
 import type { ResourceId } from "./ResourceId.js"
@@ -283,7 +284,7 @@ const afterUse = <B, E>(
   return Effect.flatMap(registry.awaitEnd(entry, asker), (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
     if (Exit.isFailure(exit)) return exit
     const { run } = entry
-    return run?.outcome === "failed" || run?.outcome === "abandoned" ? Effect.fail(run.error!) : exit
+    return run?.hasFailed === true ? Effect.fail(run.error!) : exit
   })
 }
 

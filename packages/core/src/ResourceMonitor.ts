@@ -55,7 +55,7 @@ export const all = (monitors: ReadonlyArray<ResourceMonitor>): ResourceMonitor =
 }
 
 /** Keeps `patinox_*` metrics: live by type, waiting by priority, wait and run times, outcomes, slow ones, retries, leaks. */
-export const metrics: Effect.Effect<ResourceMonitor> = Effect.sync(() => make(Metrics.make()))
+export const metrics: Effect.Effect<ResourceMonitor> = /* @__PURE__ */ Effect.sync(() => make(Metrics.make()))
 
 /** Logs every event as one line at debug level; failures, slow cleanups and suspected leaks are logged by the registry. */
 export const logs: ResourceMonitor = /* @__PURE__ */ make((event) =>

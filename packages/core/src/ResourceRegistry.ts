@@ -7,12 +7,13 @@ import * as CleanupError from "./CleanupError.js"
 import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
 import { reserve } from "./internal/Acquire.js"
+import { type Asker, askerOf } from "./internal/Asker.js"
 import { startCapturing } from "./internal/CallSite.js"
 import { Entry, infoOf } from "./internal/Entry.js"
 import * as Log from "./internal/Log.js"
 import { type GuardSettings, type RegistryOptions, type ResolvedOptions, resolveRegistry } from "./internal/Options.js"
-import { type Asker, askerOf, Registry } from "./internal/Registry.js"
-import { config as environment } from "./internal/RegistryConfig.js"
+import { Registry } from "./internal/Registry.js"
+import * as RegistryConfig from "./internal/RegistryConfig.js"
 import * as Seam from "./internal/Seam.js"
 import {
   accountsOf,
@@ -63,7 +64,7 @@ export interface ScheduledCleanup {
 }
 
 /** A dead letter cannot be retried. */
-export class DeadLetterUnavailable extends TaggedError("DeadLetterUnavailable")<{
+export class DeadLetterUnavailable extends /* @__PURE__ */ TaggedError("DeadLetterUnavailable")<{
   readonly id: ResourceId.ResourceId
   readonly reason: "unknown" | "value released" | "abandoned" | "being retried"
 }> {
@@ -129,7 +130,7 @@ const outcomeOf = (registry: Registry, entry: Entry, asker: Asker) =>
     (): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
       const run = entry.run
       if (run === undefined) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
-      return run.outcome === "failed" || run.outcome === "abandoned" ? Effect.fail(run.error!) : Effect.void
+      return run.hasFailed ? Effect.fail(run.error!) : Effect.void
     }
   )
 
@@ -343,11 +344,11 @@ export const layer: Layer.Layer<ResourceRegistry> = /* @__PURE__ */ Layer.orDie(
 export const layerWith = (options: RegistryOptions): Layer.Layer<ResourceRegistry, Validation> => layerOf(options)
 
 /** Reads the options from `PATINOX_CONCURRENCY`, `PATINOX_CLEANUP_TIMEOUT` and so on. */
-export const config: Config.Config<RegistryOptions> = environment
+export const config: Config.Config<RegistryOptions> = /* @__PURE__ */ RegistryConfig.make()
 
 /** A registry whose options come from a `Config`; without one, from the environment. */
 export const layerConfig = (
-  options: Config.Config<RegistryOptions> = environment
+  options: Config.Config<RegistryOptions> = /* @__PURE__ */ RegistryConfig.make()
 ): Layer.Layer<ResourceRegistry, Validation | ConfigError.ConfigError> =>
   Layer.unwrapEffect(Effect.map(options, layerOf))
 

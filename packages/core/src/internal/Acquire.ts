@@ -6,10 +6,11 @@ import { type Context, Effect, type Exit, type Scope } from "effect"
 import * as CleanupError from "../CleanupError.js"
 import { Validation } from "../PatinoxError.js"
 import type { ResourceId } from "../ResourceId.js"
+import { type Asker, askerOf } from "./Asker.js"
 import type { CallSite } from "./CallSite.js"
 import { type AnyRelease, Entry } from "./Entry.js"
 import { type GuardSettings, resolveGuard } from "./Options.js"
-import { type Asker, askerOf, type Registry } from "./Registry.js"
+import type { Registry } from "./Registry.js"
 import * as Seam from "./Seam.js"
 import * as Tracing from "./Tracing.js"
 
@@ -102,8 +103,7 @@ const finalizer = (registry: Registry, entry: Entry, scope: Scope.Scope) => (exi
 
 const afterClose = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   const { run } = entry
-  return entry.settings.onFailure === "die" && exit._tag === "Success" && run !== undefined &&
-      (run.outcome === "failed" || run.outcome === "abandoned")
+  return entry.settings.onFailure === "die" && exit._tag === "Success" && run?.hasFailed === true
     ? Effect.die(run.error)
     : Effect.void
 }

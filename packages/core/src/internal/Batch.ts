@@ -4,28 +4,22 @@
  */
 import { Effect } from "effect"
 import * as CleanupReport from "../CleanupReport.js"
-import { waitsFor } from "./CleanupRun.js"
+import { type Asker, nobody, Waiters } from "./Asker.js"
+import { idleRecord, waitsFor } from "./CleanupRun.js"
 import * as Deadlines from "./Deadlines.js"
 import type { Entry } from "./Entry.js"
 import * as Recovery from "./Recovery.js"
-import type { Asker, Registry } from "./Registry.js"
+import type { Registry } from "./Registry.js"
 import * as Seam from "./Seam.js"
-
-const nobody: Asker = { fiberId: -1, run: undefined }
-
-interface Waiter {
-  readonly asker: Asker
-  readonly resume: () => void
-}
 
 export class Batch {
   private readonly pending = new Set<Entry>()
   private readonly records: Array<CleanupReport.CleanupRecord> = []
   private readonly startedAt: number
   private readonly deadline: number
-  private waiters: Array<Waiter> = []
   private overrun = false
-  private finished: CleanupReport.CleanupReport | undefined = undefined
+  private finished: CleanupReport.CleanupReport | undefined
+  private readonly waiters: Waiters
   private readonly forceAt = Deadlines.make(() => this.force())
   private readonly endAt = Deadlines.make(() => this.reachDeadline())
 
@@ -35,6 +29,7 @@ export class Batch {
     private readonly timeout: number,
     private readonly onEnd: () => void = () => {}
   ) {
+    this.waiters = new Waiters((asker) => this.isOverFor(asker), (run) => registry.giveBackSlot(run))
     this.startedAt = registry.timers.now()
     this.deadline = this.startedAt + timeout
   }
@@ -58,7 +53,7 @@ export class Batch {
     entry.run?.limitTo(this.deadline)
     entry.watch(() => {
       if (!this.pending.delete(entry)) return
-      this.records.push(entry.run?.record() ?? this.registry.idleRecord(entry, "disarmed", this.trigger))
+      this.records.push(entry.run?.record() ?? idleRecord(entry, "disarmed", this.trigger))
       this.check()
     })
   }
@@ -92,10 +87,7 @@ export class Batch {
       this.registry.timers.clear(this.endAt)
       this.onEnd()
     }
-    if (this.waiters.length === 0) return
-    const ready = this.waiters.filter((waiter) => this.isOverFor(waiter.asker))
-    this.waiters = this.waiters.filter((waiter) => !ready.includes(waiter))
-    for (const waiter of ready) waiter.resume()
+    this.waiters.check()
   }
 
   /** Inside a cleanup the batch is over when only that cleanup, and what waits for it, is left. */
@@ -112,11 +104,9 @@ export class Batch {
     if (this.finished !== undefined) return this.finished
     const { registry } = this
     const durationMillis = registry.timers.now() - this.startedAt
-    const open = [...this.pending].map((entry) =>
-      entry.run?.record() ?? registry.idleRecord(entry, "running", this.trigger)
-    )
+    const open = [...this.pending].map((entry) => entry.run?.record() ?? idleRecord(entry, "running", this.trigger))
     const acquiring = this.isShutdown
-      ? [...registry.acquiring].map((entry) => registry.idleRecord(entry, "acquiring", this.trigger))
+      ? [...registry.acquiring].map((entry) => idleRecord(entry, "acquiring", this.trigger))
       : []
     return CleanupReport.make({
       records: [...this.records, ...open, ...acquiring],
@@ -128,17 +118,6 @@ export class Batch {
 
   /** Every caller waits for the same report; called from inside a cleanup it does not wait for that one. */
   await(asker: Asker): Effect.Effect<CleanupReport.CleanupReport> {
-    return Effect.map(
-      Effect.async<void>((resume) => {
-        if (asker.run !== undefined) this.registry.giveBackSlot(asker.run)
-        if (this.isOverFor(asker)) return resume(Effect.void)
-        const waiter: Waiter = { asker, resume: () => resume(Effect.void) }
-        this.waiters.push(waiter)
-        return Effect.sync(() => {
-          this.waiters = this.waiters.filter((other) => other !== waiter)
-        })
-      }),
-      () => this.report()
-    )
+    return Effect.map(this.waiters.await(asker), () => this.report())
   }
 }

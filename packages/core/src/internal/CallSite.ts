@@ -2,7 +2,9 @@
  * Where in the user's code a guard was made. The engine keeps the frames cheaply and turns them into text only when
  * somebody asks; how many frames is up to `captureStacks`.
  */
-const ownFile = import.meta.url.slice(0, import.meta.url.lastIndexOf("/internal/"))
+const own = import.meta.url.lastIndexOf("/internal/")
+/** Bundled into one file with its user, this package has no frames that can be told apart. */
+const ownFolder = own === -1 ? undefined : import.meta.url.slice(0, own)
 
 /** Frames kept for the name alone: enough to get out of this package. */
 const nameFrames = 4
@@ -25,7 +27,8 @@ export const startCapturing = (capture: Capture): () => void => {
 
 const wantsStack = (): boolean => capturing.all > 0 || (capturing.sampled > 0 && capturing.count++ % sampleEvery === 0)
 
-const isOwn = (frame: string): boolean => frame.includes(ownFile) || frame.includes("/node_modules/effect/")
+const isOwn = (frame: string): boolean =>
+  (ownFolder !== undefined && frame.includes(ownFolder)) || frame.includes("/node_modules/effect/")
 
 export class CallSite {
   constructor(private readonly error: Error, private readonly captured: boolean) {}

@@ -7,9 +7,9 @@ import { Cause, Effect, Exit } from "effect"
 import * as CleanupError from "../CleanupError.js"
 import type { CleanupRecord, Trigger } from "../CleanupReport.js"
 import { defaultRetry } from "../RecoveryPolicy.js"
-import type { ResourceEvent } from "../ResourceEvent.js"
 import type { Deadline } from "./Deadlines.js"
 import type { Entry } from "./Entry.js"
+import type { Notify } from "./EventBus.js"
 import * as Recovery from "./Recovery.js"
 import * as Seam from "./Seam.js"
 import type { Timers } from "./Timers.js"
@@ -19,9 +19,8 @@ import * as Tracing from "./Tracing.js"
 export interface RunHost {
   readonly timers: Timers
   readonly slowAfter: number
-  readonly observed: boolean
   nextOrder(): number
-  emit(event: ResourceEvent): void
+  readonly notify: Notify
   wallMillis(): number
   runStarted(run: CleanupRun): void
   runSlow(run: CleanupRun): void
@@ -57,8 +56,8 @@ export class CleanupRun implements Deadline {
   /** Holds one of the registry's slots. */
   slot = false
   slow = false
-  error: ReleaseError | undefined = undefined
-  outcome: "cleaned" | "recovered" | "failed" | "abandoned" | undefined = undefined
+  error: ReleaseError | undefined
+  outcome: "cleaned" | "recovered" | "failed" | "abandoned" | undefined
   /** What an attempt that did not stop in time is doing now. */
   orphan: "none" | "running" | "succeeded" | "failed" = "none"
   /** When the release started, and ended; monotonic. */
@@ -66,16 +65,16 @@ export class CleanupRun implements Deadline {
   endedAt = -1
   startedWall = 0
   /** Whose ends this one waits for, to see a circle before it closes. */
-  blockedOn: Set<Entry> | undefined = undefined
+  blockedOn: Set<Entry> | undefined
 
   private pending = 0
   private phaseEnd = Infinity
   private deadline = Infinity
   private slowAt = Infinity
   private window: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
-  private fiber: RunFiber | undefined = undefined
-  private orphans: Set<RunFiber> | undefined = undefined
-  private step: unknown = undefined
+  private fiber: RunFiber | undefined
+  private orphans: Set<RunFiber> | undefined
+  private step: unknown
   private readonly limits: Recovery.Limits
 
   constructor(
@@ -99,6 +98,11 @@ export class CleanupRun implements Deadline {
     return this.phase === "done"
   }
 
+  /** It ended without its resource being released. */
+  get hasFailed(): boolean {
+    return this.outcome === "failed" || this.outcome === "abandoned"
+  }
+
   get hasStarted(): boolean {
     return this.order !== -1
   }
@@ -107,15 +111,11 @@ export class CleanupRun implements Deadline {
     const now = this.isDone ? this.endedAt : this.host.timers.now()
     const started = this.hasStarted ? this.startedAt : now
     return {
+      ...idleRecord(this.entry, this.outcome ?? "running", this.trigger),
       order: this.order,
-      id: this.entry.id,
-      typeName: this.entry.typeName,
-      priority: this.entry.settings.priority,
-      outcome: this.outcome ?? "running",
       attempts: this.attempts,
       waitMillis: Math.max(0, started - this.requestedAt),
       runMillis: Math.max(0, now - started),
-      trigger: this.trigger,
       forced: this.forced,
       usedFallback: this.usedFallback,
       startedAt: this.startedWall,
@@ -319,15 +319,7 @@ export class CleanupRun implements Deadline {
       case "GiveUp":
         return this.giveUp()
       case "Pause": {
-        if (host.observed) {
-          host.emit({
-            _tag: "Retried",
-            ...this.subject(),
-            attempt: this.attempts + 1,
-            delayMillis: delay!,
-            error
-          })
-        }
+        host.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
         this.phase = "pause"
         // A retry without a pause that never goes asynchronous must neither fill the stack nor keep others from running.
         if (delay === 0) return this.attempts % 16 === 0 ? this.letOthersRun() : this.attempt()
@@ -340,7 +332,7 @@ export class CleanupRun implements Deadline {
     const { entry, host } = this
     this.phase = "fallback"
     this.usedFallback = true
-    if (host.observed) host.emit({ _tag: "FellBack", ...this.subject(), error })
+    host.notify("FellBack", entry, { error })
     this.fork(
       Effect.suspend(() => entry.settings.recovery.fallback!(entry.value, error)),
       (exit) => Exit.isSuccess(exit) ? this.end("recovered") : this.giveUp()
@@ -447,17 +439,23 @@ export class CleanupRun implements Deadline {
     this.blockedOn = undefined
     this.host.runEnded(this)
   }
-
-  private subject() {
-    const { entry } = this
-    return {
-      at: this.host.wallMillis(),
-      id: entry.id,
-      typeName: entry.typeName,
-      priority: entry.settings.priority
-    }
-  }
 }
+
+/** The record of what has no run yet, or none any more. */
+export const idleRecord = (entry: Entry, outcome: CleanupRecord["outcome"], trigger: Trigger): CleanupRecord => ({
+  order: -1,
+  id: entry.id,
+  typeName: entry.typeName,
+  priority: entry.settings.priority,
+  outcome,
+  attempts: 0,
+  waitMillis: 0,
+  runMillis: 0,
+  trigger,
+  forced: false,
+  usedFallback: false,
+  startedAt: entry.createdAt
+})
 
 /** Whether `run` waits, over any number of steps, for `target`. */
 export const waitsFor = (run: CleanupRun, target: CleanupRun): boolean => {

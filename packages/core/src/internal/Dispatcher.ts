@@ -25,7 +25,7 @@ export class Dispatcher {
   private pumping = false
   private wake: (() => void) | undefined = undefined
   /** While a batch is being started: the most urgent request that came in since it was taken. */
-  private overtaking: QueuedCleanup | undefined = undefined
+  private overtaking: QueuedCleanup | undefined
   private readonly queue = CleanupQueue.make<QueuedCleanup>()
 
   constructor(

@@ -42,22 +42,22 @@ export interface Holder {
 
 export class Entry {
   state: State = "acquiring"
-  value: unknown = undefined
+  value: unknown
   createdAt = 0
   /** When it came into its state, and when it was registered; monotonic. */
   since = 0
   registeredAt = 0
-  scope: Scope.Scope | undefined = undefined
-  run: CleanupRun | undefined = undefined
-  request: QueuedCleanup | undefined = undefined
-  holders: Set<Holder> | undefined = undefined
-  dependencies: ReadonlyArray<Entry> | undefined = undefined
-  dependents: Set<Entry> | undefined = undefined
+  scope: Scope.Scope | undefined
+  run: CleanupRun | undefined
+  request: QueuedCleanup | undefined
+  holders: Set<Holder> | undefined
+  dependencies: ReadonlyArray<Entry> | undefined
+  dependents: Set<Entry> | undefined
   watchers: Array<() => void> | undefined = undefined
   /** The cleanup inside of which this was acquired while the registry was draining. */
-  within: CleanupRun | undefined = undefined
-  acquireSpan: Tracer.AnySpan | undefined = undefined
-  tagKey: string | undefined = undefined
+  within: CleanupRun | undefined
+  acquireSpan: Tracer.AnySpan | undefined
+  tagKey: string | undefined
   leakSuspected = false
   /** The nearest deadline of a close of many that includes it; monotonic. */
   deadline = Infinity

@@ -5,10 +5,18 @@
 import { Effect, Queue, type Scope, Stream } from "effect"
 import type { ResourceEvent } from "../ResourceEvent.js"
 import * as Deadlines from "./Deadlines.js"
+import type { Entry } from "./Entry.js"
 import * as Seam from "./Seam.js"
 import type { Timers } from "./Timers.js"
 
 export type Listener = (event: ResourceEvent) => Effect.Effect<unknown, unknown>
+
+/** What an event tells besides its tag, its time and its resource. */
+export type What<Tag extends ResourceEvent["_tag"]> = Omit<
+  Extract<ResourceEvent, { readonly _tag: Tag }>,
+  "_tag" | "at" | "id" | "typeName" | "priority"
+>
+export type Notify = <Tag extends ResourceEvent["_tag"]>(_tag: Tag, entry: Entry, what: What<Tag>) => void
 
 /** How many events wait for a slow monitor, or a slow subscriber; beyond that the oldest are dropped. */
 const bufferSize = 4_096
@@ -21,7 +29,7 @@ export class EventBus {
   private closed = false
   private readonly subscribers = new Set<Queue.Queue<ResourceEvent>>()
   private readonly buffer: Array<ResourceEvent> = []
-  private current: ReturnType<typeof Seam.forkNow> | undefined = undefined
+  private current: ReturnType<typeof Seam.forkNow> | undefined
   private delivering = false
   private drained: Array<() => void> = []
   private readonly limit = Deadlines.make(() => this.letGo())

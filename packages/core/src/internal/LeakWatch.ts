@@ -25,7 +25,7 @@ export class LeakWatch {
     const ageMillis = registry.wallMillis() - entry.createdAt
     const outcome = entry.state as "cleaned" | "recovered" | "failed" | "abandoned" | "disarmed"
     Log.leakResolved(entry, ageMillis)
-    if (registry.observed) registry.emit({ _tag: "LeakResolved", ...registry.subject(entry), ageMillis, outcome })
+    registry.notify("LeakResolved", entry, { ageMillis, outcome })
   }
 
   stop(): void {
@@ -52,10 +52,7 @@ export class LeakWatch {
     entry.leakSuspected = true
     const { acquireStack, owner } = infoOf(entry)
     Log.leakSuspected(entry, ageMillis, acquireStack)
-    if (!registry.observed) return
-    registry.emit({
-      _tag: "LeakSuspected",
-      ...registry.subject(entry),
+    registry.notify("LeakSuspected", entry, {
       ageMillis,
       owner,
       ...(acquireStack === undefined ? undefined : { acquireStack })

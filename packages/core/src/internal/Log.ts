@@ -64,7 +64,7 @@ export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<
   )
 }
 
-export const secondRegistry: Effect.Effect<void> = Effect.logWarning(
+export const secondRegistry: Effect.Effect<void> = /* @__PURE__ */ Effect.logWarning(
   "A second resource registry is built inside another one. Each knows only its own resources, and they shut down apart: " +
     "provide the registry once, at the top."
 )

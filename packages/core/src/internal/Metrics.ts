@@ -2,26 +2,39 @@
 import { Effect, Metric, MetricBoundaries } from "effect"
 import type { ResourceEvent } from "../ResourceEvent.js"
 
-const live = Metric.gauge("patinox_resources_live", { description: "Resources that are live, by type" })
-const queued = Metric.gauge("patinox_cleanups_waiting", { description: "Cleanups that wait, by priority" })
-const outcomes = Metric.counter("patinox_resources_ended_total", {
+const live = /* @__PURE__ */ Metric.gauge("patinox_resources_live", { description: "Resources that are live, by type" })
+const queued = /* @__PURE__ */ Metric.gauge("patinox_cleanups_waiting", {
+  description: "Cleanups that wait, by priority"
+})
+const outcomes = /* @__PURE__ */ Metric.counter("patinox_resources_ended_total", {
   description: "Resources that have ended, by type and outcome",
   incremental: true
 })
-const slow = Metric.counter("patinox_cleanups_slow_total", { description: "Slow cleanups, by type", incremental: true })
-const retried = Metric.counter("patinox_cleanups_retried_total", {
+const slow = /* @__PURE__ */ Metric.counter("patinox_cleanups_slow_total", {
+  description: "Slow cleanups, by type",
+  incremental: true
+})
+const retried = /* @__PURE__ */ Metric.counter("patinox_cleanups_retried_total", {
   description: "Attempts after the first, by type",
   incremental: true
 })
-const suspected = Metric.counter("patinox_leaks_suspected_total", {
+const suspected = /* @__PURE__ */ Metric.counter("patinox_leaks_suspected_total", {
   description: "Suspected leaks, by type",
   incremental: true
 })
 
 // From a tenth of a millisecond to about a minute and a half.
-const boundaries = MetricBoundaries.exponential({ start: 0.1, factor: 2.5, count: 16 })
-const waitTime = Metric.histogram("patinox_cleanup_wait_millis", boundaries, "From being asked for until started")
-const runTime = Metric.histogram("patinox_cleanup_run_millis", boundaries, "From the start to the outcome")
+const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.1, factor: 2.5, count: 16 })
+const waitTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_cleanup_wait_millis",
+  boundaries,
+  "From being asked for until started"
+)
+const runTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_cleanup_run_millis",
+  boundaries,
+  "From the start to the outcome"
+)
 
 const typed =
   (event: { readonly typeName: string }) =>

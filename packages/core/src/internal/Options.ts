@@ -2,7 +2,7 @@
  * Options of guards and of the registry: defaults, and what is allowed. Pure: bad input comes back as a `Validation` that
  * names the option, the value and the range, before anything is acquired.
  */
-import { Duration, Option } from "effect"
+import { Duration } from "effect"
 import * as CleanupPriority from "../CleanupPriority.js"
 import { invalidOption, Validation } from "../PatinoxError.js"
 import * as RecoveryPolicy from "../RecoveryPolicy.js"
@@ -15,7 +15,12 @@ type Checked<A> = A | Validation
 const failed = (value: unknown): value is Validation => value instanceof Validation
 
 const checkDuration = (option: string, value: unknown): Checked<number> => {
-  const millis = Option.match(Duration.decodeUnknown(value), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+  let millis = 0
+  try {
+    millis = Duration.toMillis(value as Duration.DurationInput)
+  } catch {
+    // Not a duration at all.
+  }
   return millis > 0 ? millis : invalidOption(option, value, "a duration above 0, or Duration.infinity")
 }
 

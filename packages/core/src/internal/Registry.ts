@@ -5,38 +5,23 @@
 import { type Clock, Effect, Exit } from "effect"
 import * as CleanupError from "../CleanupError.js"
 import { toNumber } from "../CleanupPriority.js"
-import type { CleanupRecord, Trigger } from "../CleanupReport.js"
+import type { Trigger } from "../CleanupReport.js"
 import type { ResourceEvent } from "../ResourceEvent.js"
 import type { ResourceId } from "../ResourceId.js"
+import { type Asker, nobody, Waiters } from "./Asker.js"
 import { Batch } from "./Batch.js"
 import { CleanupRun, type RunHost, waitsFor } from "./CleanupRun.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
 import type { Entry, State } from "./Entry.js"
-import { EventBus, type Listener } from "./EventBus.js"
+import { EventBus, type Listener, type What } from "./EventBus.js"
 import { LeakWatch } from "./LeakWatch.js"
 import * as Log from "./Log.js"
 import type { ResolvedOptions } from "./Options.js"
 import * as Seam from "./Seam.js"
 import { Timers } from "./Timers.js"
 
-/** Who asks for a cleanup: a fiber, and the cleanup that it runs inside of. */
-export interface Asker {
-  readonly fiberId: number
-  readonly run: CleanupRun | undefined
-}
-
-const nobody: Asker = { fiberId: -1, run: undefined }
-
-export const askerOf = (fiber: Seam.CurrentFiber): Asker => {
-  const run = Seam.cleanupOf(fiber) as CleanupRun | undefined
-  return { fiberId: Seam.fiberNumber(fiber), run: run === undefined || run.isDone ? undefined : run }
-}
-
-interface IdleWaiter {
-  readonly asker: Asker
-  readonly resume: () => void
-}
+const endTags = { cleaned: "Cleaned", recovered: "Recovered", failed: "Failed", abandoned: "Abandoned" } as const
 
 export class Registry implements RunHost {
   phase: "Running" | "Draining" | "Closed" = "Running"
@@ -54,11 +39,11 @@ export class Registry implements RunHost {
   readonly deadLetters: DeadLetters
   readonly slowAfter: number
   readonly startedWall: number
-  shutdownBatch: Batch | undefined = undefined
+  shutdownBatch: Batch | undefined
   /** Registered while draining, inside a cleanup that is to clean them up itself. */
-  private late: Set<Entry> | undefined = undefined
+  private late: Set<Entry> | undefined
   private readonly leaks: LeakWatch
-  private idleWaiters: Array<IdleWaiter> = []
+  private readonly idle = new Waiters((asker) => this.isIdle(asker), (run) => this.giveBackSlot(run))
   /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
   readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
   private sequence = 0
@@ -150,11 +135,7 @@ export class Registry implements RunHost {
     }
     if (this.observed) {
       const { sizeBytes } = entry.settings
-      this.emit({
-        _tag: "Registered",
-        ...this.subject(entry),
-        ...(sizeBytes === undefined ? undefined : { sizeBytes })
-      })
+      this.notify("Registered", entry, sizeBytes === undefined ? {} : { sizeBytes })
     }
   }
 
@@ -234,7 +215,7 @@ export class Registry implements RunHost {
     const { entry } = request
     entry.request = request
     this.move(entry, "waiting")
-    if (this.observed) this.emit({ _tag: "Scheduled", ...this.subject(entry), trigger: request.trigger })
+    this.notify("Scheduled", entry, { trigger: request.trigger })
   }
 
   /** Hands the cleanup to the queue. */
@@ -272,8 +253,8 @@ export class Registry implements RunHost {
     this.dispatcher.skip(entry.request)
     entry.request = undefined
     this.move(entry, "inUse")
-    if (this.observed) this.emit({ _tag: "Unscheduled", ...this.subject(entry) })
-    this.checkIdle()
+    this.notify("Unscheduled", entry, {})
+    this.idle.check()
     return true
   }
 
@@ -307,7 +288,7 @@ export class Registry implements RunHost {
     }
     this.move(entry, "disarmed")
     this.gone(entry)
-    if (this.observed) this.emit({ _tag: "Disarmed", ...this.subject(entry) })
+    this.notify("Disarmed", entry, {})
     this.ended(entry)
     return value
   }
@@ -318,19 +299,18 @@ export class Registry implements RunHost {
     return this.bus.observed
   }
 
-  emit(event: ResourceEvent): void {
-    this.bus.emit(event)
-  }
-
-  subject(entry: Entry) {
-    return { at: this.wallMillis(), id: entry.id, typeName: entry.typeName, priority: entry.settings.priority }
+  /** Tells who watches what happened to a resource. */
+  notify<Tag extends ResourceEvent["_tag"]>(_tag: Tag, entry: Entry, what: What<Tag>): void {
+    if (!this.observed) return
+    const { id, settings, typeName } = entry
+    this.bus.emit(
+      { _tag, at: this.wallMillis(), id, typeName, priority: settings.priority, ...what } as unknown as ResourceEvent
+    )
   }
 
   runStarted(run: CleanupRun): void {
     if (!this.observed) return
-    this.emit({
-      _tag: "Started",
-      ...this.subject(run.entry),
+    this.notify("Started", run.entry, {
       trigger: run.trigger,
       waitMillis: Math.max(0, run.startedAt - run.requestedAt),
       forced: run.forced,
@@ -340,9 +320,7 @@ export class Registry implements RunHost {
 
   runSlow(run: CleanupRun): void {
     Log.slow(run, this.slowAfter)
-    if (this.observed) {
-      this.emit({ _tag: "Slow", ...this.subject(run.entry), runMillis: this.timers.now() - run.requestedAt })
-    }
+    this.notify("Slow", run.entry, { runMillis: this.timers.now() - run.requestedAt })
     this.giveBackSlot(run)
   }
 
@@ -360,19 +338,18 @@ export class Registry implements RunHost {
     this.orphans.delete(run)
     if (run.isDone) {
       this.deadLetters.finishedLate(run.entry)
-      if (this.observed) this.emit({ _tag: "FinishedLate", ...this.subject(run.entry) })
+      this.notify("FinishedLate", run.entry, {})
     }
   }
 
   runEnded(run: CleanupRun): void {
     const { entry } = run
     this.running.delete(run)
-    const outcome = run.outcome!
     if (run.trigger === "retried") this.retryEnded(run)
     else {
-      this.move(entry, outcome)
+      this.move(entry, run.outcome!)
       this.gone(entry)
-      if (outcome === "failed" || outcome === "abandoned") {
+      if (run.hasFailed) {
         this.deadLetters.add(entry, run, this.wallMillis())
         Log.failed(run)
       } else {
@@ -385,18 +362,15 @@ export class Registry implements RunHost {
   }
 
   private emitEnd(run: CleanupRun): void {
-    const record = run.record()
-    const tags = { cleaned: "Cleaned", recovered: "Recovered", failed: "Failed", abandoned: "Abandoned" } as const
     // A dead letter that fails again has had its end.
-    if (run.trigger === "retried" && run.outcome !== "cleaned" && run.outcome !== "recovered") return
-    const _tag = run.trigger === "retried" ? "Recovered" : tags[run.outcome!]
-    this.emit({ _tag, ...this.subject(run.entry), record })
+    if (run.trigger === "retried" && run.hasFailed) return
+    this.notify(run.trigger === "retried" ? "Recovered" : endTags[run.outcome!], run.entry, { record: run.record() })
   }
 
   private retryEnded(run: CleanupRun): void {
     const { entry } = run
     const { accounts } = this
-    if (run.outcome === "cleaned" || run.outcome === "recovered") {
+    if (!run.hasFailed) {
       accounts.failed--
       accounts.recovered++
       entry.state = "recovered"
@@ -438,7 +412,7 @@ export class Registry implements RunHost {
       for (const watcher of watchers) watcher()
     }
     if (this.late !== undefined) this.cleanUpLate()
-    this.checkIdle()
+    this.idle.check()
   }
 
   /** What a cleanup acquired while draining, and left behind. */
@@ -481,24 +455,8 @@ export class Registry implements RunHost {
     return true
   }
 
-  private checkIdle(): void {
-    if (this.idleWaiters.length === 0) return
-    const ready = this.idleWaiters.filter((waiter) => this.isIdle(waiter.asker))
-    if (ready.length === 0) return
-    this.idleWaiters = this.idleWaiters.filter((waiter) => !ready.includes(waiter))
-    for (const waiter of ready) waiter.resume()
-  }
-
   awaitIdle(asker: Asker): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      if (asker.run !== undefined) this.giveBackSlot(asker.run)
-      if (this.isIdle(asker)) return resume(Effect.void)
-      const waiter: IdleWaiter = { asker, resume: () => resume(Effect.void) }
-      this.idleWaiters.push(waiter)
-      return Effect.sync(() => {
-        this.idleWaiters = this.idleWaiters.filter((other) => other !== waiter)
-      })
-    })
+    return this.idle.await(asker)
   }
 
   // --- many at once --------------------------------------------------------------------------------------------------
@@ -516,7 +474,7 @@ export class Registry implements RunHost {
     const batch = new Batch(this, "shutdown", this.options.shutdownTimeout, () => this.closed(batch))
     this.shutdownBatch = batch
     if (this.observed) {
-      this.emit({
+      this.bus.emit({
         _tag: "Draining",
         at: this.wallMillis(),
         deadlineMillis: this.options.shutdownTimeout,
@@ -530,26 +488,8 @@ export class Registry implements RunHost {
   private closed(batch: Batch): void {
     this.phase = "Closed"
     this.leaks.stop()
-    if (this.observed) this.emit({ _tag: "Closed", at: this.wallMillis(), report: batch.report() })
+    if (this.observed) this.bus.emit({ _tag: "Closed", at: this.wallMillis(), report: batch.report() })
     this.bus.close()
-  }
-
-  /** A record of what has no run yet, or none any more. */
-  idleRecord(entry: Entry, outcome: CleanupRecord["outcome"], trigger: Trigger): CleanupRecord {
-    return {
-      order: -1,
-      id: entry.id,
-      typeName: entry.typeName,
-      priority: entry.settings.priority,
-      outcome,
-      attempts: 0,
-      waitMillis: 0,
-      runMillis: 0,
-      trigger,
-      forced: false,
-      usedFallback: false,
-      startedAt: entry.createdAt
-    }
   }
 
   shuttingDown(typeName: string): CleanupError.RegistryShuttingDown {

@@ -12,29 +12,31 @@ import type * as PatinoxError from "../PatinoxError.js"
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
 
 /** A number of milliseconds that may be infinite, which JSON has no number for. */
-const millis = /* @__PURE__ */ Schema.Union(
-  Schema.JsonNumber,
-  /* @__PURE__ */ Schema.transform(/* @__PURE__ */ Schema.Literal("Infinity"), Schema.Number, {
-    strict: true,
-    decode: () => Infinity,
-    encode: () => "Infinity" as const
-  })
-)
+const millis = /* @__PURE__ */ (() =>
+  Schema.Union(
+    Schema.JsonNumber,
+    /* @__PURE__ */ Schema.transform(/* @__PURE__ */ Schema.Literal("Infinity"), Schema.Number, {
+      strict: true,
+      decode: () => Infinity,
+      encode: () => "Infinity" as const
+    })
+  ))()
 
 /** A value of any kind as JSON keeps it, or as text where JSON has no form for it. */
-const jsonable = /* @__PURE__ */ Schema.transform(Schema.Unknown, Schema.Unknown, {
-  strict: true,
-  decode: (value) => value,
-  encode: (value) => {
-    try {
-      return JSON.parse(JSON.stringify(value)) as unknown
-    } catch {
-      return Inspectable.toStringUnknown(value)
+const jsonable = /* @__PURE__ */ (() =>
+  Schema.transform(Schema.Unknown, Schema.Unknown, {
+    strict: true,
+    decode: (value) => value,
+    encode: (value) => {
+      try {
+        return JSON.parse(JSON.stringify(value)) as unknown
+      } catch {
+        return Inspectable.toStringUnknown(value)
+      }
     }
-  }
-})
+  }))()
 
-export const resourceId = /* @__PURE__ */ Schema.UUID.pipe(/* @__PURE__ */ Schema.brand("ResourceId"))
+export const resourceId = /* @__PURE__ */ (() => Schema.UUID.pipe(Schema.brand("ResourceId")))()
 
 export const cleanupPriority = /* @__PURE__ */ Schema.Literal("Low", "Normal", "High", "Critical")
 
