@@ -3,8 +3,11 @@
  * somebody asks; how many frames is up to `captureStacks`.
  */
 const own = import.meta.url.lastIndexOf("/internal/")
-/** Bundled into one file with its user, this package has no frames that can be told apart. */
-const ownFolder = own === -1 ? undefined : import.meta.url.slice(0, own)
+/**
+ * Without the scheme, which some loaders leave out of a frame. Bundled into one file with its user, this package has no
+ * frames that can be told apart.
+ */
+const ownFolder = own === -1 ? undefined : import.meta.url.slice(import.meta.url.indexOf("//") + 2, own)
 
 /** Frames kept for the name alone: enough to get out of this package. */
 const nameFrames = 4

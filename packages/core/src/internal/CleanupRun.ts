@@ -233,7 +233,7 @@ export class CleanupRun implements Deadline {
   private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
     const fiber = Seam.forkNow(Seam.exitOf(effect), this.entry.origin, { cleanup: this })
     const done = Seam.poll(fiber)
-    if (done !== undefined) return onEnd(Exit.flatten(done))
+    if (done !== undefined) return Seam.nested(onEnd, Exit.flatten(done))
     this.fiber = fiber
     Seam.observe(fiber, (exit) => {
       if (this.fiber === fiber) {

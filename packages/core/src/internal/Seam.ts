@@ -65,6 +65,16 @@ export interface ForkOptions {
   readonly interruptible?: boolean
 }
 
+/** Goes on with what follows the end of a nested fiber, one level deeper, as that may start the next. */
+export const nested = <A>(next: (value: A) => void, value: A): void => {
+  depth++
+  try {
+    next(value)
+  } finally {
+    depth--
+  }
+}
+
 /** Starts a fiber at once, in the caller's turn, with the origin's FiberRefs and context. It belongs to no parent. */
 export const forkNow = <A>(
   effect: Effect.Effect<A, never, any>,
