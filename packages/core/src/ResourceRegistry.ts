@@ -102,7 +102,9 @@ export interface Shape {
   ) => Effect.Effect<ScheduledCleanup, CleanupError.AlreadyCleanedUp | CleanupError.RegistryShuttingDown, R>
   /** Cleans up one now, after its dependents, in the caller's turn. */
   readonly cleanup: (id: ResourceId.ResourceId) => Effect.Effect<void, CleanupError.CleanupError<unknown>>
+  /** Cleans up what matches and what depends on it, and reports it; over by the shutdown's time limit. */
   readonly cleanupWhere: (predicate: (info: ResourceInfo) => boolean) => Effect.Effect<CleanupReport>
+  /** Cleans up everything live and reports it; over by the shutdown's time limit. */
   readonly forceCleanupAll: Effect.Effect<CleanupReport>
   /** Waits until nothing waits or runs. */
   readonly awaitIdle: Effect.Effect<void>
@@ -188,9 +190,6 @@ const make = (registry: Registry): Shape => {
     }))
   }
 
-  const live = (predicate: (info: ResourceInfo) => boolean) =>
-    [...registry.entries.values()].filter((entry) => predicate(infoOf(entry)))
-
   return {
     internal: registry,
     register: (release, options) =>
@@ -216,8 +215,11 @@ const make = (registry: Registry): Shape => {
         const entry = registry.entries.get(id)
         return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : cleanupNow(registry, entry, asker)
       }),
-    cleanupWhere: (predicate) => asking((asker) => registry.batch(live(predicate), "forced").await(asker)),
-    forceCleanupAll: asking((asker) => registry.batch([...registry.entries.values()], "forced").await(asker)),
+    cleanupWhere: (predicate) =>
+      asking((asker) =>
+        registry.force([...registry.entries.values()].filter((entry) => predicate(infoOf(entry)))).await(asker)
+      ),
+    forceCleanupAll: asking((asker) => registry.force(registry.entries.values()).await(asker)),
     awaitIdle: asking((asker) => registry.awaitIdle(asker)),
     snapshot: Effect.sync(() => snapshotOf(registry)),
     health: Effect.sync(() => healthOf(registry)),

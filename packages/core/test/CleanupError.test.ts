@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Cause, Data, Effect, Equal, Hash, Option, Schema } from "effect"
 import * as fc from "fast-check"
 import { inspect } from "node:util"
 import * as CleanupError from "../src/CleanupError.js"
 import * as PatinoxError from "../src/PatinoxError.js"
 import * as ResourceId from "../src/ResourceId.js"
-import * as arbitraries from "./arbitraries.js"
 
 const id = ResourceId.ResourceId("00000000-0000-4000-8000-000000000001")
 const of = { id, typeName: "Database" }

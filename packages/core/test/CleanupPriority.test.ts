@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Option, Schema } from "effect"
 import * as fc from "fast-check"
 import * as CleanupPriority from "../src/CleanupPriority.js"
-import * as arbitraries from "./arbitraries.js"
 
 describe("CleanupPriority", () => {
   it("priorities are ordered Low, Normal, High, Critical", () => {

@@ -1,10 +1,10 @@
 import { assert, describe, expect, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Cause, Equal, Schema } from "effect"
 import * as fc from "fast-check"
 import * as CleanupError from "../src/CleanupError.js"
 import * as CleanupReport from "../src/CleanupReport.js"
 import * as ResourceId from "../src/ResourceId.js"
-import * as arbitraries from "./arbitraries.js"
 
 const ids = ResourceId.sequential()
 

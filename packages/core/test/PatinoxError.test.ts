@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Cause, Effect, Equal, Hash, Schema } from "effect"
 import * as fc from "fast-check"
 import * as PatinoxError from "../src/PatinoxError.js"
-import * as arbitraries from "./arbitraries.js"
 
 const validation = (error: PatinoxError.Validation["error"]) => new PatinoxError.Validation({ error })
 const execution = (error: PatinoxError.Execution["error"]) => new PatinoxError.Execution({ error })

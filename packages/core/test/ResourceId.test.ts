@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
 import * as ResourceId from "../src/ResourceId.js"
-import * as arbitraries from "./arbitraries.js"
 
 describe("ResourceId", () => {
   it.effect("1,000 ids are unique", () =>

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Schema } from "effect"
 import * as fc from "fast-check"
 import * as ResourceInfo from "../src/ResourceInfo.js"
-import * as arbitraries from "./arbitraries.js"
 
 describe("ResourceInfo", () => {
   it("goes through JSON and back, absent fields staying absent", () => {

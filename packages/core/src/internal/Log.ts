@@ -22,11 +22,14 @@ const write = (entry: Entry, line: Effect.Effect<void>): void => {
 
 export const failed = (run: CleanupRun): void => {
   const { entry, error } = run
-  const message = `Cleanup of ${entry.typeName} ${run.outcome}: ${error?.message ?? ""}`
-  write(
-    entry,
-    error?._tag === "CleanupFailed" ? Effect.logError(message, error.cause) : Effect.logError(message)
-  )
+  if (error === undefined) return
+  const line = error._tag === "CleanupTimeout"
+    ? Effect.logError(error.message)
+    : Effect.logError(
+      run.outcome === "abandoned" ? `${error.message}; its fallback did not stop and was abandoned` : error.message,
+      error.cause
+    )
+  write(entry, line)
 }
 
 export const slow = (run: CleanupRun, slowAfter: number): void =>

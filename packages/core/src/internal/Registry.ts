@@ -461,10 +461,15 @@ export class Registry implements RunHost {
 
   // --- many at once --------------------------------------------------------------------------------------------------
 
-  /** Everything live that matches, to be over by the shutdown's time limit. */
-  batch(entries: ReadonlyArray<Entry>, trigger: "forced" | "shutdown"): Batch {
-    const batch = new Batch(this, trigger, this.options.shutdownTimeout)
-    batch.start(entries)
+  /** These and what depends on them, to be over by the shutdown's time limit. */
+  force(entries: Iterable<Entry>): Batch {
+    const all = new Set(entries)
+    // A set hands out what is added to it on the way.
+    for (const entry of all) {
+      for (const dependent of entry.dependents ?? []) if (dependent.isLive) all.add(dependent)
+    }
+    const batch = new Batch(this, "forced", this.options.shutdownTimeout)
+    batch.start([...all])
     return batch
   }
 

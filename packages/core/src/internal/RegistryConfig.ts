@@ -6,7 +6,7 @@ import { registryChecks, type RegistryOptions } from "./Options.js"
 const variable = (option: string): string => `PATINOX_${option.replace(/[A-Z]/g, "_$&").toUpperCase()}`
 
 /** A number where the text is one, as durations, names and numbers are all written as text there. */
-const parse = (text: string): unknown => /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text
+const parse = (text: string): unknown => text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text)
 
 const option = (name: string, check: (value: unknown) => unknown): Config.Config<unknown> =>
   Config.withDefault(
@@ -23,7 +23,7 @@ const option = (name: string, check: (value: unknown) => unknown): Config.Config
 /**
  * Every option but `recovery`, by the names `PATINOX_CONCURRENCY`, `PATINOX_CLEANUP_TIMEOUT`, `PATINOX_SLOW_AFTER`,
  * `PATINOX_SHUTDOWN_TIMEOUT`, `PATINOX_LEAK_THRESHOLD`, `PATINOX_CAPTURE_STACKS` and `PATINOX_DEAD_LETTERS`. Durations
- * are written as `10 seconds`, or as a number of milliseconds. What is not set keeps its default.
+ * are written as `10 seconds`, as a number of milliseconds, or as `Infinity`. What is not set keeps its default.
  */
 export const make = (): Config.Config<RegistryOptions> =>
   Config.all(
