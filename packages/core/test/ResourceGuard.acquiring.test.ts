@@ -156,6 +156,22 @@ describe("an acquire", () => {
       expect((yield* Effect.flip(tool))._tag).toBe("RegistryShuttingDown")
     }).pipe(provide))
 
+  it.effect("is refused to a fiber that an ended cleanup left behind", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      const gate = yield* Deferred.make<void>()
+      const result = yield* Deferred.make<string>()
+      yield* Effect.scoped(ResourceGuard.make(Effect.void, () =>
+        Effect.forkDaemon(
+          Effect.andThen(Deferred.await(gate), Effect.flip(r.register(() => Effect.void))).pipe(
+            Effect.flatMap((error) => Deferred.succeed(result, error._tag))
+          )
+        )))
+      yield* r.shutdown
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Deferred.await(result)).toBe("RegistryShuttingDown")
+    }).pipe(provide))
+
   it.effect("inside a cleanup during shutdown that is left behind is cleaned up by the shutdown", () =>
     Effect.gen(function*() {
       const r = yield* registry
@@ -302,6 +318,33 @@ describe("dependsOn", () => {
         expect(Exit.isFailure(exit) && Cause.squash(exit.cause)).toMatchObject({ _tag: "UnknownDependency" })
         yield* Fiber.join(cleaning)
         expect(order).toEqual(["acquired", "dependent", "base"])
+      }))
+    }).pipe(provide))
+
+  it.effect("a dependency waits until its dependents' releases have ended, also one that began before (P4)", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const gates = { early: yield* Deferred.make<void>(), cascaded: yield* Deferred.make<void>() }
+      const slow = (name: keyof typeof gates) => () =>
+        Effect.sync(() => order.push(`${name} begins`)).pipe(
+          Effect.andThen(Deferred.await(gates[name])),
+          Effect.andThen(Effect.sync(() => order.push(`${name} ends`)))
+        )
+      yield* Effect.scoped(Effect.gen(function*() {
+        const base = yield* ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push("base")))
+        const early = yield* ResourceGuard.make(Effect.void, slow("early"), { dependsOn: [base] })
+        yield* ResourceGuard.make(Effect.void, slow("cascaded"), { dependsOn: [base] })
+        yield* Effect.fork(early.cleanup)
+        yield* Effect.yieldNow()
+        const cleaning = yield* Effect.fork(base.cleanup)
+        yield* turns(3)
+        expect(order).toEqual(["early begins", "cascaded begins"])
+        yield* Deferred.succeed(gates.cascaded, undefined)
+        yield* turns(3)
+        expect(order).toEqual(["early begins", "cascaded begins", "cascaded ends"])
+        yield* Deferred.succeed(gates.early, undefined)
+        yield* Fiber.join(cleaning)
+        expect(order).toEqual(["early begins", "cascaded begins", "cascaded ends", "early ends", "base"])
       }))
     }).pipe(provide))
 

@@ -130,6 +130,23 @@ describe("a monitor", () => {
       yield* Fiber.join(app)
     }))
 
+  it.effect("that hangs over one event is let go, and sees the later ones", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const monitor = ResourceMonitor.make((event) =>
+        event._tag === "Started" ? Effect.never : Effect.sync(() => seen.push(event._tag))
+      )
+      yield* Effect.gen(function*() {
+        yield* Effect.scoped(guard())
+        expect(seen).toEqual(["Registered"])
+        yield* TestClock.adjust("999 millis")
+        expect(seen).toEqual(["Registered"])
+        yield* TestClock.adjust("1 millis")
+        expect(seen).toEqual(["Registered", "Cleaned"])
+        expect((yield* Effect.flatMap(registry, (r) => r.health)).droppedEvents).toBe(1)
+      }).pipe(watchedBy(monitor))
+    }))
+
   it.effect("that is too slow loses events, which are counted, and holds no more than a bounded number of them", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()

@@ -36,13 +36,16 @@ describe("nothing is kept for a resource that is gone", () => {
       const r = yield* registry
       const refs: Array<WeakRef<object>> = []
       const scope = yield* Scope.make()
+      // The guards themselves are kept: what is gone is what they held.
+      const guards: Array<ResourceGuard.Any> = []
+      const guard = Effect.tap(tracked(refs), (made) => Effect.sync(() => guards.push(made)))
       yield* Effect.gen(function*() {
         const other = yield* Scope.make()
         for (let i = 0; i < 50; i++) {
-          yield* Effect.flatMap(tracked(refs), (guard) => guard.cleanup)
-          yield* Effect.flatMap(tracked(refs), (guard) => guard.disarm)
-          yield* Effect.flatMap(tracked(refs), (guard) => guard.transferTo(other))
-          yield* Effect.flatMap(tracked(refs), (guard) => r.schedule({ resource: guard }))
+          yield* Effect.flatMap(guard, (made) => made.cleanup)
+          yield* Effect.flatMap(guard, (made) => made.disarm)
+          yield* Effect.flatMap(guard, (made) => made.transferTo(other))
+          yield* Effect.flatMap(guard, (made) => r.schedule({ resource: made }))
         }
         yield* Scope.close(other, Exit.void)
         yield* r.awaitIdle
@@ -50,6 +53,7 @@ describe("nothing is kept for a resource that is gone", () => {
       expect(refs).toHaveLength(200)
       expect(yield* kept(refs)).toBe(0)
       expect((yield* r.snapshot).live).toEqual([])
+      expect(guards).toHaveLength(200)
     }).pipe(provide))
 
   it.live("but for the value of a dead letter, which is kept until it is dropped", () =>

@@ -61,6 +61,23 @@ describe("what waits in the registry", () => {
       expect(order).toEqual(["first", "urgent", "second", "third"])
     }).pipe(withConcurrency(1)))
 
+  it.effect("is overtaken by a more urgent one even after both were taken from the queue", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      const order: Array<string> = []
+      const letGo = yield* Effect.all([blocker, blocker])
+      const note = (name: string, then: Effect.Effect<unknown, any> = Effect.void) =>
+        Effect.andThen(Effect.sync(() => order.push(name)), then)
+      yield* r.schedule({
+        typeName: "first",
+        cleanup: note("first", r.schedule({ typeName: "urgent", priority: "Critical", cleanup: note("urgent") }))
+      })
+      yield* r.schedule({ typeName: "second", cleanup: note("second") })
+      yield* Effect.all(letGo)
+      yield* r.awaitIdle
+      expect(order).toEqual(["first", "urgent", "second"])
+    }).pipe(withConcurrency(2)))
+
   it.effect("a priority given to the request wins over the resource's own", () =>
     Effect.gen(function*() {
       const r = yield* registry
@@ -115,13 +132,14 @@ describe("what waits in the registry", () => {
         Scope.extend(ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push(name))), scope)
       const [a, b, c] = yield* Effect.all([guard("a"), guard("b"), guard("c")])
       for (const resource of [a, b, c]) yield* r.schedule({ resource })
+      yield* r.schedule({ typeName: "after", cleanup: Effect.sync(() => order.push("after")) })
       yield* a.disarm
       yield* b.cleanup
       yield* Scope.close(scope, Exit.void)
       expect(order).toEqual(["b", "c"])
       yield* letGo
       yield* r.awaitIdle
-      expect(order).toEqual(["b", "c"])
+      expect(order).toEqual(["b", "c", "after"])
       expect((yield* r.accounts).live).toBe(0)
     }).pipe(withConcurrency(1)))
 

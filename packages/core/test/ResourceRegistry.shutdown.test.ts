@@ -98,6 +98,26 @@ describe("shutdown", () => {
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1, slowAfter: "1 hours" })))))
 
+  it.effect("starts what still waits in the queue then, too, and reports it as forced (P2)", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* ResourceGuard.make(Effect.void, () => Effect.void, { typeName: "waiting", timeout: "1 hours" })
+        yield* ResourceGuard.make(Effect.void, () => Effect.never, { typeName: "hung", timeout: "1 hours" })
+        const shutdown = yield* Effect.fork(r.shutdown)
+        yield* TestClock.adjust("25 seconds")
+        const report = yield* Fiber.join(shutdown)
+        expect(
+          report.records.map(({ forced, outcome, typeName, waitMillis }) => [typeName, outcome, forced, waitMillis])
+        )
+          .toEqual([
+            ["hung", "abandoned", false, 0],
+            ["waiting", "cleaned", true, 20_000]
+          ])
+        expect(report.totals.forced).toBe(1)
+      }))
+    }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1, slowAfter: "1 hours" })))))
+
   it.effect("of less than 25 s keeps a fifth of it for what has not started", () =>
     Effect.gen(function*() {
       const r = yield* registry

@@ -321,8 +321,7 @@ export class CleanupRun implements Deadline {
       case "Pause": {
         host.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
         this.phase = "pause"
-        // A retry without a pause that never goes asynchronous must neither fill the stack nor keep others from running.
-        if (delay === 0) return this.attempts % 16 === 0 ? this.letOthersRun() : this.attempt()
+        if (delay === 0) return this.attempt()
         this.schedule(this.phaseEnd = next.until)
       }
     }
@@ -396,12 +395,6 @@ export class CleanupRun implements Deadline {
       default:
         return
     }
-  }
-
-  private letOthersRun(): void {
-    Seam.afterTurns(this.entry.origin, () => {
-      if (this.phase === "pause") this.attempt()
-    })
   }
 
   /** A fiber that was interrupted needs a few turns to end; what has not by then will not stop in time. */

@@ -282,6 +282,7 @@ export class Registry implements RunHost {
 
   disarm(entry: Entry): unknown {
     const value = entry.value
+    entry.value = undefined
     if (entry.request !== undefined) {
       this.dispatcher.skip(entry.request)
       entry.request = undefined

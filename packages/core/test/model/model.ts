@@ -51,6 +51,10 @@ export interface GuardModel {
   disturbed: boolean
   /** Had borrowers or dependents, so that its cleanup may be taken from the queue and start later. */
   held: boolean
+  /** Borrowing it now. */
+  borrowers: number
+  /** The order in which guards were registered. */
+  registered: number
   cleanups: number
 }
 
@@ -77,6 +81,9 @@ export class Model {
   askedBand: number | undefined = undefined
   private bounds = 0
   private sequences = 0
+  private registrations = 0
+  /** The oldest that a close of many has scheduled so far: the newest comes first. */
+  private oldestOfBatch = Infinity
 
   constructor(
     readonly program: Program.Program,
@@ -112,6 +119,8 @@ export class Model {
       sequence: 0,
       disturbed: false,
       held: false,
+      borrowers: 0,
+      registered: 0,
       cleanups: 0
     }
     if (dependsOn !== undefined) {
@@ -154,6 +163,7 @@ export class Model {
 
   batch(kind: BatchModel["kind"], guards: ReadonlyArray<GuardModel>): BatchModel {
     const batch: BatchModel = { kind, startedAt: this.now(), guards: new Set(guards) }
+    this.oldestOfBatch = Infinity
     for (const guard of guards) guard.disturbed = true
     this.batches.push(batch)
     if (kind === "shutdown") this.draining = true
@@ -169,6 +179,7 @@ export class Model {
     switch (event._tag) {
       case "Registered":
         this.move(guard, event._tag, ["acquiring"], "inUse")
+        guard.registered = ++this.registrations
         this.bind(guard, guard.target)
         if (this.draining) this.batches.find(({ kind }) => kind === "shutdown")?.guards.add(guard)
         guard.disturbed ||= this.draining
@@ -177,7 +188,7 @@ export class Model {
         this.move(guard, event._tag, ["inUse"], "waiting")
         guard.band = this.askedBand ?? CleanupPriority.toNumber(guard.plan.priority)
         guard.sequence = ++this.sequences
-        return
+        return this.checkBatchOrder(guard, event.trigger)
       case "Unscheduled":
         return this.move(guard, event._tag, ["waiting"], "inUse")
       case "Disarmed":
@@ -218,11 +229,25 @@ export class Model {
       this.move(guard, "Started", ["inUse", "waiting"], "cleaning")
     }
     guard.startedAt = this.now()
+    // Registered too late for its registry, or for what it depends on: its scope never gets it.
+    if (trigger === "acquire") guard.scope = undefined
     if (forced) return void (guard.disturbed = true)
     this.checkDependents(guard)
+    if (guard.borrowers > 0) throw new Violation("P4", `${guard.name} starts while ${guard.borrowers} borrow it`)
     if (trigger === "scope") this.checkScopeOrder(guard)
     const isQueued = ["scheduled", "background", "forced", "shutdown"].includes(trigger) && wasWaiting
     if ((isQueued || trigger === "retried") && !guard.held) this.checkQueueOrder(guard, trigger === "retried")
+  }
+
+  private checkBatchOrder(guard: GuardModel, trigger: CleanupReport.Trigger): void {
+    const batch = this.batches[this.batches.length - 1]
+    if ((trigger !== "forced" && trigger !== "shutdown") || batch?.guards.has(guard) !== true) return
+    // What came while the registry was draining is scheduled when its cleanup has not been cared for otherwise.
+    if (batch.startedAt !== this.now()) return
+    if (guard.registered > this.oldestOfBatch) {
+      throw new Violation("P4", `${guard.name} is scheduled after one that is older, in a ${trigger} cleanup`)
+    }
+    this.oldestOfBatch = guard.registered
   }
 
   private checkDependents(guard: GuardModel): void {
@@ -260,9 +285,10 @@ export class Model {
     if (isRetry && event._tag !== "Recovered") {
       throw new Violation("P6", `a second end of ${guard.name}: ${event._tag}`)
     }
-    this.move(guard, event._tag, isRetry ? ["retrying"] : ["cleaning"], record.outcome as CleanupReport.Outcome)
     const expected = { Cleaned: "cleaned", Recovered: "recovered", Failed: "failed", Abandoned: "abandoned" } as const
-    if (record.outcome !== expected[event._tag as keyof typeof expected]) {
+    this.move(guard, event._tag, [isRetry ? "retrying" : "cleaning"], expected[event._tag as keyof typeof expected])
+    // The record of a retry says how that went by itself.
+    if (!isRetry && record.outcome !== expected[event._tag as keyof typeof expected]) {
       throw new Violation("P6", `${event._tag} of ${guard.name} has a record that says ${record.outcome}`)
     }
     this.checkGroundTruth(guard, event._tag, record)
@@ -302,7 +328,9 @@ export class Model {
     const predicted = guard.disturbed ? undefined : predict(guard.plan)
     if (predicted === undefined) return
     const { attempts, outcome, runMillis } = record
-    if (outcome === predicted.outcome && attempts === predicted.attempts && runMillis === predicted.runMillis) return
+    // Timers count whole milliseconds.
+    const isOnTime = Math.abs(runMillis - predicted.runMillis) < 1
+    if (outcome === predicted.outcome && attempts === predicted.attempts && isOnTime) return
     throw new Violation(
       "P3",
       `${guard.name} is ${outcome} after ${attempts} attempts and ${runMillis} ms, not ` +
