@@ -186,18 +186,25 @@ describe("Fallback", () => {
   it.effect("has its share of the time: one attempt's, kept back from the attempts", () =>
     Effect.gen(function*() {
       let fellBackAt = -1
+      let message = ""
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       const { millis, state } = yield* trial(() => Effect.never, {
         timeout: "9 seconds",
         recovery: {
-          fallback: () =>
+          fallback: (_, error) =>
             Effect.andThen(
-              Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (now) => fellBackAt = now - started)),
+              Effect.clockWith((clock) =>
+                Effect.map(clock.currentTimeMillis, (now) => {
+                  fellBackAt = now - started
+                  message = error.message
+                })
+              ),
               Effect.sleep("1 seconds")
             )
         }
       })
       expect({ fellBackAt, millis, state }).toEqual({ fellBackAt: 6000, millis: 7000, state: "recovered" })
+      expect(message).toContain("timed out after 6 s")
     }).pipe(provide))
 })
 

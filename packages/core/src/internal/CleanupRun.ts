@@ -265,11 +265,8 @@ export class CleanupRun implements Deadline {
     return new CleanupError.CleanupTimeout({
       id: this.entry.id,
       typeName: this.entry.typeName,
-      limitMillis: Math.round(
-        stopped
-          ? this.host.timers.now() - this.startedAt
-          : Math.min(this.limits.timeout, this.window.end - this.startedAt)
-      ),
+      // What has passed: the limit of one attempt or of several, without the share of a fallback.
+      limitMillis: Math.round(Math.min(this.host.timers.now(), this.window.attemptsEnd) - this.startedAt),
       stopped,
       attempts: this.attempts
     })

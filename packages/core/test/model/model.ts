@@ -164,7 +164,12 @@ export class Model {
   batch(kind: BatchModel["kind"], guards: ReadonlyArray<GuardModel>): BatchModel {
     const batch: BatchModel = { kind, startedAt: this.now(), guards: new Set(guards) }
     this.oldestOfBatch = Infinity
-    for (const guard of guards) guard.disturbed = true
+    // What depends on one of them goes with it, by the same deadline.
+    const taken = [...guards]
+    for (const guard of taken) {
+      guard.disturbed = true
+      taken.push(...this.all().filter((other) => other.dependsOn === guard && !taken.includes(other)))
+    }
     this.batches.push(batch)
     if (kind === "shutdown") this.draining = true
     return batch

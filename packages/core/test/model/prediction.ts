@@ -99,6 +99,7 @@ export const possibleEnds = ({ fault, recovery = {} }: Program.GuardPlan): Reado
     case "Hang":
       return [tags.cleaned, tags.recovered, tags.failed]
     default:
-      return [tags.cleaned, tags.recovered, tags.abandoned]
+      // Let go while it is being stopped, it ends as interrupted, where all of it may be interrupted.
+      return [tags.cleaned, tags.recovered, tags.failed, tags.abandoned]
   }
 }

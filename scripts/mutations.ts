@@ -3,7 +3,15 @@
 const src = "packages/core/src/"
 const core = "packages/core/test/"
 
-const mutation = (name, file, find, replace, ...tests) => ({
+interface Mutation {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  readonly tests: ReadonlyArray<string>
+}
+
+const mutation = (name: string, file: string, find: string, replace: string, ...tests: Array<string>): Mutation => ({
   name,
   file: src + file,
   find,
