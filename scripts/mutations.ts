@@ -203,7 +203,7 @@ export const mutations = [
   mutation(
     "what a batch took is not overtaken",
     "internal/Dispatcher.ts",
-    "if (this.free === 0 || (this.overtaking !== undefined && CleanupQueue.order(this.overtaking, request) < 0)) {",
+    "if (this.free === 0 || (this.overtaking !== undefined && this.goesBefore(this.overtaking, request))) {",
     "if (this.free === 0) {",
     "ResourceRegistry.queue"
   ),
@@ -406,8 +406,8 @@ export const mutations = [
   mutation(
     "an option out of its range is taken",
     "internal/Options.ts",
-    "  if (attempt > timeout) {",
-    "  if (attempt > timeout * 2) {",
+    "attemptTimeout > timeout\n",
+    "attemptTimeout > timeout * 2\n",
     "ResourceGuard.acquiring"
   ),
   mutation(

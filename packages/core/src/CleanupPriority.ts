@@ -34,7 +34,7 @@ export const fromNumber = (n: number): Option.Option<CleanupPriority> => Option.
 export const is = (value: unknown): value is CleanupPriority => values.includes(value as CleanupPriority)
 
 /** `Low` is the smallest. */
-export const Order: Order_.Order<CleanupPriority> = /* @__PURE__ */ Order_.mapInput(Order_.number, toNumber)
+export const Order: Order_.Order<CleanupPriority> = /* @__PURE__ */ (() => Order_.mapInput(Order_.number, toNumber))()
 
 /** A priority as its name. */
 export const schema: Schema.Schema<CleanupPriority> = Schemas.cleanupPriority

@@ -72,7 +72,7 @@ export const sequential = (prefix = 0): Generator => {
 }
 
 /** By text. */
-export const Order: Order_.Order<ResourceId> = Order_.string
+export const Order: Order_.Order<ResourceId> = /* @__PURE__ */ (() => Order_.string)()
 
 /** By text. */
-export const Equivalence: Equivalence_.Equivalence<ResourceId> = Equivalence_.string
+export const Equivalence: Equivalence_.Equivalence<ResourceId> = /* @__PURE__ */ (() => Equivalence_.string)()

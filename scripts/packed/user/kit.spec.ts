@@ -1,14 +1,17 @@
-import { expect, it } from "@effect/vitest"
-import { ResourceGuard, ResourceRegistry } from "@patinox/core"
-import * as kit from "@patinox/vitest"
-import { Effect } from "effect"
+import { expect } from "@effect/vitest"
+import { ResourceRegistry } from "@patinox/core"
+import { Fault, it, TestResource } from "@patinox/vitest"
+import { Context, Effect, Layer } from "effect"
 
-it.effect("a resource is released when its scope closes", () =>
+class Connection extends Context.Tag("Connection")<Connection, TestResource.TestResource>() {}
+
+it.leakFree("a connection that fails to close once is closed all the same", () =>
   Effect.gen(function*() {
-    expect(Object.keys(kit)).not.toEqual([])
-    let released = 0
-    const acquire = Effect.succeed("resource")
-    const release = () => Effect.sync(() => void released++)
-    yield* Effect.scoped(ResourceGuard.acquireRelease(acquire, release))
-    expect(released).toBe(1)
-  }).pipe(Effect.provide(ResourceRegistry.layer)))
+    const resource = yield* TestResource.make("connection", { fault: Fault.failOnce })
+    const app = resource.layer(Connection, {
+      recovery: { strategy: () => "Fallback", fallback: (connection) => connection.release() }
+    }).pipe(Layer.provide(ResourceRegistry.layer))
+    const name = yield* Effect.provide(Effect.map(Connection, (connection) => connection.name), app)
+    expect(name).toBe("connection")
+    expect([resource.attempts(), resource.released()]).toEqual([2, 1])
+  }))

@@ -38,7 +38,7 @@ const resolve = (
   registry: Registry,
   fiber: Seam.CurrentFiber,
   dependencies: ReadonlyArray<Dependency>,
-  typeName: string
+  dependent: Entry
 ): ReadonlyArray<Entry> | CleanupError.UnknownDependency => {
   const entries: Array<Entry> = []
   for (const dependency of dependencies) {
@@ -47,7 +47,7 @@ const resolve = (
     const entry = isTag ? byTag(registry, fiber, dependency) : registry.entries.get(name as ResourceId)
     if (entry === undefined || !entry.isUsable) {
       return new CleanupError.UnknownDependency({
-        typeName,
+        typeName: dependent.typeName,
         dependency: name,
         reason: entry === undefined && (isTag || typeof dependency === "string") ? "unknown" : "cleaned up"
       })
@@ -62,15 +62,9 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
   const settings = resolveGuard(plan.options, registry.options.guardDefaults)
   if (settings instanceof Validation) return settings
   const span = Seam.spanOf(fiber)
-  const name = settings.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined)
-  if (registry.refuses(asker)) return registry.shuttingDown(name ?? plan.site?.name ?? "resource")
-  const dependencies = plan.dependencies === undefined || plan.dependencies.length === 0
-    ? undefined
-    : resolve(registry, fiber, plan.dependencies, name ?? plan.site?.name ?? "resource")
-  if (dependencies instanceof CleanupError.UnknownDependency) return dependencies
   const entry = new Entry(
     registry.nextId(),
-    name,
+    settings.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined),
     plan.site,
     settings,
     plan.release,
@@ -78,7 +72,12 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
     Seam.fiberNumber(fiber),
     span
   )
-  entry.dependencies = dependencies
+  if (registry.refuses(asker)) return registry.shuttingDown(entry.typeName)
+  if (plan.dependencies !== undefined && plan.dependencies.length > 0) {
+    const dependencies = resolve(registry, fiber, plan.dependencies, entry)
+    if (dependencies instanceof CleanupError.UnknownDependency) return dependencies
+    entry.dependencies = dependencies
+  }
   entry.tagKey = plan.tagKey
   registry.reserve(entry)
   return entry

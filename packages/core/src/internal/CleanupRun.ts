@@ -193,14 +193,8 @@ export class CleanupRun implements Deadline {
     if (this.phase === "dependents") return
     const now = this.host.timers.now()
     this.window = Recovery.clip(now, this.window, this.limits, deadline)
-    switch (this.phase) {
-      case "fallback":
-        this.phaseEnd = Math.min(this.phaseEnd, this.window.end)
-        break
-      default:
-        this.phaseEnd = Math.min(this.phaseEnd, this.window.attemptsEnd)
-    }
-    this.schedule(this.phaseEnd)
+    const { attemptsEnd, end } = this.window
+    this.schedule(this.phaseEnd = Math.min(this.phaseEnd, this.phase === "fallback" ? end : attemptsEnd))
   }
 
   private startRelease(): void {
@@ -231,7 +225,7 @@ export class CleanupRun implements Deadline {
   }
 
   private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
-    const fiber = Seam.forkNow(Seam.exitOf(effect), this.entry.origin, { cleanup: this })
+    const fiber = Seam.forkNow(Effect.exit(effect), this.entry.origin, { cleanup: this })
     const done = Seam.poll(fiber)
     if (done !== undefined) return Seam.nested(onEnd, Exit.flatten(done))
     this.fiber = fiber

@@ -42,23 +42,27 @@ export class Dispatcher {
       this.free--
       return this.start(request)
     }
-    this.waiting++
-    this.queued++
     this.queue.offer(request)
-    if (this.overtaking === undefined || CleanupQueue.order(request, this.overtaking) < 0) this.overtaking = request
+    this.add(request)
     this.pump()
   }
 
   /** Queues all before any starts, so that the most urgent of them starts first. */
   enqueueAll(requests: ReadonlyArray<QueuedCleanup>): void {
     if (requests.length === 0) return
-    this.waiting += requests.length
-    this.queued += requests.length
     this.queue.offerAll(requests)
-    for (const request of requests) {
-      if (this.overtaking === undefined || CleanupQueue.order(request, this.overtaking) < 0) this.overtaking = request
-    }
+    for (const request of requests) this.add(request)
     this.pump()
+  }
+
+  private add(request: QueuedCleanup): void {
+    this.waiting++
+    this.queued++
+    if (this.goesBefore(request, this.overtaking)) this.overtaking = request
+  }
+
+  private goesBefore(a: QueuedCleanup, b: QueuedCleanup | undefined): boolean {
+    return b === undefined || CleanupQueue.order(a, b) < 0
   }
 
   /** The request is cancelled, or somebody else starts its cleanup. */
@@ -113,7 +117,7 @@ export class Dispatcher {
       const request = batch[i]!
       if (request.state !== "waiting") continue
       // What was just started may have scheduled something more urgent than the rest.
-      if (this.free === 0 || (this.overtaking !== undefined && CleanupQueue.order(this.overtaking, request) < 0)) {
+      if (this.free === 0 || (this.overtaking !== undefined && this.goesBefore(this.overtaking, request))) {
         const rest = batch.slice(i).filter((left) => left.state === "waiting")
         this.queued += rest.length
         this.queue.offerAll(rest)

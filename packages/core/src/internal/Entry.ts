@@ -109,6 +109,12 @@ export class Entry {
   }
 }
 
+/** What log lines and spans about it carry. */
+export const attributesOf = (entry: Entry): Record<string, unknown> => ({
+  "patinox.resource.id": entry.id,
+  "patinox.resource.type": entry.typeName
+})
+
 export const infoOf = (entry: Entry): ResourceInfo => {
   const { settings, span } = entry
   const stack = entry.stack

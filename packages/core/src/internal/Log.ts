@@ -5,17 +5,14 @@
 import { Effect } from "effect"
 import * as CleanupReport from "../CleanupReport.js"
 import type { CleanupRun } from "./CleanupRun.js"
-import type { Entry } from "./Entry.js"
+import { attributesOf, type Entry } from "./Entry.js"
 import * as Seam from "./Seam.js"
 import * as Wording from "./Wording.js"
 
 const write = (entry: Entry, line: Effect.Effect<void>): void => {
   Seam.forkNow(
     // A logger that throws must not reach the cleanup.
-    Effect.exit(Effect.annotateLogs(line, {
-      "patinox.resource.id": entry.id,
-      "patinox.resource.type": entry.typeName
-    })),
+    Effect.exit(Effect.annotateLogs(line, attributesOf(entry))),
     entry.origin
   )
 }
@@ -56,13 +53,12 @@ export const leakResolved = (entry: Entry, ageMillis: number): void =>
 
 /** The registry's layer closes while guards of open scopes are live. */
 export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<void> => {
-  const shown = entries.slice(0, 10).map((entry) => `${entry.typeName} (${entry.id})`)
-  const more = entries.length - shown.length
+  const shown = entries.slice(0, 10).map(Wording.resource)
   return Effect.logWarning(
     `The resource registry closes under ${Wording.count(entries.length, "guard")} whose scope is still open: ${
       shown.join(", ")
     }${
-      more > 0 ? ` and ${more} more` : ""
+      entries.length > shown.length ? ", ..." : ""
     }. They are cleaned up now. Provide the registry once, at the top, so that it closes last.`
   )
 }

@@ -29,8 +29,14 @@ const checkInteger = (option: string, value: unknown, min: number, max: number):
     ? value as number
     : invalidOption(option, value, `an integer from ${min} to ${max}`)
 
-const checkOneOf = <A extends string>(option: string, value: unknown, allowed: ReadonlyArray<A>): Checked<A> =>
-  allowed.includes(value as A) ? value as A : invalidOption(option, value, `one of ${allowed.join(", ")}`)
+/** The error of an option that is given and wrong. */
+const wrong = (option: string, value: unknown, isRight: boolean, expected: string): Validation | undefined =>
+  value === undefined || isRight ? undefined : invalidOption(option, value, expected)
+
+const wrongChoice = (option: string, value: unknown, allowed: ReadonlyArray<unknown>): Validation | undefined =>
+  value === undefined || allowed.includes(value)
+    ? undefined
+    : invalidOption(option, value, `one of ${allowed.join(", ")}`)
 
 // --- the registry ---------------------------------------------------------------------------------------------------
 
@@ -75,7 +81,7 @@ export const registryChecks = {
   slowAfter: (value: unknown) => checkDuration("slowAfter", value),
   shutdownTimeout: (value: unknown) => checkDuration("shutdownTimeout", value),
   leakThreshold: (value: unknown) => value === "off" ? Infinity : checkDuration("leakThreshold", value),
-  captureStacks: (value: unknown) => checkOneOf("captureStacks", value, captures),
+  captureStacks: (value: unknown) => wrongChoice("captureStacks", value, captures) ?? value,
   deadLetters: (value: unknown) => checkInteger("deadLetters", value, 0, 1_000_000)
 }
 
@@ -130,42 +136,36 @@ export interface GuardSettings {
 
 export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<Settings> => {
   if (options === undefined) return defaults
-  const { attemptTimeout, close, metadata, onFailure, priority, sizeBytes, typeName } = options
+  const { close, metadata, onFailure, priority, sizeBytes, typeName } = options
   const timeout = options.timeout === undefined ? defaults.timeout : checkDuration("timeout", options.timeout)
   if (failed(timeout)) return timeout
-  const attempt = attemptTimeout === undefined ? timeout / 3 : checkDuration("attemptTimeout", attemptTimeout)
-  if (failed(attempt)) return attempt
-  if (attempt > timeout) {
-    return invalidOption("attemptTimeout", attemptTimeout, `a duration above 0, up to the timeout of ${timeout} ms`)
-  }
-  if (typeName !== undefined && (typeof typeName !== "string" || typeName === "")) {
-    return invalidOption("typeName", typeName, "a text that is not empty")
-  }
-  if (priority !== undefined && !CleanupPriority.is(priority)) {
-    return invalidOption("priority", priority, `one of ${CleanupPriority.values.join(", ")}`)
-  }
-  if (sizeBytes !== undefined && !(Number.isFinite(sizeBytes) && sizeBytes >= 0)) {
-    return invalidOption("sizeBytes", sizeBytes, "a number from 0")
-  }
-  if (metadata !== undefined && !Object.values(metadata).every((value) => typeof value === "string")) {
-    return invalidOption("metadata", metadata, "a record of texts")
-  }
-  const checkedClose = close === undefined ? defaults.close : checkOneOf("close", close, ["wait", "background"])
-  if (failed(checkedClose)) return checkedClose
-  const checkedOnFailure = onFailure === undefined
-    ? defaults.onFailure
-    : checkOneOf("onFailure", onFailure, ["log", "die"])
-  if (failed(checkedOnFailure)) return checkedOnFailure
-  return {
+  const attemptTimeout = options.attemptTimeout === undefined
+    ? timeout / 3
+    : checkDuration("attemptTimeout", options.attemptTimeout)
+  if (failed(attemptTimeout)) return attemptTimeout
+  const mistake = attemptTimeout > timeout
+    ? invalidOption("attemptTimeout", options.attemptTimeout, `a duration above 0, up to the timeout of ${timeout} ms`)
+    : wrong("typeName", typeName, typeof typeName === "string" && typeName !== "", "a text that is not empty") ??
+      wrongChoice("priority", priority, CleanupPriority.values) ??
+      wrong("sizeBytes", sizeBytes, Number.isFinite(sizeBytes) && sizeBytes! >= 0, "a number from 0") ??
+      wrong(
+        "metadata",
+        metadata,
+        Object.values(metadata ?? {}).every((value) => typeof value === "string"),
+        "a record of texts"
+      ) ??
+      wrongChoice("close", close, ["wait", "background"]) ??
+      wrongChoice("onFailure", onFailure, ["log", "die"])
+  return mistake ?? {
     typeName,
     priority: priority ?? defaults.priority,
     timeout,
-    attemptTimeout: attempt,
+    attemptTimeout,
     interruptible: options.interruptible ?? defaults.interruptible,
     recovery: options.recovery ?? defaults.recovery,
     sizeBytes,
     metadata: metadata ?? defaults.metadata,
-    onFailure: checkedOnFailure,
-    close: checkedClose
+    onFailure: onFailure ?? defaults.onFailure,
+    close: close ?? defaults.close
   }
 }

@@ -38,7 +38,6 @@ export class Registry implements RunHost {
   readonly dispatcher: Dispatcher
   readonly deadLetters: DeadLetters
   readonly slowAfter: number
-  readonly startedWall: number
   shutdownBatch: Batch | undefined
   /** Registered while draining, inside a cleanup that is to clean them up itself. */
   private late: Set<Entry> | undefined
@@ -62,7 +61,6 @@ export class Registry implements RunHost {
     this.deadLetters = new DeadLetters(options.deadLetters, this.timers)
     this.leaks = new LeakWatch(options.leakThreshold, this)
     this.slowAfter = options.slowAfter
-    this.startedWall = this.wallMillis()
   }
 
   // --- accounts ------------------------------------------------------------------------------------------------------

@@ -225,6 +225,3 @@ export const noFiber: FiberId.FiberId = FiberId.none
 export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
 
 export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
-
-export const exitOf = <A, E>(effect: Effect.Effect<A, E, any>): Effect.Effect<Exit.Exit<A, E>, never, any> =>
-  Effect.exit(effect)

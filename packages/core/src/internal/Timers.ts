@@ -17,11 +17,6 @@ export class Timers {
     return Seam.monotonicMillis(this.clock)
   }
 
-  /** How many things are due some time. */
-  get size(): number {
-    return this.deadlines.size
-  }
-
   set(deadline: Deadline, at: number): void {
     if (at === Infinity) return this.clear(deadline)
     this.deadlines.set(deadline, at)

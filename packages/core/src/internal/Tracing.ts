@@ -1,14 +1,9 @@
 /** Spans of acquire and cleanup. A cleanup may come hours after its acquire, so it is linked to it and not its child. */
 import { Effect, type Tracer } from "effect"
-import type { Entry } from "./Entry.js"
-
-const attributes = (entry: Entry): Record<string, unknown> => ({
-  "patinox.resource.id": entry.id,
-  "patinox.resource.type": entry.typeName
-})
+import { attributesOf, type Entry } from "./Entry.js"
 
 export const acquire = <A, E, R>(entry: Entry, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.useSpan("patinox.acquire", { attributes: attributes(entry) }, (span) => {
+  Effect.useSpan("patinox.acquire", { attributes: attributesOf(entry) }, (span) => {
     entry.acquireSpan = span
     return Effect.withParentSpan(effect, span) as Effect.Effect<A, E, R>
   })
@@ -20,7 +15,7 @@ export const cleanup = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   const link: Tracer.SpanLink = { _tag: "SpanLink", span: entry.acquireSpan!, attributes: {} }
   return Effect.withSpan(effect, "patinox.cleanup", {
-    attributes: { ...attributes(entry), "patinox.cleanup.attempt": attempt },
+    attributes: { ...attributesOf(entry), "patinox.cleanup.attempt": attempt },
     links: [link]
   }) as Effect.Effect<A, E, R>
 }
