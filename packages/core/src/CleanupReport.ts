@@ -153,7 +153,10 @@ export const render = (report: CleanupReport): string => {
     Wording.duration(record.waitMillis),
     Wording.duration(record.runMillis),
     record.trigger + (record.forced ? " (forced)" : ""),
-    record.error === undefined ? "" : Wording.line(record.error.message)
+    // The row names the resource already.
+    record.error === undefined
+      ? ""
+      : Wording.line(record.error.message.replace(`Cleanup of ${Wording.resource(record.error)} `, ""))
   ])
   const table = [["#", "priority", "type", "outcome", "attempts", "wait", "run", "trigger", "error"], ...rows]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => width(row[column]!))))

@@ -104,7 +104,7 @@ describe("CleanupReport: rendering", () => {
       #  priority  type            outcome            attempts  wait    run  trigger            error
       1  Normal    Cache           cleaned                   1  3 ms  12 ms  shutdown
       2  Critical  app/HttpServer  recovered                 2  0 ms  1.5 s  shutdown
-      3  Low       Database        failed (fallback)         4  0 ms  12 ms  shutdown (forced)  Cleanup of Database (00000000-0000-4000-8000-000000000001) failed after 4 attempts: reset
+      3  Low       Database        failed (fallback)         4  0 ms  12 ms  shutdown (forced)  failed after 4 attempts: reset
       4  Normal    Database        running                   1  0 ms   10 s  scope
       4 resources in 1.2 s (deadline 25 s reached): 1 cleaned, 1 recovered, 1 failed, 1 still running, 1 forced
       "
