@@ -20,7 +20,8 @@ export const filesIn = (folder: string): ReadonlyArray<string> =>
     })
 
 export const documents: ReadonlyArray<string> = [
-  ...["README.md", "ARCHITECTURE.md"].filter(exists),
+  ...["README.md", "ARCHITECTURE.md", "examples/README.md"].filter(exists),
+  ...filesIn("packages").filter((file) => /^packages\/[^/]+\/README\.md$/.test(file)),
   ...filesIn("docs").filter((file) => file.endsWith(".md"))
 ]
 

@@ -32,7 +32,7 @@ export interface Registered extends OfResource<"Registered"> {
   readonly sizeBytes?: number
 }
 
-/** Its cleanup waits in the registry. */
+/** Its cleanup waits in the registry, with the priority that its request gave it. */
 export interface Scheduled extends OfResource<"Scheduled"> {
   readonly trigger: Trigger
 }

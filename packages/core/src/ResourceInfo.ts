@@ -1,6 +1,6 @@
 /**
  * What is known of a live resource without touching it: plain data that holds neither its value nor its release, so it
- * can be logged, listed and sent elsewhere. Taken at acquire; the priority may change later.
+ * can be logged, listed and sent elsewhere. Taken at acquire.
  */
 import type { Schema } from "effect"
 import type { CleanupPriority } from "./CleanupPriority.js"

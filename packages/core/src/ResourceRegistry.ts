@@ -83,7 +83,7 @@ export interface DeadLetters {
   readonly drop: (id: ResourceId.ResourceId) => Effect.Effect<boolean>
 }
 
-/** What the registry offers. Its readings never wait; none of its errors is a defect. */
+/** What the registry offers. Its readings never wait; every failure is typed, but a bad option, which is a defect. */
 export interface Shape {
   /** Tracks a resource that has no scope; it is cleaned up by `cleanup`, `schedule`, a forced cleanup or the shutdown. */
   readonly register: <E, R>(

@@ -125,6 +125,18 @@ describe("a scope that closes", () => {
       const failing = ResourceGuard.make(Effect.void, () => Effect.fail("refused"), { onFailure: "die" })
       const error = yield* Effect.scoped(Effect.flatMap(failing, (guard) => Effect.flip(guard.cleanup)))
       expect(error._tag).toBe("CleanupFailed")
+      const gate = yield* Deferred.make<void>()
+      const running = yield* Effect.scoped(Effect.flatMap(
+        ResourceGuard.make(Effect.void, () => Effect.andThen(Deferred.await(gate), Effect.fail("refused")), {
+          onFailure: "die"
+        }),
+        (guard) =>
+          Effect.fork(Effect.flip(guard.cleanup)).pipe(
+            Effect.zipLeft(Effect.yieldNow()),
+            Effect.zipLeft(Deferred.succeed(gate, undefined))
+          )
+      ))
+      expect((yield* Fiber.join(running))._tag).toBe("CleanupFailed")
     }).pipe(provide))
 
   it.effect("with close background does not wait; the registry runs it with the scope's exit", () =>

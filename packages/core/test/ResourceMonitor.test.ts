@@ -315,6 +315,21 @@ describe("metrics", () => {
       ))
     }))
 
+  it.effect("of what waits go by the priority that the request was given", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const r = yield* registry
+      const gate = yield* Deferred.make<void>()
+      yield* r.schedule({ typeName: "blocker", cleanup: Deferred.await(gate) })
+      const low = yield* ResourceGuard.make(Effect.void, () => Effect.void, { priority: "Low" })
+      yield* r.schedule({ resource: low, priority: "Critical" })
+      expect(yield* value("patinox_cleanups_waiting", { priority: "Critical" })).toMatchObject({ value: 1 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* r.awaitIdle
+      expect(yield* value("patinox_cleanups_waiting", { priority: "Critical" })).toMatchObject({ value: 0 })
+    })).pipe(Effect.provide(
+      Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1 })).pipe(Layer.provide(ResourceMonitor.layerMetrics))
+    )))
+
   it.effect("of what waits are right again when a waiting cleanup is taken back", () =>
     Effect.gen(function*() {
       const r = yield* registry

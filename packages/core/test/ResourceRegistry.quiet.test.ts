@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Metric, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { ResourceGuard, ResourceMonitor, ResourceRegistry } from "../src/index.js"
@@ -30,6 +30,20 @@ const timersOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number
     ({ restore }) => Effect.sync(restore)
   )
 
+const activeFibers = Effect.map(Metric.snapshot, (pairs) => {
+  const active = pairs.find((pair) => pair.metricKey.name === "effect_fiber_active")
+  return Number((active?.metricState as unknown as { readonly count: number } | undefined)?.count ?? 0)
+})
+
+/** How many fibers more there are after `effect`. */
+const fibersOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
+  Effect.gen(function*() {
+    const before = yield* activeFibers
+    yield* effect
+    yield* nextTurn
+    return (yield* activeFibers) - before
+  })
+
 const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const guard = ResourceGuard.make(Effect.void, () => Effect.void, { timeout: "10 seconds" })
@@ -45,6 +59,33 @@ describe("an idle registry (P7)", () => {
       ).toBe(0)
       expect(yield* timersOf(Scope.close(scope, Exit.void))).toBe(0)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
+
+  it.live("holds no fiber: not with guards live, nor after cleanups that were scheduled, slow, failed or forced", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      const scope = yield* Scope.make()
+      expect(yield* fibersOf(Scope.extend(Effect.all([guard, guard, guard]), scope))).toBe(0)
+      const gate = yield* Deferred.make<void>()
+      const idle = yield* activeFibers
+      expect(
+        yield* fibersOf(Effect.gen(function*() {
+          for (let i = 0; i < 100; i++) {
+            yield* r.schedule({ typeName: "waiting", cleanup: i === 0 ? Deferred.await(gate) : nextTurn })
+          }
+          // The release that runs, and the queue's while something waits.
+          expect((yield* activeFibers) - idle).toBe(2)
+          yield* Deferred.succeed(gate, undefined)
+          yield* r.awaitIdle
+          yield* Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.fail("refused")))
+          yield* r.forceCleanupAll
+        }))
+      ).toBe(0)
+      yield* Scope.close(scope, Exit.void)
+    }).pipe(Effect.provide(
+      Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1 })).pipe(
+        Layer.provideMerge(Logger.remove(Logger.defaultLogger))
+      )
+    )))
 
   it.live("holds none after cleanups that took time, failed, were scheduled, slow or forced", () => {
     const slow = Effect.runSync(Deferred.make<void>())

@@ -102,7 +102,9 @@ const finalizer = (registry: Registry, entry: Entry, scope: Scope.Scope) => (exi
 
 const afterClose = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   const { run } = entry
-  return entry.settings.onFailure === "die" && exit._tag === "Success" && run?.hasFailed === true
+  return entry.settings.onFailure === "die" && exit._tag === "Success" && run?.hasFailed === true &&
+      // Who called for an early cleanup has its typed error.
+      run.trigger !== "cleanup"
     ? Effect.die(run.error)
     : Effect.void
 }

@@ -22,7 +22,7 @@ export class LeakWatch {
     if (this.registry.entries.size === 0) this.stop()
     if (!entry.leakSuspected) return
     const { registry } = this
-    const ageMillis = registry.wallMillis() - entry.createdAt
+    const ageMillis = registry.timers.now() - entry.registeredAt
     const outcome = entry.state as "cleaned" | "recovered" | "failed" | "abandoned" | "disarmed"
     Log.leakResolved(entry, ageMillis)
     registry.notify("LeakResolved", entry, { ageMillis, outcome })

@@ -4,7 +4,7 @@
  */
 import { type Clock, Effect, Exit } from "effect"
 import * as CleanupError from "../CleanupError.js"
-import { toNumber } from "../CleanupPriority.js"
+import * as CleanupPriority from "../CleanupPriority.js"
 import type { Trigger } from "../CleanupReport.js"
 import type { ResourceEvent } from "../ResourceEvent.js"
 import type { ResourceId } from "../ResourceId.js"
@@ -205,7 +205,7 @@ export class Registry implements RunHost {
     return run
   }
 
-  request(entry: Entry, trigger: Trigger, band = toNumber(entry.settings.priority)): QueuedCleanup {
+  request(entry: Entry, trigger: Trigger, band = CleanupPriority.toNumber(entry.settings.priority)): QueuedCleanup {
     return { band, sequence: this.sequence++, entry, trigger, requestedAt: this.timers.now(), state: "waiting" }
   }
 
@@ -213,7 +213,11 @@ export class Registry implements RunHost {
     const { entry } = request
     entry.request = request
     this.move(entry, "waiting")
-    this.notify("Scheduled", entry, { trigger: request.trigger })
+    // The priority it waits with, which its request may have changed.
+    this.notify("Scheduled", entry, {
+      trigger: request.trigger,
+      priority: CleanupPriority.values[request.band] as CleanupPriority.CleanupPriority
+    })
   }
 
   /** Hands the cleanup to the queue. */
@@ -299,7 +303,11 @@ export class Registry implements RunHost {
   }
 
   /** Tells who watches what happened to a resource. */
-  notify<Tag extends ResourceEvent["_tag"]>(_tag: Tag, entry: Entry, what: What<Tag>): void {
+  notify<Tag extends ResourceEvent["_tag"]>(
+    _tag: Tag,
+    entry: Entry,
+    what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
+  ): void {
     if (!this.observed) return
     const { id, settings, typeName } = entry
     this.bus.emit(

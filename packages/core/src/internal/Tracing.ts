@@ -16,6 +16,7 @@ export const cleanup = <A, E, R>(
   const link: Tracer.SpanLink = { _tag: "SpanLink", span: entry.acquireSpan!, attributes: {} }
   return Effect.withSpan(effect, "patinox.cleanup", {
     attributes: { ...attributesOf(entry), "patinox.cleanup.attempt": attempt },
-    links: [link]
+    links: [link],
+    root: true
   }) as Effect.Effect<A, E, R>
 }
