@@ -188,17 +188,7 @@ const scoped = <A, E, R, B>(
   const run = (effect: Effect.Effect<A, E, R>) =>
     Seam.withFiber((fiber) => {
       const registry = registryOf(Seam.service(fiber, ResourceRegistry))
-      let acquired: A
-      return Effect.map(
-        Acquire.acquire(
-          registry,
-          fiber,
-          Effect.map(effect, (value) => acquired = value),
-          plan,
-          Seam.service(fiber, Scope.Scope)
-        ),
-        (entry) => result(registry, entry, acquired)
-      )
+      return Acquire.acquire(registry, fiber, effect, plan, Seam.service(fiber, Scope.Scope), result)
     })
   return interruptible
     ? Effect.uninterruptibleMask((restore) => run(restore(acquire)))
@@ -206,6 +196,7 @@ const scoped = <A, E, R, B>(
 }
 
 const guardOf = (registry: Registry, entry: Entry): any => new Guard(registry, entry)
+const entryOf = (_registry: Registry, entry: Entry): Entry => entry
 const valueOf = (_registry: Registry, _entry: Entry, value: any): any => value
 
 /** The form of `make` and of its interruptible variant. */
@@ -319,9 +310,11 @@ export const use = <A, EA, RA, E, RR, B, EB, RB, RS = never, RF = never, D exten
   return Effect.uninterruptibleMask((restore) =>
     Seam.withFiber((fiber) => {
       const registry = registryOf(Seam.service(fiber, ResourceRegistry))
-      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined), (entry) =>
+      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined, entryOf), (entry) =>
         Effect.flatMap(
-          Effect.exit(restore(Effect.suspend(() => f(entry.value as A)))),
+          Effect.exit(restore(Effect.suspend(() =>
+            f(entry.value as A)
+          ))),
           (exit) => afterUse(registry, entry, askerOf(fiber), exit)
         ))
     })

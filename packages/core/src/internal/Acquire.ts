@@ -4,6 +4,7 @@
  */
 import { type Context, Effect, type Exit, type Scope } from "effect"
 import * as CleanupError from "../CleanupError.js"
+import { defaultPriority } from "../CleanupPriority.js"
 import { Validation } from "../PatinoxError.js"
 import type { ResourceId } from "../ResourceId.js"
 import { type Asker, askerOf } from "./Asker.js"
@@ -64,9 +65,12 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
   const span = Seam.spanOf(fiber)
   const entry = new Entry(
     registry.nextId(),
-    settings.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined),
+    plan.options?.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined),
     plan.site,
     settings,
+    plan.options?.priority ?? defaultPriority,
+    plan.options?.sizeBytes,
+    plan.options?.metadata,
     plan.release,
     Seam.originOf(fiber),
     Seam.fiberNumber(fiber),
@@ -121,13 +125,14 @@ export const bind = (registry: Registry, entry: Entry, scope: Scope.Scope, asker
   return registry.awaitEnd(entry, asker)
 }
 
-const commit = <A>(
+const commit = <A, B>(
   registry: Registry,
   entry: Entry,
   value: A,
   scope: Scope.Scope | undefined,
-  asker: Asker
-): Effect.Effect<Entry, CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency> => {
+  asker: Asker,
+  result: (registry: Registry, entry: Entry, value: A) => B
+): Effect.Effect<B, CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency> => {
   const refused = registry.refuses(asker)
   const lost = entry.dependencies?.find((dependency) => !dependency.isUsable)
   registry.register(entry, value, asker)
@@ -143,17 +148,21 @@ const commit = <A>(
     })
   }
   registry.endReservation(entry)
-  return scope === undefined ? Effect.succeed(entry) : Effect.as(bind(registry, entry, scope, asker), entry)
+  const given = Effect.succeed(result(registry, entry, value))
+  if (scope === undefined) return given
+  const bound = bind(registry, entry, scope, asker)
+  return bound === Effect.void ? given : Effect.andThen(bound, given)
 }
 
 /** Runs the acquire and registers what it gives. Must run inside an uninterruptible region. */
-export const acquire = <A, E, R>(
+export const acquire = <A, E, R, B>(
   registry: Registry,
   fiber: Seam.CurrentFiber,
   effect: Effect.Effect<A, E, R>,
   plan: Plan,
-  scope: Scope.Scope | undefined
-): Effect.Effect<Entry, E | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency, R> => {
+  scope: Scope.Scope | undefined,
+  result: (registry: Registry, entry: Entry, value: A) => B
+): Effect.Effect<B, E | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency, R> => {
   const asker = askerOf(fiber)
   const entry = reserve(registry, fiber, asker, plan)
   if (entry instanceof Validation) return Effect.die(entry)
@@ -163,6 +172,6 @@ export const acquire = <A, E, R>(
       registry.cancel(entry)
       return Effect.failCause(cause)
     },
-    onSuccess: (value) => commit(registry, entry, value, scope, asker)
+    onSuccess: (value) => commit(registry, entry, value, scope, asker, result)
   })
 }

@@ -43,6 +43,8 @@ type Phase =
 type RunFiber = ReturnType<typeof Seam.forkNow<Exit.Exit<unknown, unknown>>>
 type ReleaseError = CleanupError.ReleaseError<unknown>
 
+const unlimited: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
+
 export class CleanupRun implements Deadline {
   // As a `Deadline`: when something of this run is due next.
   index = -1
@@ -71,11 +73,10 @@ export class CleanupRun implements Deadline {
   private phaseEnd = Infinity
   private deadline = Infinity
   private slowAt = Infinity
-  private window: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
+  private window: Recovery.Window = unlimited
   private fiber: RunFiber | undefined
   private orphans: Set<RunFiber> | undefined
   private step: unknown
-  private readonly limits: Recovery.Limits
 
   constructor(
     readonly entry: Entry,
@@ -85,13 +86,10 @@ export class CleanupRun implements Deadline {
     /** The fiber that asked for it: its own borrows are not waited for. */
     private readonly askedBy: number,
     readonly requestedAt: number
-  ) {
-    const { settings } = entry
-    this.limits = {
-      timeout: settings.timeout,
-      attemptTimeout: settings.attemptTimeout,
-      hasFallback: settings.recovery.fallback !== undefined
-    }
+  ) {}
+
+  private get limits(): Recovery.Limits {
+    return this.entry.settings
   }
 
   get isDone(): boolean {
@@ -145,9 +143,9 @@ export class CleanupRun implements Deadline {
   }
 
   /** Starts the release, unless dependents or borrowers are still there. */
-  begin(): void {
+  begin(now = this.host.timers.now()): void {
     if (this.phase !== "dependents" && this.phase !== "borrowers") return
-    this.watchSlowness()
+    if (this.slowAt === Infinity) this.slowAt = now + this.host.slowAfter
     if (!this.forced) {
       if (this.pending > 0) {
         this.schedule(Infinity)
@@ -156,7 +154,6 @@ export class CleanupRun implements Deadline {
       if (this.awaitsHolders()) {
         if (this.phase === "dependents") {
           // Borrowers get what the limit leaves after one attempt; then the release runs beside them.
-          const now = this.host.timers.now()
           this.window = Recovery.window(now, this.limits, this.deadline)
           this.phase = "borrowers"
           this.phaseEnd = Math.max(now, this.window.attemptsEnd - this.limits.attemptTimeout)
@@ -165,7 +162,7 @@ export class CleanupRun implements Deadline {
         return
       }
     }
-    this.startRelease()
+    this.startRelease(now)
   }
 
   holderLeft(): void {
@@ -197,9 +194,8 @@ export class CleanupRun implements Deadline {
     this.schedule(this.phaseEnd = Math.min(this.phaseEnd, this.phase === "fallback" ? end : attemptsEnd))
   }
 
-  private startRelease(): void {
+  private startRelease(now: number): void {
     const { host } = this
-    const now = host.timers.now()
     this.order = host.nextOrder()
     this.startedAt = now
     this.startedWall = host.wallMillis()
@@ -337,15 +333,11 @@ export class CleanupRun implements Deadline {
 
   // --- time ----------------------------------------------------------------------------------------------------------
 
-  private watchSlowness(): void {
-    if (this.slowAt === Infinity) this.slowAt = this.host.timers.now() + this.host.slowAfter
-  }
-
   private schedule(at: number): void {
     this.host.timers.set(this, this.slow ? at : Math.min(at, this.slowAt))
   }
 
-  readonly onDue = (): void => {
+  onDue(): void {
     const now = this.host.timers.now()
     if (!this.slow && now >= this.slowAt - 0.5) {
       this.slow = true
@@ -430,7 +422,7 @@ export const idleRecord = (entry: Entry, outcome: CleanupRecord["outcome"], trig
   order: -1,
   id: entry.id,
   typeName: entry.typeName,
-  priority: entry.settings.priority,
+  priority: entry.priority,
   outcome,
   attempts: 0,
   waitMillis: 0,

@@ -6,7 +6,7 @@ export interface Deadline {
   /** Place in the heap; -1 while it is in none. */
   index: number
   at: number
-  readonly onDue: () => void
+  onDue(): void
 }
 
 /** Something due once, for owners that are not a `Deadline` themselves. */

@@ -16,16 +16,13 @@ import type { Origin } from "./Seam.js"
 export type AnyRelease = (resource: any, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, any, any>
 export type AnyPolicy = RecoveryPolicy<any, any, any, any>
 
-/** A guard's options after validation, with every default filled in. Times in milliseconds. */
+/** How a guard is cleaned up, with every default filled in: shared by the guards that set nothing. In milliseconds. */
 export interface Settings {
-  readonly typeName: string | undefined
-  readonly priority: CleanupPriority
   readonly timeout: number
   readonly attemptTimeout: number
   readonly interruptible: boolean
   readonly recovery: AnyPolicy
-  readonly sizeBytes: number | undefined
-  readonly metadata: Readonly<Record<string, string>>
+  readonly hasFallback: boolean
   readonly onFailure: "log" | "die"
   readonly close: "wait" | "background"
 }
@@ -69,6 +66,9 @@ export class Entry {
     private readonly named: string | undefined,
     private readonly site: CallSite | undefined,
     readonly settings: Settings,
+    readonly priority: CleanupPriority,
+    readonly sizeBytes: number | undefined,
+    readonly metadata: Readonly<Record<string, string>> | undefined,
     readonly release: AnyRelease,
     readonly origin: Origin,
     readonly fiberId: number,
@@ -116,21 +116,21 @@ export const attributesOf = (entry: Entry): Record<string, unknown> => ({
 })
 
 export const infoOf = (entry: Entry): ResourceInfo => {
-  const { settings, span } = entry
+  const { metadata, priority, sizeBytes, span } = entry
   const stack = entry.stack
   return {
     id: entry.id,
     typeName: entry.typeName,
     createdAt: entry.createdAt,
-    priority: settings.priority,
-    metadata: settings.metadata,
+    priority,
+    metadata: metadata ?? {},
     dependencies: (entry.dependencies ?? []).map((dependency) => dependency.id),
     owner: {
       fiberId: `#${entry.fiberId}`,
       ...(span === undefined ? undefined : { spanId: span.spanId }),
       ...(span === undefined || span._tag !== "Span" ? undefined : { spanName: span.name })
     },
-    ...(settings.sizeBytes === undefined ? undefined : { sizeBytes: settings.sizeBytes }),
+    ...(sizeBytes === undefined ? undefined : { sizeBytes }),
     ...(stack === undefined ? undefined : { acquireStack: stack })
   }
 }

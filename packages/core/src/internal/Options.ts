@@ -104,14 +104,11 @@ export const resolveRegistry = (options: RegistryOptions): Checked<ResolvedOptio
   }
   const timeout = resolved["cleanupTimeout"] as number
   resolved["guardDefaults"] = {
-    typeName: undefined,
-    priority: CleanupPriority.defaultPriority,
     timeout,
     attemptTimeout: timeout / 3,
     interruptible: false,
     recovery: options.recovery ?? RecoveryPolicy.defaultPolicy,
-    sizeBytes: undefined,
-    metadata: {},
+    hasFallback: options.recovery?.fallback !== undefined,
     onFailure: "log",
     close: "wait"
   } satisfies Settings
@@ -134,6 +131,9 @@ export interface GuardSettings {
   readonly close?: "wait" | "background"
 }
 
+const closes = ["wait", "background"]
+const failures = ["log", "die"]
+
 export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<Settings> => {
   if (options === undefined) return defaults
   const { close, metadata, onFailure, priority, sizeBytes, typeName } = options
@@ -154,17 +154,20 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
         Object.values(metadata ?? {}).every((value) => typeof value === "string"),
         "a record of texts"
       ) ??
-      wrongChoice("close", close, ["wait", "background"]) ??
-      wrongChoice("onFailure", onFailure, ["log", "die"])
-  return mistake ?? {
-    typeName,
-    priority: priority ?? defaults.priority,
+      wrongChoice("close", close, closes) ??
+      wrongChoice("onFailure", onFailure, failures)
+  if (mistake !== undefined) return mistake
+  const isDefault = options.timeout === undefined && options.attemptTimeout === undefined &&
+    options.interruptible === undefined && options.recovery === undefined && close === undefined &&
+    onFailure === undefined
+  if (isDefault) return defaults
+  const recovery = options.recovery ?? defaults.recovery
+  return {
     timeout,
     attemptTimeout,
     interruptible: options.interruptible ?? defaults.interruptible,
-    recovery: options.recovery ?? defaults.recovery,
-    sizeBytes,
-    metadata: metadata ?? defaults.metadata,
+    recovery,
+    hasFallback: recovery.fallback !== undefined,
     onFailure: onFailure ?? defaults.onFailure,
     close: close ?? defaults.close
   }

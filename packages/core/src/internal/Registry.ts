@@ -69,13 +69,13 @@ export class Registry implements RunHost {
     return this.counts.inUse + this.counts.waiting + this.counts.cleaning
   }
 
-  private move(entry: Entry, to: State): void {
+  private move(entry: Entry, to: State, now = this.timers.now()): void {
     const { accounts, counts } = this
     if (entry.isLive) counts[entry.state as keyof typeof counts]--
     if (to in counts) counts[to as keyof typeof counts]++
     else accounts[to as keyof typeof accounts]++
     entry.state = to
-    entry.since = this.timers.now()
+    entry.since = now
   }
 
   wallMillis(): number {
@@ -132,7 +132,7 @@ export class Registry implements RunHost {
       ;(this.late ??= new Set()).add(entry)
     }
     if (this.observed) {
-      const { sizeBytes } = entry.settings
+      const { sizeBytes } = entry
       this.notify("Registered", entry, sizeBytes === undefined ? {} : { sizeBytes })
     }
   }
@@ -162,10 +162,11 @@ export class Registry implements RunHost {
     asker: Asker,
     prepare?: (run: CleanupRun) => void
   ): CleanupRun {
-    const root = this.open(entry, trigger, exit, asker)
+    const now = this.timers.now()
+    const root = this.open(entry, trigger, exit, asker, now)
     prepare?.(root)
     if (entry.dependents === undefined) {
-      root.begin()
+      root.begin(now)
       return root
     }
     // All of them are opened before any begins; a list and not a recursion, as chains may be long.
@@ -177,7 +178,7 @@ export class Registry implements RunHost {
         // One that is being acquired holds what it depends on.
         if (dependent.state === "acquiring") continue
         if (dependent.run === undefined) {
-          const cascaded = this.open(dependent, "cascade", exit, asker)
+          const cascaded = this.open(dependent, "cascade", exit, asker, now)
           opened.push(cascaded)
           run.waitFor(cascaded)
         } else if (asker.run === undefined || !waitsFor(dependent.run, asker.run)) {
@@ -189,8 +190,13 @@ export class Registry implements RunHost {
     return root
   }
 
-  private open(entry: Entry, trigger: Trigger, exit: Exit.Exit<unknown, unknown>, asker: Asker): CleanupRun {
-    const now = this.timers.now()
+  private open(
+    entry: Entry,
+    trigger: Trigger,
+    exit: Exit.Exit<unknown, unknown>,
+    asker: Asker,
+    now: number
+  ): CleanupRun {
     let requestedAt = now
     if (entry.request !== undefined) {
       requestedAt = entry.request.requestedAt
@@ -199,13 +205,13 @@ export class Registry implements RunHost {
     }
     const run = new CleanupRun(entry, trigger, exit, this, asker.fiberId, requestedAt)
     entry.run = run
-    this.move(entry, "cleaning")
+    this.move(entry, "cleaning", now)
     this.running.add(run)
     run.limitTo(entry.deadline)
     return run
   }
 
-  request(entry: Entry, trigger: Trigger, band = CleanupPriority.toNumber(entry.settings.priority)): QueuedCleanup {
+  request(entry: Entry, trigger: Trigger, band = CleanupPriority.toNumber(entry.priority)): QueuedCleanup {
     return { band, sequence: this.sequence++, entry, trigger, requestedAt: this.timers.now(), state: "waiting" }
   }
 
@@ -309,10 +315,8 @@ export class Registry implements RunHost {
     what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
   ): void {
     if (!this.observed) return
-    const { id, settings, typeName } = entry
-    this.bus.emit(
-      { _tag, at: this.wallMillis(), id, typeName, priority: settings.priority, ...what } as unknown as ResourceEvent
-    )
+    const { id, priority, typeName } = entry
+    this.bus.emit({ _tag, at: this.wallMillis(), id, typeName, priority, ...what } as unknown as ResourceEvent)
   }
 
   runStarted(run: CleanupRun): void {
@@ -354,7 +358,7 @@ export class Registry implements RunHost {
     this.running.delete(run)
     if (run.trigger === "retried") this.retryEnded(run)
     else {
-      this.move(entry, run.outcome!)
+      this.move(entry, run.outcome!, run.endedAt)
       this.gone(entry)
       if (run.hasFailed) {
         this.deadLetters.add(entry, run, this.wallMillis())

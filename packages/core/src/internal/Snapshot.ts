@@ -149,7 +149,7 @@ export const snapshotOf = (registry: Registry): RegistrySnapshot => {
     running: [...registry.running].map((run) => run.record()),
     abandoned: [...registry.orphans].map((run) => run.record()),
     deadLetters: registry.deadLetters.list().map(deadLetterOf),
-    sizeBytes: entries.reduce((total, entry) => total + (entry.settings.sizeBytes ?? 0), 0)
+    sizeBytes: entries.reduce((total, entry) => total + (entry.sizeBytes ?? 0), 0)
   }
 }
 
