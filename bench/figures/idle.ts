@@ -33,33 +33,32 @@ const use = (open: Scope.Scope) =>
 const timers = () => process.getActiveResourcesInfo().filter((type) => /Timeout|Immediate/.test(type)).length
 
 export const idleFor = async (millis: number): Promise<Idle> => {
+  let wakeUps = 0
+  let isIdle = false
+  let clockId = -1
+  // From the start, so that what was set before the wait is known to be no part of it.
+  const hook = createHook({
+    init: (id, type) => {
+      if (type === "PROCESSWRAP") clockId = id
+    },
+    before: (id) => {
+      if (id === clockId) isIdle = false
+      if (isIdle) wakeUps++
+    }
+  }).enable()
   const runtime = ManagedRuntime.make(ResourceRegistry.layer)
   await runtime.runPromise(use(await Effect.runPromise(Scope.make())))
   // Another process keeps the time, for this one must not have a timer.
-  const wait = `setTimeout(() => {}, ${millis})`
-  const clock = spawn(process.execPath, ["-e", wait], { stdio: "ignore" })
+  const clock = spawn(process.execPath, ["-e", `setTimeout(() => {}, ${millis})`], { stdio: "ignore" })
   await new Promise<void>((resume) => setTimeout(resume, 100))
-  let wakeUps = 0
-  let over = false
-  const types = new Map<number, string>()
-  const hook = createHook({
-    init: (id, type) => {
-      types.set(id, type)
-    },
-    before: (id) => {
-      // What was made before the hook and is called now can only be the clock's end.
-      over ||= !types.has(id)
-      if (!over) wakeUps++
-    }
-  })
   const held = await new Promise<number>((resolve) => {
-    clock.once("exit", () => {
-      hook.disable()
-      resolve(timers())
+    clock.once("exit", () => resolve(timers()))
+    // This turn still has promises to run.
+    setImmediate(() => {
+      isIdle = true
     })
-    // In a turn of its own, so that this one's promises are over.
-    setImmediate(() => hook.enable())
   })
+  hook.disable()
   return { timers: held, wakeUps }
 }
 

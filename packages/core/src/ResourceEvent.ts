@@ -30,6 +30,8 @@ interface End<Tag extends string> extends OfResource<Tag> {
 /** It is acquired and tracked. */
 export interface Registered extends OfResource<"Registered"> {
   readonly sizeBytes?: number
+  /** Where captured. */
+  readonly acquireStack?: string
 }
 
 /** Its cleanup waits in the registry, with the priority that its request gave it. */

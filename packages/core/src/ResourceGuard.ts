@@ -176,7 +176,8 @@ const planOf = (
   release,
   dependencies: options?.dependsOn,
   tagKey,
-  site: options?.typeName === undefined && tagKey === undefined ? callSite() : undefined
+  // A layer is made once, and often before any registry that would want its stack.
+  site: callSite(options?.typeName !== undefined || tagKey !== undefined, tagKey !== undefined)
 })
 
 const scoped = <A, E, R, B>(

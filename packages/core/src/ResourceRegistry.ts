@@ -8,7 +8,7 @@ import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
 import { reserve } from "./internal/Acquire.js"
 import { type Asker, askerOf } from "./internal/Asker.js"
-import { startCapturing } from "./internal/CallSite.js"
+import { callSite, startCapturing } from "./internal/CallSite.js"
 import { Entry, infoOf } from "./internal/Entry.js"
 import * as Log from "./internal/Log.js"
 import { type GuardSettings, type RegistryOptions, type ResolvedOptions, resolveRegistry } from "./internal/Options.js"
@@ -143,15 +143,16 @@ const make = (registry: Registry): Shape => {
   const registerEntry = <E, R>(
     release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
     options: RegisterOptions | undefined
-  ): Effect.Effect<Entry, CleanupError.RegistryShuttingDown, R> =>
-    Seam.withFiber((fiber) => {
+  ): Effect.Effect<Entry, CleanupError.RegistryShuttingDown, R> => {
+    const site = callSite(options?.typeName !== undefined)
+    return Seam.withFiber((fiber) => {
       const asker = askerOf(fiber)
       const entry = reserve(registry, fiber, asker, {
         options,
         release: (_, exit) => release(exit),
         dependencies: undefined,
         tagKey: undefined,
-        site: undefined
+        site
       })
       if (entry instanceof Validation) return Effect.die(entry)
       // Without dependencies the only refusal is that of a shutdown.
@@ -159,6 +160,7 @@ const make = (registry: Registry): Shape => {
       registry.register(entry, undefined, asker)
       return Effect.succeed(entry)
     })
+  }
 
   const schedule: Shape["schedule"] = (request) => {
     const entryOf: Effect.Effect<Entry, any, any> = "cleanup" in request

@@ -62,6 +62,9 @@ describe("a monitor", () => {
         "Draining",
         "Closed"
       ])
+      expect(events.find((event) => event._tag === "Recovered")).toMatchObject({
+        record: { outcome: "recovered", trigger: "retried" }
+      })
       const first = events[0]!
       expect(first).toMatchObject({ typeName: "Socket", priority: "Normal" })
       expect(events.filter((event) => "id" in event && event.id === (first as { readonly id: string }).id))

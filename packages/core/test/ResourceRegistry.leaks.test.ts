@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Scope, TestClock } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Scope, TestClock } from "effect"
 import { type ResourceEvent, ResourceGuard, ResourceMonitor, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
@@ -8,6 +8,7 @@ const watching = () => {
   const events: Array<ResourceEvent.ResourceEvent> = []
   const lines: Array<string> = []
   return {
+    events,
     lines,
     leaks: () => events.filter((event) => event._tag === "LeakSuspected" || event._tag === "LeakResolved"),
     provide: (options: ResourceRegistry.RegistryOptions) =>
@@ -89,6 +90,42 @@ describe("a leak", () => {
 })
 
 describe("acquire stacks", () => {
+  class Service extends Context.Tag("app/Service")<Service, number>() {}
+  // Made here, before any registry that wants stacks.
+  const layer = ResourceGuard.layer(Service, Effect.succeed(1), () => Effect.fail("refused"))
+
+  it.effect("of guards with a name, of layers and of what has no scope are in the reading, the event and the dead letter", () => {
+    const { events, provide } = watching()
+    return Effect.gen(function*() {
+      const r = yield* registry
+      const here = expect.stringContaining("ResourceRegistry.leaks.test.ts")
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* guard("named")
+        const id = yield* r.register(() => Effect.void, { typeName: "registered" })
+        expect((yield* Effect.provide(r.list, layer)).map((info) => [info.typeName, info.acquireStack])).toEqual([
+          ["named", here],
+          ["registered", here],
+          ["app/Service", here]
+        ])
+        yield* r.unregister(id)
+      }))
+      expect(events.filter((event) => event._tag === "Registered").map((event) => event.acquireStack)).toEqual([
+        here,
+        here,
+        here
+      ])
+      expect(yield* r.deadLetters.list).toMatchObject([{ typeName: "app/Service", acquireStack: here }])
+    }).pipe(provide({ captureStacks: "all" }))
+  })
+
+  it.effect("are none where they are off, of layers neither", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      const [info] = yield* Effect.provide(r.list, layer)
+      expect(info).toMatchObject({ typeName: "app/Service" })
+      expect(info).not.toHaveProperty("acquireStack")
+    }).pipe(Effect.provide(Layer.provideMerge(ResourceRegistry.layer, Logger.remove(Logger.defaultLogger)))))
+
   const stacks = (captureStacks: "off" | "sampled" | "all", n: number) =>
     Effect.scoped(Effect.gen(function*() {
       const r = yield* registry

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
-import { ResourceGuard, ResourceId, ResourceRegistry } from "../src/index.js"
+import { ResourceGuard, ResourceId, ResourceMonitor, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
 const provide = Effect.provide(ResourceRegistry.layerTest)
@@ -160,8 +160,10 @@ describe("dead letters", () => {
       expect((yield* r.accounts).failed).toBe(1)
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ deadLetters: 0 })))))
 
-  it.effect("are retried once at a time, under the guard's own policy; an abandoned one never", () =>
-    Effect.gen(function*() {
+  it.effect("are retried once at a time, under the guard's own policy; an abandoned one never", () => {
+    const tags: Array<string> = []
+    const monitor = ResourceMonitor.make((event) => Effect.sync(() => tags.push(event._tag)))
+    return Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
       let broken = true
@@ -174,9 +176,11 @@ describe("dead letters", () => {
       yield* TestClock.adjust("10 seconds")
       expect(yield* Effect.flip(Fiber.join(retrying))).toMatchObject({ _tag: "CleanupTimeout" })
       expect(yield* r.accounts).toMatchObject({ failed: 0, abandoned: 1, live: 0 })
+      expect(tags).toEqual(["Registered", "Started", "Failed", "Started", "Slow", "Abandoned"])
       expect(yield* Effect.flip(r.deadLetters.retry(letter!.id))).toMatchObject({ reason: "abandoned" })
       yield* Deferred.succeed(gate, undefined)
-    }).pipe(provide))
+    }).pipe(Effect.provide(Layer.provide(ResourceRegistry.layerTest, ResourceMonitor.layer(monitor))))
+  })
 
   it.effect("are refused a retry once the registry shuts down", () =>
     Effect.gen(function*() {

@@ -63,10 +63,11 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
   const settings = resolveGuard(plan.options, registry.options.guardDefaults)
   if (settings instanceof Validation) return settings
   const span = Seam.spanOf(fiber)
+  const name = plan.options?.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined)
   const entry = new Entry(
     registry.nextId(),
-    plan.options?.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined),
-    plan.site,
+    name,
+    name !== undefined && registry.options.captureStacks === "off" ? undefined : plan.site,
     settings,
     plan.options?.priority ?? defaultPriority,
     plan.options?.sizeBytes,

@@ -50,9 +50,13 @@ export class CallSite {
   }
 }
 
-/** Called while the user's code is on the stack, that is, when the effect is made and not when it runs. */
-export const callSite = (): CallSite => {
-  const captured = wantsStack()
+/**
+ * Called while the user's code is on the stack, that is, when the effect is made and not when it runs. Undefined where
+ * neither a name nor a stack is wanted.
+ */
+export const callSite = (isNamed: boolean, isKept = false): CallSite | undefined => {
+  const captured = isKept || wantsStack()
+  if (isNamed && !captured) return undefined
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = captured ? stackFrames : nameFrames
   const error = new Error()

@@ -236,7 +236,9 @@ export class CleanupRun implements Deadline {
   }
 
   private attemptEnded(exit: Exit.Exit<unknown, unknown>): void {
-    if (Exit.isSuccess(exit)) return this.end(this.attempts === 1 ? "cleaned" : "recovered")
+    if (Exit.isSuccess(exit)) {
+      return this.end(this.attempts === 1 && this.trigger !== "retried" ? "cleaned" : "recovered")
+    }
     const { entry } = this
     this.failed(
       this.phase === "stopping" && Cause.isInterruptedOnly(exit.cause)

@@ -18,6 +18,7 @@ export interface Letter {
   failedAt: number
   keptUntil: number
   finishedLate: boolean
+  readonly acquireStack: string | undefined
 }
 
 export class DeadLetters {
@@ -58,7 +59,8 @@ export class DeadLetters {
       record: run.record(),
       failedAt,
       keptUntil: this.timers.now() + keepValueMillis,
-      finishedLate: false
+      finishedLate: false,
+      acquireStack: entry.stack
     })
   }
 

@@ -75,8 +75,8 @@ export const make = (): (event: ResourceEvent) => Effect.Effect<void> => {
       case "Failed":
       case "Abandoned": {
         const count = Metric.increment(Metric.tagged(typed(event)(outcomes), "outcome", event._tag.toLowerCase()))
-        // A dead letter that was retried with success had left before.
-        const again = event._tag === "Recovered" && event.record.trigger === "retried"
+        // A dead letter that was retried had left before.
+        const again = "record" in event && event.record.trigger === "retried"
         const left = again ? count : Effect.andThen(count, Metric.incrementBy(typed(event)(live), -1))
         return Effect.andThen(
           stoppedWaiting(event.id),

@@ -132,8 +132,11 @@ export class Registry implements RunHost {
       ;(this.late ??= new Set()).add(entry)
     }
     if (this.observed) {
-      const { sizeBytes } = entry
-      this.notify("Registered", entry, sizeBytes === undefined ? {} : { sizeBytes })
+      const { sizeBytes, stack } = entry
+      this.notify("Registered", entry, {
+        ...(sizeBytes === undefined ? undefined : { sizeBytes }),
+        ...(stack === undefined ? undefined : { acquireStack: stack })
+      })
     }
   }
 
@@ -374,8 +377,8 @@ export class Registry implements RunHost {
 
   private emitEnd(run: CleanupRun): void {
     // A dead letter that fails again has had its end.
-    if (run.trigger === "retried" && run.hasFailed) return
-    this.notify(run.trigger === "retried" ? "Recovered" : endTags[run.outcome!], run.entry, { record: run.record() })
+    if (run.trigger === "retried" && run.outcome === "failed") return
+    this.notify(endTags[run.outcome!], run.entry, { record: run.record() })
   }
 
   private retryEnded(run: CleanupRun): void {

@@ -43,6 +43,8 @@ export interface DeadLetter {
   readonly retryable: boolean
   /** It was abandoned, and has ended after all. */
   readonly finishedLate: boolean
+  /** Where captured. */
+  readonly acquireStack?: string
 }
 
 /** The accounts: `registered = live + cleaned + recovered + failed + abandoned + disarmed`. */
@@ -110,13 +112,14 @@ const resourceOf = (entry: Entry, now: number): ResourceSnapshot => ({
   leakSuspected: entry.leakSuspected
 })
 
-export const deadLetterOf = ({ entry, failedAt, finishedLate, record }: Letter): DeadLetter => ({
+export const deadLetterOf = ({ acquireStack, entry, failedAt, finishedLate, record }: Letter): DeadLetter => ({
   id: record.id,
   typeName: record.typeName,
   record,
   failedAt,
   retryable: entry !== undefined && entry.state === "failed",
-  finishedLate
+  finishedLate,
+  ...(acquireStack === undefined ? undefined : { acquireStack })
 })
 
 export const accountsOf = (registry: Registry): RegistryAccounts => ({

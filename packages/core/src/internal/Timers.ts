@@ -34,7 +34,13 @@ export class Timers {
     if (this.cancel !== undefined && this.armedFor <= at) return
     this.disarm()
     this.armedFor = at
-    this.cancel = Seam.startTimer(this.clock, this.origin, at - this.now(), this.onTime)
+    // A clock that does not wait at all calls back before it has returned how to call it off.
+    let isOver = false
+    const cancel = Seam.startTimer(this.clock, this.origin, at - this.now(), () => {
+      isOver = true
+      this.onTime()
+    })
+    if (!isOver) this.cancel = cancel
   }
 
   private disarm(): void {
@@ -43,7 +49,7 @@ export class Timers {
     this.armedFor = Infinity
   }
 
-  private readonly onTime = (): void => {
+  private onTime(): void {
     this.cancel = undefined
     this.armedFor = Infinity
     const now = this.now()

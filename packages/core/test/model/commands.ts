@@ -1,8 +1,8 @@
 /** What each command does to the real things, and what the model is told of it. */
-import { Program, RecoveryPlan, TestResource } from "@patinox/vitest"
+import { type Program, RecoveryPlan, TestResource } from "@patinox/vitest"
 import { Cause, Deferred, Effect, Exit, Option, Scope, TestClock } from "effect"
 import { CleanupPriority, ResourceGuard, type ResourceRegistry } from "../../src/index.js"
-import { type GuardModel, Violation } from "./model.js"
+import { type GuardModel, hasEnded, Violation } from "./state.js"
 import { type Made, type OpenedScope, type World } from "./world.js"
 
 const pick = <A>(things: ReadonlyArray<A>, choice: number): A | undefined =>
@@ -110,8 +110,9 @@ const cleanUp = (world: World, { guard, model }: Made, callers: number) =>
       mayFailWith: cleanupErrors,
       onEnd: (exit) => {
         const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-        if (Exit.isFailure(exit) && (error as { readonly _tag?: string } | undefined)?._tag === "AlreadyCleanedUp") {
-          return
+        if ((error as { readonly _tag?: string } | undefined)?._tag === "AlreadyCleanedUp") {
+          if (hasEnded(model)) return
+          throw new Violation("P1", `a later caller did not wait: ${model.name} is ${model.state}`)
         }
         if (Exit.isFailure(exit) && error === undefined) return
         model.cleanups++

@@ -1,10 +1,23 @@
 /** Runs one program against its model on a clock of its own, and finds the smallest program that fails alike. */
 import { Program } from "@patinox/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock, TestContext } from "effect"
+import {
+  type Clock,
+  Deferred,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Scope,
+  TestClock,
+  TestContext
+} from "effect"
 import { ResourceMonitor, ResourceRegistry } from "../../src/index.js"
 import * as Commands from "./commands.js"
 import { check, checkEnd, checkQuiet } from "./invariants.js"
-import { Model, Violation } from "./model.js"
+import { Model } from "./model.js"
+import type { Violation } from "./state.js"
 import type { Table } from "./table.js"
 import { World } from "./world.js"
 
@@ -17,30 +30,52 @@ const settle = Effect.repeatN(Effect.yieldNow(), 24)
 
 const finish = (world: World): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const { model, program, registry } = world
+    const { program, registry } = world
     yield* Commands.run(world, { _tag: "Shutdown" }) as Effect.Effect<void>
     yield* settle
     yield* check(world)
     yield* TestClock.adjust(program.shutdownTimeoutMillis + 2)
+    yield* settle
     yield* check(world)
     // The slowest acquire, and the release of what it gave.
     yield* TestClock.adjust(60_000)
+    yield* settle
     yield* check(world)
     checkEnd(world, yield* registry.shutdown)
     for (const borrow of world.borrows) yield* Deferred.succeed(borrow, undefined)
     for (const resource of world.resources) yield* resource.letGo
     yield* Commands.closeAllScopes(world)
     yield* settle
-    yield* check(world)
-    // Jumps over what was set for instants that no longer matter.
-    yield* TestClock.adjust(60_000)
-    model.batches.length = 0
     yield* checkQuiet(world)
   })
 
+/** The test's clock, and how many sleep by it: it keeps what was called off until its time, and so cannot tell itself. */
+const counting = (clock: Clock.Clock) => {
+  let sleepers = 0
+  const sleep = (duration: Duration.Duration) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => sleepers++),
+      () => clock.sleep(duration),
+      () => Effect.sync(() => sleepers--)
+    )
+  // Still a test's clock, which has more methods than a clock.
+  const counted: Clock.Clock = Object.assign(Object.create(clock), { sleep })
+  return { clock: counted, sleepers: () => sleepers }
+}
+
 const body = (program: Program.Program, at: { step: string; table: Table | undefined }) =>
+  Effect.flatMap(Effect.clock, (testClock) => {
+    const { clock, sleepers } = counting(testClock)
+    return Effect.withClock(onClock(program, at, clock, sleepers), clock)
+  })
+
+const onClock = (
+  program: Program.Program,
+  at: { step: string; table: Table | undefined },
+  clock: Clock.Clock,
+  sleepers: () => number
+) =>
   Effect.gen(function*() {
-    const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const model: Model = new Model(program, now, ({ name }) => {
       const made = world?.made.find((one) => one.model.name === name)
@@ -66,7 +101,7 @@ const body = (program: Program.Program, at: { step: string; table: Table | undef
     const context = yield* Layer.buildWithScope(Layer.orDie(layer), scope)
     const exit = yield* Effect.exit(Effect.provide(
       Effect.gen(function*() {
-        const opened = new World(program, yield* ResourceRegistry.ResourceRegistry, model)
+        const opened = new World(program, yield* ResourceRegistry.ResourceRegistry, model, sleepers)
         world = opened
         for (const [index, command] of program.commands.entries()) {
           at.step = `${index + 1}. ${Program.formatCommand(command)}`

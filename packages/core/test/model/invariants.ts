@@ -1,10 +1,9 @@
 /** What holds after every step, and at the end. */
-import { Effect, TestClock } from "effect"
+import { Effect } from "effect"
 import type { CleanupReport, ResourceRegistry } from "../../src/index.js"
-import { hasEnded, isLive, type Model, Violation } from "./model.js"
+import type { Model } from "./model.js"
+import { forceMargin, type GuardModel, hasEnded, isLive, Violation } from "./state.js"
 import type { World } from "./world.js"
-
-const forceMargin = (timeout: number) => Math.min(5_000, timeout * 0.2)
 
 /** P6, by the model's own count. */
 const checkAccounts = (model: Model, accounts: ResourceRegistry.RegistryAccounts): void => {
@@ -33,9 +32,11 @@ const checkAccounts = (model: Model, accounts: ResourceRegistry.RegistryAccounts
 }
 
 /** A retry that fails again has no event of its own: the registry's dead letters say how it ended. */
-const settleRetries = (model: Model, snapshot: ResourceRegistry.RegistrySnapshot): void => {
-  for (const guard of model.all()) {
-    if (guard.state !== "retrying") continue
+const settleRetries = (
+  retried: ReadonlyArray<GuardModel>,
+  snapshot: ResourceRegistry.RegistrySnapshot
+): void => {
+  for (const guard of retried) {
     if (snapshot.running.some(({ typeName }) => typeName === guard.name)) continue
     const letter = snapshot.deadLetters.find(({ typeName }) => typeName === guard.name)
     const outcome = letter?.record.outcome
@@ -90,20 +91,32 @@ const checkBatches = ({ model, program }: World): void => {
   }
 }
 
+/** P7: with nothing live and nothing under way, nothing is due. */
+const checkTimers = ({ sleepers }: World, health: ResourceRegistry.RegistryHealth): void => {
+  const { abandoned, acquiring, live, running } = health
+  if (live + running + acquiring + abandoned === 0 && sleepers() > 0) {
+    throw new Violation("P7", `an idle registry holds ${sleepers()} timers`)
+  }
+}
+
 /** After a step. */
 export const check = (world: World): Effect.Effect<void> =>
   Effect.gen(function*() {
     if (world.violation !== undefined) throw world.violation
     yield* world.collect()
-    const snapshot = yield* world.registry.snapshot
-    settleRetries(world.model, snapshot)
-    checkAccounts(world.model, snapshot.accounts)
+    const retried = world.model.all().filter(({ state }) => state === "retrying")
+    if (retried.length > 0) settleRetries(retried, yield* world.registry.snapshot)
+    checkAccounts(world.model, yield* world.registry.accounts)
+    checkTimers(world, yield* world.registry.health)
     checkResources(world)
     checkBounds(world)
     checkBatches(world)
     for (const { guard, model } of world.made) {
       const state = yield* guard.state
       const isSame = model.state === "retrying" ? state === "failed" : !hasEnded(model) || state === model.state
+      if (model.late && (state === "inUse" || state === "waiting")) {
+        throw new Violation("P2", `${model.name} is ${state}, but was given to a scope that had closed`)
+      }
       if (!isSame) throw new Violation("P6", `${model.name} is ${state}, the model says ${model.state}`)
     }
   })
@@ -157,6 +170,4 @@ export const checkQuiet = (world: World): Effect.Effect<void> =>
         throw new Violation("P1", `${resource.name} was released again after it had been`)
       }
     }
-    const sleeps = [...yield* TestClock.sleeps()]
-    if (sleeps.length > 0) throw new Violation("P7", `timers are left: ${sleeps.join(", ")}`)
   })

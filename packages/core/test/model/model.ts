@@ -5,69 +5,10 @@
  */
 import { Fault, type Program, type TestResource } from "@patinox/vitest"
 import { CleanupPriority, type CleanupReport, type ResourceEvent } from "../../src/index.js"
+import * as Order from "./order.js"
 import { possibleEnds, predict } from "./prediction.js"
+import { type BatchModel, type GuardModel, type GuardState, hasEnded, type ScopeModel, Violation } from "./state.js"
 import { Table } from "./table.js"
-
-export class Violation extends Error {
-  constructor(readonly promise: "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7", message: string) {
-    super(`${promise}: ${message}`)
-  }
-}
-
-export type GuardState =
-  | "acquiring"
-  | "never"
-  | "inUse"
-  | "waiting"
-  | "cleaning"
-  | "retrying"
-  | CleanupReport.Outcome
-
-export interface ScopeModel {
-  readonly name: string
-  readonly parallel: boolean
-  phase: "open" | "closing" | "closed"
-  closedAt: number
-  /** Bound to it when it began to close. */
-  members: ReadonlyArray<GuardModel>
-  /** By when its close must be over: all the time limits of what was live, one after the other. */
-  mustEndBy: number
-}
-
-export interface GuardModel {
-  readonly name: string
-  readonly plan: Program.GuardPlan
-  readonly resource: TestResource.TestResource
-  readonly target: ScopeModel
-  readonly dependsOn: GuardModel | undefined
-  state: GuardState
-  scope: ScopeModel | undefined
-  /** The order in which guards came into their scopes. */
-  bound: number
-  startedAt: number
-  band: number
-  sequence: number
-  /** Something else than its plan decides how its cleanup goes. */
-  disturbed: boolean
-  /** Had borrowers or dependents, so that its cleanup may be taken from the queue and start later. */
-  held: boolean
-  /** Borrowing it now. */
-  borrowers: number
-  /** The order in which guards were registered. */
-  registered: number
-  cleanups: number
-}
-
-export interface BatchModel {
-  readonly kind: "forced" | "shutdown"
-  readonly startedAt: number
-  readonly guards: Set<GuardModel>
-}
-
-const ended: ReadonlyArray<GuardState> = ["cleaned", "recovered", "failed", "abandoned", "disarmed", "retrying"]
-export const hasEnded = ({ state }: GuardModel): boolean => ended.includes(state)
-export const isLive = ({ state }: GuardModel): boolean =>
-  state === "inUse" || state === "waiting" || state === "cleaning"
 
 type Ended = Extract<ResourceEvent.ResourceEvent, { readonly record: unknown }>
 
@@ -121,6 +62,8 @@ export class Model {
       held: false,
       borrowers: 0,
       registered: 0,
+      registeredAt: 0,
+      late: false,
       cleanups: 0
     }
     if (dependsOn !== undefined) {
@@ -128,6 +71,8 @@ export class Model {
       dependsOn.disturbed = true
     }
     this.guards.set(guard.name, guard)
+    // It may depend on what is being closed, which then waits for it.
+    for (const scope of this.scopes) if (scope.phase === "closing") scope.mustEndBy += plan.timeoutMillis
     return guard
   }
 
@@ -139,6 +84,7 @@ export class Model {
 
   bind(guard: GuardModel, scope: ScopeModel): void {
     guard.scope = scope.phase === "open" ? scope : undefined
+    guard.late ||= scope.phase !== "open"
     guard.bound = ++this.bounds
   }
 
@@ -185,6 +131,7 @@ export class Model {
       case "Registered":
         this.move(guard, event._tag, ["acquiring"], "inUse")
         guard.registered = ++this.registrations
+        guard.registeredAt = this.now()
         this.bind(guard, guard.target)
         if (this.draining) this.batches.find(({ kind }) => kind === "shutdown")?.guards.add(guard)
         guard.disturbed ||= this.draining
@@ -234,14 +181,21 @@ export class Model {
       this.move(guard, "Started", ["inUse", "waiting"], "cleaning")
     }
     guard.startedAt = this.now()
+    if (trigger !== "retried") Order.checkMargin(guard, this.batches, this.now(), this.program)
     // Registered too late for its registry, or for what it depends on: its scope never gets it.
     if (trigger === "acquire") guard.scope = undefined
     if (forced) return void (guard.disturbed = true)
-    this.checkDependents(guard)
+    // A dead letter whose release was forced past its dependents is past them.
+    if (trigger !== "retried") Order.checkDependents(guard, this.guards.values())
     if (guard.borrowers > 0) throw new Violation("P4", `${guard.name} starts while ${guard.borrowers} borrow it`)
-    if (trigger === "scope") this.checkScopeOrder(guard)
+    if (trigger === "scope" && guard.plan.close === "background" && !guard.late) {
+      throw new Violation("P2", `a close waits for ${guard.name}, which was to be closed in the background`)
+    }
+    if (trigger === "scope") Order.checkScopeOrder(guard)
     const isQueued = ["scheduled", "background", "forced", "shutdown"].includes(trigger) && wasWaiting
-    if ((isQueued || trigger === "retried") && !guard.held) this.checkQueueOrder(guard, trigger === "retried")
+    if ((isQueued || trigger === "retried") && !guard.held) {
+      Order.checkQueueOrder(guard, this.guards.values(), trigger === "retried", this.really)
+    }
   }
 
   private checkBatchOrder(guard: GuardModel, trigger: CleanupReport.Trigger): void {
@@ -253,35 +207,6 @@ export class Model {
       throw new Violation("P4", `${guard.name} is scheduled after one that is older, in a ${trigger} cleanup`)
     }
     this.oldestOfBatch = guard.registered
-  }
-
-  private checkDependents(guard: GuardModel): void {
-    for (const other of this.guards.values()) {
-      if (other.dependsOn === guard && isLive(other)) {
-        throw new Violation("P4", `${guard.name} starts before ${other.name}, which depends on it, has ended`)
-      }
-    }
-  }
-
-  private checkScopeOrder(guard: GuardModel): void {
-    const { scope } = guard
-    if (scope === undefined || scope.parallel || scope.phase !== "closing" || !scope.members.includes(guard)) return
-    for (const other of scope.members) {
-      if (other.scope === scope && other.bound > guard.bound && other.plan.close === "wait" && !hasEnded(other)) {
-        throw new Violation("P4", `${guard.name} starts before ${other.name}, which came into ${scope.name} after it`)
-      }
-    }
-  }
-
-  private checkQueueOrder(guard: GuardModel, isRetry: boolean): void {
-    for (const other of this.guards.values()) {
-      if (other === guard || other.state !== "waiting") continue
-      const isMoreUrgent = other.band > guard.band ||
-        (!isRetry && other.band === guard.band && other.sequence < guard.sequence)
-      if (isMoreUrgent && this.really(other) === "waiting") {
-        throw new Violation("P4", `${guard.name} starts while ${other.name} waits, which is more urgent`)
-      }
-    }
   }
 
   private end(guard: GuardModel, event: Ended & { readonly typeName: string }): void {

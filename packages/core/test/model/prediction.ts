@@ -1,5 +1,5 @@
 /** What a cleanup that nothing disturbs comes to, worked out from the guard's plan alone. */
-import { Program } from "@patinox/vitest"
+import type { Program } from "@patinox/vitest"
 
 export interface Prediction {
   readonly outcome: "cleaned" | "recovered" | "failed" | "abandoned"

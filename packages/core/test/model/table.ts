@@ -2,7 +2,7 @@
 import { Fault } from "@patinox/vitest"
 
 /** What was going on when the release was first called. */
-export const states = [
+const states = [
   "scope",
   "cleanup",
   "cascade",
@@ -30,7 +30,7 @@ const faults = [
 ].map(Fault.name)
 
 /** What was going on when an acquire ended that was slow or failed. */
-export const acquireStates = ["scope open", "scope closed", "interrupted", "draining", "dependency gone"] as const
+const acquireStates = ["scope open", "scope closed", "interrupted", "draining", "dependency gone"] as const
 
 export type AcquireState = typeof acquireStates[number]
 

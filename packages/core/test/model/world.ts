@@ -1,8 +1,9 @@
 /** The real guards, scopes and registry that a program runs on, and the fibers that its commands started. */
-import { Program, TestResource } from "@patinox/vitest"
+import type { Program, TestResource } from "@patinox/vitest"
 import { Cause, Deferred, Effect, ExecutionStrategy, Exit, Fiber, Option, Scope } from "effect"
 import type { ResourceGuard, ResourceRegistry } from "../../src/index.js"
-import { type GuardModel, Model, type ScopeModel, Violation } from "./model.js"
+import type { Model } from "./model.js"
+import { type GuardModel, type ScopeModel, Violation } from "./state.js"
 
 export interface Made {
   readonly model: GuardModel
@@ -51,7 +52,9 @@ export class World {
   constructor(
     readonly program: Program.Program,
     readonly registry: ResourceRegistry.Shape,
-    readonly model: Model
+    readonly model: Model,
+    /** How many sleep by the clock of this program. */
+    readonly sleepers: () => number
   ) {}
 
   start(label: string, effect: Effect.Effect<unknown, unknown>, options: StartOptions = {}): Effect.Effect<Running> {
@@ -75,27 +78,24 @@ export class World {
 
   openScope(parallel: boolean): Effect.Effect<void> {
     const { model, scopes } = this
-    const self = this
-    return Effect.gen(function*() {
-      const scopeModel = model.scope(parallel)
+    const scopeModel = model.scope(parallel)
+    const own = (gate: Deferred.Deferred<void, "mine">, published: Deferred.Deferred<Scope.Scope>) =>
+      Effect.acquireUseRelease(
+        Scope.make(parallel ? ExecutionStrategy.parallel : ExecutionStrategy.sequential),
+        (scope) => Effect.andThen(Deferred.succeed(published, scope), Deferred.await(gate)),
+        (scope, exit) => Effect.andThen(Effect.sync(() => model.closing(scopeModel)), Scope.close(scope, exit))
+      )
+    return Effect.gen(this, function*() {
       const gate = yield* Deferred.make<void, "mine">()
       const published = yield* Deferred.make<Scope.Scope>()
-      const owner = yield* self.start(
-        `the owner of ${scopeModel.name}`,
-        Effect.acquireUseRelease(
-          Scope.make(parallel ? ExecutionStrategy.parallel : ExecutionStrategy.sequential),
-          (scope) => Effect.andThen(Deferred.succeed(published, scope), Deferred.await(gate)),
-          (scope, exit) => Effect.andThen(Effect.sync(() => model.closing(scopeModel)), Scope.close(scope, exit))
-        ),
-        {
-          isOwner: true,
-          mustEndBy: () => scopeModel.mustEndBy,
-          onEnd: (exit) => {
-            self.checkOwner(opened, exit)
-            model.closed(scopeModel)
-          }
+      const owner = yield* this.start(`the owner of ${scopeModel.name}`, own(gate, published), {
+        isOwner: true,
+        mustEndBy: () => scopeModel.mustEndBy,
+        onEnd: (exit) => {
+          this.checkOwner(opened, exit)
+          model.closed(scopeModel)
         }
-      )
+      })
       const scope = yield* Deferred.await(published)
       const opened: OpenedScope = { model: scopeModel, scope, gate, owner, exit: undefined }
       scopes.push(opened)

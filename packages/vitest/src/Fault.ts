@@ -1,0 +1,121 @@
+/**
+ * How a resource misbehaves: data, so that it can be generated, named and shrunk. `TestResource` acts on it; every fault
+ * but the two of the acquire is one of the release.
+ */
+import { Data, Duration } from "effect"
+
+/** What goes wrong. `times` is how many attempts fail before one succeeds, `Infinity` for all. */
+export type Fault =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Fail"; readonly times: number }
+  | { readonly _tag: "Die" }
+  | { readonly _tag: "Throw" }
+  | { readonly _tag: "Hang" }
+  | { readonly _tag: "IgnoreInterruption" }
+  | { readonly _tag: "Slow"; readonly millis: number }
+  | { readonly _tag: "AcquireSlowly"; readonly millis: number }
+  | { readonly _tag: "AcquireFails" }
+
+/** The release does what it should. */
+export const none: Fault = { _tag: "None" }
+
+/** The first `times` attempts fail with a `ReleaseFault`, the next succeeds. */
+export const fail = (times: number): Fault => ({ _tag: "Fail", times })
+
+/** The first attempt fails, the next succeeds. */
+export const failOnce: Fault = fail(1)
+
+/** Every attempt fails. */
+export const failForGood: Fault = fail(Infinity)
+
+/** Every attempt ends with a defect. */
+export const die: Fault = { _tag: "Die" }
+
+/** The release throws before it returns an Effect. */
+export const throws: Fault = { _tag: "Throw" }
+
+/** The release waits for `TestResource.letGo`, and can be interrupted there. */
+export const hang: Fault = { _tag: "Hang" }
+
+/** The release waits for `TestResource.letGo` and does not stop when it is interrupted. */
+export const ignoreInterruption: Fault = { _tag: "IgnoreInterruption" }
+
+/** The release takes its time, and can be interrupted while it does. */
+export const slow = (duration: Duration.DurationInput): Fault => ({ _tag: "Slow", millis: Duration.toMillis(duration) })
+
+/** The acquire takes its time; the release is healthy. */
+export const acquireSlowly = (duration: Duration.DurationInput): Fault => ({
+  _tag: "AcquireSlowly",
+  millis: Duration.toMillis(duration)
+})
+
+/** The acquire fails with an `AcquireFault`. */
+export const acquireFails: Fault = { _tag: "AcquireFails" }
+
+/** One of each kind, for tests of everything: `it.effect.each(Fault.all)("…", (fault) => …)`. */
+export const all: ReadonlyArray<Fault> = [
+  none,
+  failOnce,
+  failForGood,
+  die,
+  throws,
+  hang,
+  ignoreInterruption,
+  slow("1 seconds"),
+  acquireSlowly("1 seconds"),
+  acquireFails
+]
+
+/**
+ * A short name, for titles and tables.
+ *
+ * ```ts
+ * import { Fault } from "@patinox/vitest"
+ *
+ * console.log(Fault.name(Fault.failOnce)) // => fails once
+ * console.log(Fault.name(Fault.fail(3))) // => fails 3 times
+ * ```
+ */
+export const name = (fault: Fault): string => {
+  switch (fault._tag) {
+    case "None":
+      return "none"
+    case "Fail":
+      return fault.times === Infinity
+        ? "fails for good"
+        : fault.times === 1
+        ? "fails once"
+        : `fails ${fault.times} times`
+    case "Die":
+      return "dies"
+    case "Throw":
+      return "throws"
+    case "Hang":
+      return "hangs"
+    case "IgnoreInterruption":
+      return "ignores interruption"
+    case "Slow":
+      return "slow"
+    case "AcquireSlowly":
+      return "acquires slowly"
+    case "AcquireFails":
+      return "acquire fails"
+  }
+}
+
+/** What a faulty release fails with. */
+export class ReleaseFault extends Data.TaggedError("ReleaseFault")<{
+  readonly resource: string
+  readonly attempt: number
+}> {
+  override get message(): string {
+    return `Injected failure of release attempt ${this.attempt} of ${this.resource}`
+  }
+}
+
+/** What a faulty acquire fails with. */
+export class AcquireFault extends Data.TaggedError("AcquireFault")<{ readonly resource: string }> {
+  override get message(): string {
+    return `Injected failure of the acquire of ${this.resource}`
+  }
+}
