@@ -101,6 +101,14 @@ describe("interruptionSweep", () => {
       expect(endless).toMatchObject({ _tag: "SweepFailed", reason: "too many points", points: 20 })
     }))
 
+  it.effect("names the point where an interrupted run does not end", () =>
+    Effect.gen(function*() {
+      const stuck = Effect.onInterrupt(Effect.repeatN(Effect.yieldNow(), 20), () => Effect.never)
+      const error = yield* Effect.flip(interruptionSweep(stuck, Effect.void, { patience: 50 }))
+      expect(error).toMatchObject({ _tag: "SweepFailed", reason: "did not end" })
+      expect(error.message).toMatch(/has not ended, interrupted or not, at point \d+/)
+    }))
+
   it.effect("checks the run that is not interrupted, too", () =>
     Effect.gen(function*() {
       const r = yield* resource

@@ -89,7 +89,8 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
 }
 
 /** What a closing scope does: it starts the cleanup, or waits for the one that runs. */
-const finalizer = (registry: Registry, entry: Entry, scope: Scope.Scope) => (exit: Exit.Exit<unknown, unknown>) =>
+const finalizer =
+  (registry: Registry, entry: Entry, scope: Scope.Scope) => (exit: Exit.Exit<unknown, unknown>, closer?: Asker) =>
   // Uninterruptible, as a scope hands its own closer's interruptibility on.
   Effect.uninterruptible(Seam.withFiber((fiber): Effect.Effect<void> => {
     if (entry.scope !== scope) return Effect.void
@@ -98,7 +99,7 @@ const finalizer = (registry: Registry, entry: Entry, scope: Scope.Scope) => (exi
       registry.schedule(entry, "background")
       return Effect.void
     }
-    const asker = askerOf(fiber)
+    const asker = closer ?? askerOf(fiber)
     const run = entry.run ?? registry.start(entry, "scope", exit, asker)
     if (run.isDone) return afterClose(entry, exit)
     if (registry.wouldDeadlock(asker, run)) return Effect.void

@@ -27,6 +27,7 @@ export interface RunHost {
   runEnded(run: CleanupRun): void
   runAbandonedAttempt(run: CleanupRun): void
   runFinishedLate(run: CleanupRun): void
+  giveBackSlot(run: CleanupRun): void
 }
 
 type Phase =
@@ -82,7 +83,7 @@ export class CleanupRun implements Deadline {
     readonly entry: Entry,
     readonly trigger: Trigger,
     readonly exit: Exit.Exit<unknown, unknown>,
-    private readonly host: RunHost,
+    readonly host: RunHost,
     /** The fiber that asked for it: its own borrows are not waited for. */
     private readonly askedBy: number,
     readonly requestedAt: number

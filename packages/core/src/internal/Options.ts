@@ -10,11 +10,11 @@ import type { Capture } from "./CallSite.js"
 import type { AnyPolicy, Settings } from "./Entry.js"
 
 /** A check gives back what it found, or the error. */
-type Checked<A> = A | Validation
+export type Checked<A> = A | Validation
 
 const failed = (value: unknown): value is Validation => value instanceof Validation
 
-const checkDuration = (option: string, value: unknown): Checked<number> => {
+export const checkDuration = (option: string, value: unknown): Checked<number> => {
   let millis = 0
   try {
     millis = Duration.toMillis(value as Duration.DurationInput)
@@ -24,7 +24,7 @@ const checkDuration = (option: string, value: unknown): Checked<number> => {
   return millis > 0 ? millis : invalidOption(option, value, "a duration above 0, or Duration.infinity")
 }
 
-const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
+export const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
   Number.isInteger(value) && (value as number) >= min && (value as number) <= max
     ? value as number
     : invalidOption(option, value, `an integer from ${min} to ${max}`)
@@ -33,7 +33,7 @@ const checkInteger = (option: string, value: unknown, min: number, max: number):
 const wrong = (option: string, value: unknown, isRight: boolean, expected: string): Validation | undefined =>
   value === undefined || isRight ? undefined : invalidOption(option, value, expected)
 
-const wrongChoice = (option: string, value: unknown, allowed: ReadonlyArray<unknown>): Validation | undefined =>
+export const wrongChoice = (option: string, value: unknown, allowed: ReadonlyArray<unknown>): Validation | undefined =>
   value === undefined || allowed.includes(value)
     ? undefined
     : invalidOption(option, value, `one of ${allowed.join(", ")}`)

@@ -9,18 +9,19 @@ import {
   DefaultServices,
   Duration,
   Effect,
-  type Exit,
+  Exit,
   type Fiber,
   FiberId,
   FiberRef,
   FiberRefs,
+  type Layer,
   type Queue,
   Runtime,
   RuntimeFlags,
   type Schedule,
   ScheduleDecision,
   ScheduleIntervals,
-  type Scope,
+  Scope,
   type Tracer
 } from "effect"
 
@@ -225,3 +226,82 @@ export const noFiber: FiberId.FiberId = FiberId.none
 export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
 
 export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
+
+// --- scopes of our own ----------------------------------------------------------------------------------------------
+
+/** A scope's state in Effect's own shape, as `Effect.forkIn` writes straight into it. */
+export type OwnScopeState = ScopeState["state"]
+
+export const openState = (): OwnScopeState => ({ _tag: "Open", finalizers: new Map() })
+
+const effectVersion = (): string => (Effect.void as any)[Effect.EffectTypeId]?._V ?? "(unknown)"
+
+/** What about Effect's scopes is not as this file takes it to be, or `undefined` where all is. */
+const scopeMismatch = (sample: Scope.CloseableScope): string | undefined => {
+  const finalizers = (): unknown => (sample as any).state?.finalizers
+  if ((sample as any).state?._tag !== "Open" || !(finalizers() instanceof Map)) return "an open scope has no finalizers map"
+  const map = finalizers() as FinalizerMap
+  Effect.runSync(Scope.addFinalizer(sample, Effect.void))
+  if (map.size !== 1) return "a finalizer is not put into that map"
+  const fiber = Effect.runSync(Effect.forkIn(Effect.async(() => {}), sample)) as CurrentFiber
+  const [, forked] = [...map.values()]
+  const isIn = forked !== undefined && endsFiber(forked, fiber)
+  interruptLater(fiber)
+  if (!isIn) return "Effect.forkIn does not put a finalizer into that map"
+  Effect.runFork(Scope.close(sample, Exit.void))
+  return closedExit(sample) === undefined ? "a closed scope does not keep its exit" : undefined
+}
+
+let scopesFit = false
+
+/** Throws where the scopes of this version of Effect are made in another way than ours; looks once. */
+export const checkScopes = (sample?: Scope.CloseableScope): void => {
+  if (scopesFit && sample === undefined) return
+  const mismatch = scopeMismatch(sample ?? Effect.runSync(Scope.make()))
+  if (mismatch !== undefined) {
+    throw new Error(`ResourceScope does not fit effect ${effectVersion()}: ${mismatch}. It is made for effect 3.22.`)
+  }
+  scopesFit = true
+}
+
+/**
+ * Whether a finalizer that `Effect.forkIn` put into a scope is the one that ends `fiber`: its first step asks who runs it
+ * and does nothing in that fiber, as it would wait for itself.
+ */
+export const endsFiber = (finalizer: Scope.Scope.Finalizer, fiber: CurrentFiber): boolean => {
+  const step = finalizer(Exit.void) as unknown as {
+    readonly _op?: string
+    readonly effect_instruction_i0?: (fiber: CurrentFiber) => unknown
+  }
+  return step._op === "WithRuntime" && step.effect_instruction_i0?.(fiber) === Effect.void
+}
+
+/** As `originOf`, without the interruption that closes the scope: it is not to reach what the finalizers do. */
+export const closerOrigin = (fiber: CurrentFiber): Origin =>
+  FiberRefs.delete(originOf(fiber), FiberRef.interruptedCause)
+
+/** What fibers that ran beside each other have set, put together. */
+export const joinOrigins = (self: Origin, by: CurrentFiber, that: Origin): Origin =>
+  FiberRefs.joinAs(self, by.id() as FiberId.Single, that)
+
+/** The current fiber takes over what finalizers have set, as if they had run in it. */
+export const inherit = (origin: Origin): Effect.Effect<void> =>
+  Effect.inheritFiberRefs(FiberRefs.delete(origin, currentCleanup))
+
+/** Lets other fibers have a turn first. */
+export const nextTurn = (origin: Origin, then: () => void): void => {
+  forkNow(Effect.andThen(Effect.yieldNow(), Effect.sync(then)), origin)
+}
+
+// --- layers ---------------------------------------------------------------------------------------------------------
+
+/** What a layer is made of, as far as it matters to who memoises it. */
+export interface LayerParts {
+  readonly _op_layer: string
+  readonly effect: Effect.Effect<Context.Context<any>, any, any>
+  readonly layer: Layer.Layer<any, any, any>
+}
+
+export const partsOf = (layer: Layer.Layer<any, any, any>): LayerParts => layer as unknown as LayerParts
+
+export const keysOf = (context: Context.Context<any>): ReadonlyArray<string> => [...context.unsafeMap.keys()]

@@ -16,7 +16,8 @@ import {
 } from "effect"
 
 export interface InterruptedRun<A, E> {
-  readonly exit: Exit.Exit<A, E>
+  /** Undefined where it had not ended `patience` after that. */
+  readonly exit: Exit.Exit<A, E> | undefined
   /** How many operations the effect and the fibers it forked had begun when it was over. */
   readonly operations: number
   /** Whether the effect was still running when its turn to be interrupted came. */
@@ -42,6 +43,16 @@ const shielded = (clock: Clock.Clock, runtime: Runtime.Runtime<never>): Clock.Cl
       })
   })
 
+const endOf = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, patience: number) =>
+  Effect.async<Exit.Exit<A, E> | undefined>((resume) => {
+    const timer = setTimeout(() => resume(Effect.succeed(undefined)), patience)
+    fiber.addObserver((exit) => {
+      clearTimeout(timer)
+      resume(Effect.succeed(exit))
+    })
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
 /**
  * Runs the effect in a fiber of its own and interrupts that after `operations` operations of it and of the fibers it
  * forks. `meanwhile` runs beside it, to move a test's clock.
@@ -49,7 +60,9 @@ const shielded = (clock: Clock.Clock, runtime: Runtime.Runtime<never>): Clock.Cl
 export const interruptAfter = <A, E, R, R2>(
   effect: Effect.Effect<A, E, R>,
   operations: number,
-  meanwhile: Effect.Effect<unknown, never, R2>
+  meanwhile: Effect.Effect<unknown, never, R2>,
+  /** Real milliseconds. */
+  patience: number
 ): Effect.Effect<InterruptedRun<A, E>, never, R | R2> =>
   Effect.suspend(() => {
     let count = 0
@@ -62,12 +75,14 @@ export const interruptAfter = <A, E, R, R2>(
         // Its own fiber is the first that runs here.
         target ??= fiber
         if (++count === operations) {
-          interrupted = target.unsafePoll() === null
-          inChild = fiber !== target
-          if (interrupted) target.unsafeInterruptAsFork(FiberId.none)
-          // The operation at hand is still run: what is told to a running fiber arrives before the next.
-          // A fiber that it forked makes way, so that the interruption arrives at this point and no later.
-          if (inChild) return 0
+          const running = target
+          inChild = fiber !== running
+          // As it happens in an application: the fiber at work makes way, and somebody else interrupts meanwhile.
+          queueMicrotask(() => {
+            interrupted = running.unsafePoll() === null
+            if (interrupted) running.unsafeInterruptAsFork(FiberId.none)
+          })
+          return 0
         }
         return Scheduler.defaultShouldYield(fiber)
       }
@@ -75,9 +90,12 @@ export const interruptAfter = <A, E, R, R2>(
     return Effect.gen(function*() {
       const clock = shielded(yield* Effect.clock, yield* Effect.runtime<never>())
       const counted = Effect.withScheduler(Effect.withClock(effect, clock), scheduler)
-      const fiber = yield* Effect.fork(Effect.interruptible(counted))
-      yield* meanwhile
-      const exit = yield* Fiber.await(fiber)
+      // No child of this fiber, which would wait for it to end, whether it ever does or not.
+      const fiber = yield* Effect.forkDaemon(Effect.interruptible(counted))
+      const exit = yield* Effect.onInterrupt(
+        Effect.andThen(meanwhile, endOf(fiber, patience)),
+        () => Fiber.interruptFork(fiber)
+      )
       return { exit, operations: count, interrupted, inChild }
     })
   })
