@@ -31,8 +31,8 @@ export const mutations = [
   mutation(
     "a close does not wait for a cleanup that runs",
     "internal/Acquire.ts",
-    "    const run = entry.run ?? registry.start(entry, \"scope\", exit, asker)\n    if (run.isDone)",
-    "    const run = entry.run ?? registry.start(entry, \"scope\", exit, asker)\n    if (run.isDone || run.trigger !== \"scope\")",
+    "if (run.isDone) return afterClose(entry, exit)",
+    "if (run.isDone || run.trigger !== \"scope\") return afterClose(entry, exit)",
     "ResourceGuard.closing"
   ),
   mutation(
@@ -201,10 +201,10 @@ export const mutations = [
     "ResourceRegistry.queue"
   ),
   mutation(
-    "what a batch took is not overtaken",
-    "internal/Dispatcher.ts",
-    "if (this.free === 0 || (this.overtaking !== undefined && this.goesBefore(this.overtaking, request))) {",
-    "if (this.free === 0) {",
+    "a more urgent one does not overtake what began before it came",
+    "internal/CleanupQueue.ts",
+    "      if (first !== undefined && order(run, first) < 0) first = undefined\n",
+    "",
     "ResourceRegistry.queue"
   ),
   mutation(
@@ -399,8 +399,8 @@ export const mutations = [
   mutation(
     "the cleanup's span is not linked to the acquire's",
     "internal/Tracing.ts",
-    "    links: [link]\n",
-    "    links: link === undefined ? [link] : []\n",
+    "    links: [link],\n",
+    "    links: link === undefined ? [link] : [],\n",
     "ResourceGuard.tracing"
   ),
   mutation(

@@ -16,6 +16,9 @@ export interface QueuedCleanup extends CleanupQueue.Queued {
   state: "waiting" | "taken" | "skipped"
 }
 
+/** After so many that ended at once, others get a turn. */
+const maxTurn = 64
+
 export class Dispatcher {
   /** Requests that wait, without the skipped ones. */
   waiting = 0
@@ -24,8 +27,6 @@ export class Dispatcher {
   private queued = 0
   private pumping = false
   private wake: (() => void) | undefined = undefined
-  /** While a batch is being started: the most urgent request that came in since it was taken. */
-  private overtaking: QueuedCleanup | undefined
   private readonly queue = CleanupQueue.make<QueuedCleanup>()
 
   constructor(
@@ -42,7 +43,6 @@ export class Dispatcher {
       this.free--
       return this.start(request)
     }
-    this.queue.offer(request)
     this.add(request)
     this.pump()
   }
@@ -50,7 +50,6 @@ export class Dispatcher {
   /** Queues all before any starts, so that the most urgent of them starts first. */
   enqueueAll(requests: ReadonlyArray<QueuedCleanup>): void {
     if (requests.length === 0) return
-    this.queue.offerAll(requests)
     for (const request of requests) this.add(request)
     this.pump()
   }
@@ -58,11 +57,7 @@ export class Dispatcher {
   private add(request: QueuedCleanup): void {
     this.waiting++
     this.queued++
-    if (this.goesBefore(request, this.overtaking)) this.overtaking = request
-  }
-
-  private goesBefore(a: QueuedCleanup, b: QueuedCleanup | undefined): boolean {
-    return b === undefined || CleanupQueue.order(a, b) < 0
+    this.queue.offer(request)
   }
 
   /** The request is cancelled, or somebody else starts its cleanup. */
@@ -103,26 +98,17 @@ export class Dispatcher {
         this.loop
       )
     }
-    // With only skipped ones left, all are taken out.
-    return Effect.flatMap(this.queue.takeUpTo(() => this.waiting === 0 ? this.queued : this.free), (batch) => {
-      this.startBatch(batch)
-      return this.loop
-    })
+    this.startSome()
+    return this.loop
   })
 
-  private startBatch(batch: ReadonlyArray<QueuedCleanup>): void {
-    this.queued -= batch.length
-    this.overtaking = undefined
-    for (let i = 0; i < batch.length; i++) {
-      const request = batch[i]!
+  /** One by one, as what has just been started may have scheduled something more urgent than the rest. */
+  private startSome(): void {
+    // With only skipped ones left, all are taken out.
+    for (let turns = maxTurn; this.queued > 0 && (this.waiting === 0 || (this.free > 0 && turns > 0)); turns--) {
+      const request = this.queue.take()!
+      this.queued--
       if (request.state !== "waiting") continue
-      // What was just started may have scheduled something more urgent than the rest.
-      if (this.free === 0 || (this.overtaking !== undefined && this.goesBefore(this.overtaking, request))) {
-        const rest = batch.slice(i).filter((left) => left.state === "waiting")
-        this.queued += rest.length
-        this.queue.offerAll(rest)
-        return
-      }
       request.state = "taken"
       this.waiting--
       this.free--

@@ -1,34 +1,41 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
 import * as fc from "fast-check"
 import * as CleanupQueue from "../../src/internal/CleanupQueue.js"
 
-const bands = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 })
-
 describe("CleanupQueue", () => {
-  it.effect.prop(
+  it.prop(
     "hands out by band, and within one first come first served, however offers and takes mix",
-    [bands, fc.array(fc.nat(5), { minLength: 1, maxLength: 20 })],
-    ([offered, takes]) =>
-      Effect.gen(function*() {
-        const queue = CleanupQueue.make<CleanupQueue.Queued>()
-        const requests = offered.map((band, sequence) => ({ band, sequence }))
-        const model: Array<CleanupQueue.Queued> = []
-        const half = requests.length >> 1
-        queue.offerAll(requests.slice(0, half))
-        model.push(...requests.slice(0, half))
-        let next = half
-        for (const take of takes) {
-          if (next < requests.length) {
-            queue.offer(requests[next]!)
-            model.push(requests[next]!)
-            next++
-          }
-          model.sort((a, b) => b.band - a.band || a.sequence - b.sequence)
-          expect([...yield* queue.takeUpTo(() => take)]).toEqual(model.splice(0, take))
+    [fc.array(fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant("take" as const)), { maxLength: 200 })],
+    ([steps]) => {
+      const queue = CleanupQueue.make<CleanupQueue.Queued>()
+      const model: Array<CleanupQueue.Queued> = []
+      for (const [sequence, step] of steps.entries()) {
+        if (step === "take") expect(queue.take()).toBe(model.shift())
+        else {
+          const request = { band: step, sequence }
+          queue.offer(request)
+          model.push(request)
+          model.sort(CleanupQueue.order)
         }
-      })
+      }
+      for (const request of model) expect(queue.take()).toBe(request)
+      expect(queue.take()).toBeUndefined()
+    }
   )
+
+  it("keeps its order over many thousand, with more urgent ones in between", () => {
+    const queue = CleanupQueue.make<CleanupQueue.Queued>()
+    for (let sequence = 0; sequence < 10_000; sequence++) queue.offer({ band: 1, sequence })
+    for (let i = 0; i < 5_000; i++) expect(queue.take()).toEqual({ band: 1, sequence: i })
+    queue.offer({ band: 3, sequence: 10_000 })
+    queue.offer({ band: 1, sequence: 10_001 })
+    queue.offer({ band: 0, sequence: 10_002 })
+    expect(queue.take()?.sequence).toBe(10_000)
+    for (let i = 5_000; i < 10_000; i++) expect(queue.take()?.sequence).toBe(i)
+    expect(queue.take()?.sequence).toBe(10_001)
+    expect(queue.take()?.sequence).toBe(10_002)
+    expect(queue.take()).toBeUndefined()
+  })
 
   it("orders by band first, then by sequence; equal only to itself", () => {
     const at = (band: number, sequence: number) => ({ band, sequence })
@@ -38,9 +45,4 @@ describe("CleanupQueue", () => {
     expect(CleanupQueue.order(at(1, 2), at(1, 1))).toBe(1)
     expect(CleanupQueue.order(at(1, 1), at(1, 1))).toBe(0)
   })
-
-  it.effect("takes without waiting: nothing from an empty one", () =>
-    Effect.gen(function*() {
-      expect([...yield* CleanupQueue.make().takeUpTo(() => 10)]).toEqual([])
-    }))
 })
