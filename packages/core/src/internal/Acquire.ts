@@ -91,20 +91,19 @@ export const reserve = (registry: Registry, fiber: Seam.CurrentFiber, asker: Ask
 /** What a closing scope does: it starts the cleanup, or waits for the one that runs. */
 const finalizer =
   (registry: Registry, entry: Entry, scope: Scope.Scope) => (exit: Exit.Exit<unknown, unknown>, closer?: Asker) =>
-  // Uninterruptible, as a scope hands its own closer's interruptibility on.
-  Effect.uninterruptible(Seam.withFiber((fiber): Effect.Effect<void> => {
-    if (entry.scope !== scope) return Effect.void
-    if (entry.run === undefined && entry.settings.close === "background" && registry.phase !== "Closed") {
-      entry.exit = exit
-      registry.schedule(entry, "background")
-      return Effect.void
-    }
-    const asker = closer ?? askerOf(fiber)
-    const run = entry.run ?? registry.start(entry, "scope", exit, asker)
-    if (run.isDone) return afterClose(entry, exit)
-    if (registry.wouldDeadlock(asker, run)) return Effect.void
-    return Effect.flatMap(registry.awaitEnd(entry, asker), () => afterClose(entry, exit))
-  }))
+    Seam.uninterruptibly((fiber): Effect.Effect<void> => {
+      if (entry.scope !== scope) return Effect.void
+      if (entry.run === undefined && entry.settings.close === "background" && registry.phase !== "Closed") {
+        entry.exit = exit
+        registry.schedule(entry, "background")
+        return Effect.void
+      }
+      const asker = closer ?? askerOf(fiber)
+      const run = entry.run ?? registry.start(entry, "scope", exit, asker)
+      if (run.isDone) return afterClose(entry, exit)
+      if (registry.wouldDeadlock(asker, run)) return Effect.void
+      return Effect.flatMap(registry.awaitEnd(entry, asker), () => afterClose(entry, exit))
+    })
 
 const afterClose = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   const { run } = entry

@@ -44,6 +44,10 @@ type Phase =
 type RunFiber = ReturnType<typeof Seam.forkNow<Exit.Exit<unknown, unknown>>>
 type ReleaseError = CleanupError.ReleaseError<unknown>
 
+/** The end of the user's effect, which its fiber hands over as its result. */
+const endOf = (exit: Exit.Exit<Exit.Exit<unknown, unknown>>): Exit.Exit<unknown, unknown> =>
+  Exit.isSuccess(exit) ? exit.value : exit
+
 const unlimited: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
 
 export class CleanupRun implements Deadline {
@@ -66,7 +70,6 @@ export class CleanupRun implements Deadline {
   /** When the release started, and ended; monotonic. */
   startedAt = -1
   endedAt = -1
-  startedWall = 0
   /** Whose ends this one waits for, to see a circle before it closes. */
   blockedOn: Set<Entry> | undefined
 
@@ -117,7 +120,9 @@ export class CleanupRun implements Deadline {
       runMillis: Math.max(0, now - started),
       forced: this.forced,
       usedFallback: this.usedFallback,
-      startedAt: this.startedWall,
+      startedAt: this.hasStarted
+        ? Math.round(this.host.wallMillis() - (this.host.timers.now() - started))
+        : this.entry.createdAt,
       ...(this.error === undefined || this.outcome === "cleaned" ? undefined : { error: this.error })
     }
   }
@@ -199,7 +204,6 @@ export class CleanupRun implements Deadline {
     const { host } = this
     this.order = host.nextOrder()
     this.startedAt = now
-    this.startedWall = host.wallMillis()
     // Time spent on borrowers counts: the window was opened when the wait began.
     if (this.phase === "dependents") this.window = Recovery.window(now, this.limits, this.deadline)
     host.runStarted(this)
@@ -224,14 +228,14 @@ export class CleanupRun implements Deadline {
   private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
     const fiber = Seam.forkNow(Effect.exit(effect), this.entry.origin, { cleanup: this })
     const done = Seam.poll(fiber)
-    if (done !== undefined) return Seam.nested(onEnd, Exit.flatten(done))
+    if (done !== undefined) return Seam.nested(onEnd, endOf(done))
     this.fiber = fiber
     Seam.observe(fiber, (exit) => {
       if (this.fiber === fiber) {
         this.fiber = undefined
-        onEnd(Exit.flatten(exit))
+        onEnd(endOf(exit))
       } else if (this.orphans?.delete(fiber) === true) {
-        this.orphanEnded(Exit.flatten(exit))
+        this.orphanEnded(endOf(exit))
       }
     })
   }

@@ -151,7 +151,7 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
       wrong(
         "metadata",
         metadata,
-        Object.values(metadata ?? {}).every((value) => typeof value === "string"),
+        metadata === undefined || Object.values(metadata).every((value) => typeof value === "string"),
         "a record of texts"
       ) ??
       wrongChoice("close", close, closes) ??

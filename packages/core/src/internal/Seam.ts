@@ -9,6 +9,7 @@ import {
   DefaultServices,
   Duration,
   Effect,
+  Equal,
   Exit,
   type Fiber,
   FiberId,
@@ -32,6 +33,14 @@ export type Origin = FiberRefs.FiberRefs
 
 export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Effect.withFiberRuntime
+
+/** As `withFiber`, in an uninterruptible region: a scope hands its closer's interruptibility on to its finalizers. */
+export const uninterruptibly = <A, E, R>(
+  f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
+    RuntimeFlags.interruptible(runtimeFlags) ? Effect.uninterruptible(withFiber(f)) : f(fiber)
+  )
 
 /**
  * The fiber's own record of its FiberRefs, shared and not copied: `getFiberRefs` would copy the whole map for each
@@ -92,8 +101,11 @@ export const forkNow = <A>(
     immediate: depth < maxDepth
   }
   if (cleanup !== undefined) {
-    runOptions.updateRefs = (refs, fiberId) =>
-      FiberRefs.updateAs(refs, { fiberId, fiberRef: currentCleanup, value: cleanup })
+    runOptions.updateRefs = (refs, fiberId) => {
+      // They were made for this fiber a moment ago and nobody else has them: no need for another copy.
+      refs.locals.set(currentCleanup, [[fiberId, cleanup]])
+      return refs
+    }
   }
   depth++
   try {
@@ -239,7 +251,9 @@ const effectVersion = (): string => (Effect.void as any)[Effect.EffectTypeId]?._
 /** What about Effect's scopes is not as this file takes it to be, or `undefined` where all is. */
 const scopeMismatch = (sample: Scope.CloseableScope): string | undefined => {
   const finalizers = (): unknown => (sample as any).state?.finalizers
-  if ((sample as any).state?._tag !== "Open" || !(finalizers() instanceof Map)) return "an open scope has no finalizers map"
+  if ((sample as any).state?._tag !== "Open" || !(finalizers() instanceof Map)) {
+    return "an open scope has no finalizers map"
+  }
   const map = finalizers() as FinalizerMap
   Effect.runSync(Scope.addFinalizer(sample, Effect.void))
   if (map.size !== 1) return "a finalizer is not put into that map"
@@ -276,17 +290,42 @@ export const endsFiber = (finalizer: Scope.Scope.Finalizer, fiber: CurrentFiber)
   return step._op === "WithRuntime" && step.effect_instruction_i0?.(fiber) === Effect.void
 }
 
-/** As `originOf`, without the interruption that closes the scope: it is not to reach what the finalizers do. */
-export const closerOrigin = (fiber: CurrentFiber): Origin =>
-  FiberRefs.delete(originOf(fiber), FiberRef.interruptedCause)
+/** What finalizers have set in the fiber that they ran in, and would have set in the one that closes the scope. */
+export type Changes = Map<FiberRef.FiberRef<any>, unknown>
 
-/** What fibers that ran beside each other have set, put together. */
-export const joinOrigins = (self: Origin, by: CurrentFiber, that: Origin): Origin =>
-  FiberRefs.joinAs(self, by.id() as FiberId.Single, that)
+/** These are a fiber's own affair. */
+const ownRefs = new Set<FiberRef.FiberRef<any>>([
+  currentCleanup,
+  FiberRef.currentContext,
+  FiberRef.currentRuntimeFlags,
+  FiberRef.interruptedCause
+])
 
-/** The current fiber takes over what finalizers have set, as if they had run in it. */
-export const inherit = (origin: Origin): Effect.Effect<void> =>
-  Effect.inheritFiberRefs(FiberRefs.delete(origin, currentCleanup))
+/** Notes what has been set between two readings of one fiber; says whether anything was. */
+export const noteChanges = (before: Origin, after: Origin, changes: Changes): boolean => {
+  if (after === before) return false
+  let any = false
+  for (const [ref, stack] of after.locals) {
+    const known = before.locals.get(ref)
+    if (known === stack || ownRefs.has(ref)) continue
+    const value = stack[0][1]
+    if (Equal.equals(FiberRefs.getOrDefault(before, ref), value)) continue
+    changes.set(ref, value)
+    any = true
+  }
+  return any
+}
+
+export const withChanges = (origin: Origin, by: CurrentFiber, changes: Changes): Origin =>
+  [...changes].reduce(
+    (refs, [fiberRef, value]) => FiberRefs.updateAs(refs, { fiberId: by.id() as FiberId.Single, fiberRef, value }),
+    origin
+  )
+
+export const applyChanges = (changes: Changes): Effect.Effect<void> =>
+  changes.size === 0
+    ? Effect.void
+    : Effect.forEach(changes, ([ref, value]) => FiberRef.set(ref, value), { discard: true })
 
 /** Lets other fibers have a turn first. */
 export const nextTurn = (origin: Origin, then: () => void): void => {
