@@ -112,8 +112,8 @@ export const mutations = [
   mutation(
     "a chain of dependents, or of retries without a pause, grows the stack",
     "internal/CleanupRun.ts",
-    "return Seam.nested(onEnd, Exit.flatten(done))",
-    "return onEnd(Exit.flatten(done))",
+    "return Seam.nested(onEnd, endOf(done))",
+    "return onEnd(endOf(done))",
     "ResourceGuard.acquiring",
     "ResourceGuard.recovery"
   ),

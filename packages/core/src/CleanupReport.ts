@@ -97,22 +97,23 @@ export interface CleanupReport {
  */
 export const make = (report: Omit<CleanupReport, "totals">): CleanupReport => {
   const records = [...report.records].sort((a, b) => a.order - b.order)
-  const having = (outcome: CleanupRecord["outcome"]) => records.filter((record) => record.outcome === outcome).length
-  return {
-    ...report,
-    records,
-    totals: {
-      total: records.length,
-      cleaned: having("cleaned"),
-      recovered: having("recovered"),
-      failed: having("failed"),
-      abandoned: having("abandoned"),
-      disarmed: having("disarmed"),
-      stillRunning: having("running"),
-      stillAcquiring: having("acquiring"),
-      forced: records.filter((record) => record.forced).length
-    }
+  const totals = {
+    total: 0,
+    cleaned: 0,
+    recovered: 0,
+    failed: 0,
+    abandoned: 0,
+    disarmed: 0,
+    stillRunning: 0,
+    stillAcquiring: 0,
+    forced: 0
   }
+  for (const { forced, outcome } of records) {
+    totals.total++
+    totals[outcome === "running" ? "stillRunning" : outcome === "acquiring" ? "stillAcquiring" : outcome]++
+    if (forced) totals.forced++
+  }
+  return { ...report, records, totals }
 }
 
 /** Whether everything was let go of in time: nothing failed, was abandoned or is left, and the deadline was kept. */
@@ -121,17 +122,11 @@ export const isClean = ({ deadlineReached, totals }: CleanupReport): boolean =>
 
 /** One line: how many, how long, and every total that is not 0. */
 export const summary = ({ deadlineMillis, deadlineReached, durationMillis, totals }: CleanupReport): string => {
-  const parts = ([
-    ["cleaned", totals.cleaned],
-    ["recovered", totals.recovered],
-    ["failed", totals.failed],
-    ["abandoned", totals.abandoned],
-    ["disarmed", totals.disarmed],
-    ["still running", totals.stillRunning],
-    ["still acquiring", totals.stillAcquiring],
-    ["forced", totals.forced]
-  ] as const).filter(([, n]) => n > 0).map(([name, n]) => `${n} ${name}`)
-  return `${Wording.count(totals.total, "resource")} in ${Wording.duration(durationMillis)} (${
+  const { total, ...others } = totals
+  const parts = Object.entries(others).filter(([, n]) => n > 0).map(([name, n]) =>
+    `${n} ${name.replace(/[A-Z]/, " $&").toLowerCase()}`
+  )
+  return `${Wording.count(total, "resource")} in ${Wording.duration(durationMillis)} (${
     deadlineMillis === Infinity ? "no deadline" : `deadline ${Wording.duration(deadlineMillis)}`
   }${deadlineReached ? " reached" : ""})${parts.length > 0 ? `: ${parts.join(", ")}` : ""}`
 }

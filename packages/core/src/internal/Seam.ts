@@ -58,10 +58,18 @@ export const service = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S =>
 export const serviceOrUndefined = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S | undefined =>
   fiber.currentContext.unsafeMap.get(tag.key)
 
+/** Fibers that run one cleanup after the other, some of which put other FiberRefs into their place. */
+const cleaning = new WeakMap<CurrentFiber, { readonly run: unknown }>()
+
+/** What `cleanupOf` finds in a fiber from now on. */
+export const runsCleanupOf = (fiber: CurrentFiber, source: { readonly run: unknown }): void => {
+  cleaning.set(fiber, source)
+}
+
 /** The cleanup that a fiber runs inside of, inherited by the fibers that it forks. */
 const currentCleanup: FiberRef.FiberRef<unknown> = FiberRef.unsafeMake<unknown>(undefined)
 
-export const cleanupOf = (fiber: CurrentFiber): unknown => fiber.getFiberRef(currentCleanup)
+export const cleanupOf = (fiber: CurrentFiber): unknown => cleaning.get(fiber)?.run ?? fiber.getFiberRef(currentCleanup)
 
 const uninterruptibleFlags = RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFlags.Interruption)
 
@@ -96,20 +104,16 @@ export const forkNow = <A>(
     fiberRefs: origin,
     runtimeFlags: options?.interruptible === true ? Runtime.defaultRuntimeFlags : uninterruptibleFlags
   })
-  const cleanup = options?.cleanup
-  const runOptions: { immediate: boolean; updateRefs?: Runtime.RunForkOptions["updateRefs"] } = {
-    immediate: depth < maxDepth
-  }
-  if (cleanup !== undefined) {
-    runOptions.updateRefs = (refs, fiberId) => {
-      // They were made for this fiber a moment ago and nobody else has them: no need for another copy.
-      refs.locals.set(currentCleanup, [[fiberId, cleanup]])
-      return refs
-    }
-  }
   depth++
   try {
-    return Runtime.runFork(runtime, effect as Effect.Effect<A>, runOptions)
+    return Runtime.runFork(runtime, effect as Effect.Effect<A>, {
+      immediate: depth <= maxDepth,
+      updateRefs: (refs, fiberId) => {
+        // They were made for this fiber a moment ago and nobody else has them: no need for another copy.
+        refs.locals.set(currentCleanup, [[fiberId, options?.cleanup]])
+        return refs
+      }
+    })
   } finally {
     depth--
   }
@@ -301,19 +305,15 @@ const ownRefs = new Set<FiberRef.FiberRef<any>>([
   FiberRef.interruptedCause
 ])
 
-/** Notes what has been set between two readings of one fiber; says whether anything was. */
-export const noteChanges = (before: Origin, after: Origin, changes: Changes): boolean => {
-  if (after === before) return false
-  let any = false
+/** What has been set between two readings of one fiber, beside what was known; `undefined` where nothing was. */
+export const changesOf = (before: Origin, after: Origin, known: Changes | undefined): Changes | undefined => {
+  let changes: Changes | undefined
   for (const [ref, stack] of after.locals) {
-    const known = before.locals.get(ref)
-    if (known === stack || ownRefs.has(ref)) continue
+    if (before.locals.get(ref) === stack || ownRefs.has(ref)) continue
     const value = stack[0][1]
-    if (Equal.equals(FiberRefs.getOrDefault(before, ref), value)) continue
-    changes.set(ref, value)
-    any = true
+    if (!Equal.equals(FiberRefs.getOrDefault(before, ref), value)) (changes ??= new Map(known)).set(ref, value)
   }
-  return any
+  return changes
 }
 
 export const withChanges = (origin: Origin, by: CurrentFiber, changes: Changes): Origin =>
@@ -323,9 +323,7 @@ export const withChanges = (origin: Origin, by: CurrentFiber, changes: Changes):
   )
 
 export const applyChanges = (changes: Changes): Effect.Effect<void> =>
-  changes.size === 0
-    ? Effect.void
-    : Effect.forEach(changes, ([ref, value]) => FiberRef.set(ref, value), { discard: true })
+  Effect.forEach(changes, ([ref, value]) => FiberRef.set(ref, value), { discard: true })
 
 /** Lets other fibers have a turn first. */
 export const nextTurn = (origin: Origin, then: () => void): void => {
