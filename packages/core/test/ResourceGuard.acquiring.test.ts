@@ -321,32 +321,33 @@ describe("dependsOn", () => {
       }))
     }).pipe(provide))
 
-  it.effect("a dependency waits until its dependents' releases have ended, also one that began before (P4)", () =>
-    Effect.gen(function*() {
-      const order: Array<string> = []
-      const gates = { early: yield* Deferred.make<void>(), cascaded: yield* Deferred.make<void>() }
-      const slow = (name: keyof typeof gates) => () =>
-        Effect.sync(() => order.push(`${name} begins`)).pipe(
-          Effect.andThen(Deferred.await(gates[name])),
-          Effect.andThen(Effect.sync(() => order.push(`${name} ends`)))
-        )
-      yield* Effect.scoped(Effect.gen(function*() {
-        const base = yield* ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push("base")))
-        const early = yield* ResourceGuard.make(Effect.void, slow("early"), { dependsOn: [base] })
-        yield* ResourceGuard.make(Effect.void, slow("cascaded"), { dependsOn: [base] })
-        yield* Effect.fork(early.cleanup)
-        yield* Effect.yieldNow()
-        const cleaning = yield* Effect.fork(base.cleanup)
-        yield* turns(3)
-        expect(order).toEqual(["early begins", "cascaded begins"])
-        yield* Deferred.succeed(gates.cascaded, undefined)
-        yield* turns(3)
-        expect(order).toEqual(["early begins", "cascaded begins", "cascaded ends"])
-        yield* Deferred.succeed(gates.early, undefined)
-        yield* Fiber.join(cleaning)
-        expect(order).toEqual(["early begins", "cascaded begins", "cascaded ends", "early ends", "base"])
-      }))
-    }).pipe(provide))
+  for (const [first, last] of [["early", "cascaded"], ["cascaded", "early"]] as const) {
+    it.effect(`a dependency waits until its dependents' releases have ended, the ${last} one too (P4)`, () =>
+      Effect.gen(function*() {
+        const order: Array<string> = []
+        const gates = { early: yield* Deferred.make<void>(), cascaded: yield* Deferred.make<void>() }
+        const slow = (name: keyof typeof gates) => () =>
+          Effect.sync(() => order.push(`${name} begins`)).pipe(
+            Effect.andThen(Deferred.await(gates[name])),
+            Effect.andThen(Effect.sync(() => order.push(`${name} ends`)))
+          )
+        yield* Effect.scoped(Effect.gen(function*() {
+          const base = yield* ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push("base")))
+          const early = yield* ResourceGuard.make(Effect.void, slow("early"), { dependsOn: [base] })
+          yield* ResourceGuard.make(Effect.void, slow("cascaded"), { dependsOn: [base] })
+          yield* Effect.fork(early.cleanup)
+          yield* Effect.yieldNow()
+          const cleaning = yield* Effect.fork(base.cleanup)
+          yield* turns(3)
+          yield* Deferred.succeed(gates[first], undefined)
+          yield* turns(3)
+          expect(order).toEqual(["early begins", "cascaded begins", `${first} ends`])
+          yield* Deferred.succeed(gates[last], undefined)
+          yield* Fiber.join(cleaning)
+          expect(order).toEqual(["early begins", "cascaded begins", `${first} ends`, `${last} ends`, "base"])
+        }))
+      }).pipe(provide))
+  }
 
   it.effect("is dropped by disarm: what was depended on goes alone", () =>
     Effect.gen(function*() {
