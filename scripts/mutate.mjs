@@ -66,7 +66,7 @@ const test = (tree, files) =>
 
 const trees = [copyTree(), copyTree()]
 process.on("exit", () => trees.forEach((tree) => rmSync(tree, { recursive: true, force: true })))
-process.on("SIGINT", () => process.exit(130))
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1))
 
 const survivors = []
 const report = ({ name }, verdict) => {

@@ -110,7 +110,8 @@ export const forkNow = <A>(
       immediate: depth <= maxDepth,
       updateRefs: (refs, fiberId) => {
         // They were made for this fiber a moment ago and nobody else has them: no need for another copy.
-        refs.locals.set(currentCleanup, [[fiberId, options?.cleanup]])
+        // Left out where there is none: `Effect.addFinalizer` would have to put every difference back.
+        if (options?.cleanup !== undefined) refs.locals.set(currentCleanup, [[fiberId, options.cleanup]])
         return refs
       }
     })
@@ -298,7 +299,7 @@ export const endsFiber = (finalizer: Scope.Scope.Finalizer, fiber: CurrentFiber)
 export type Changes = Map<FiberRef.FiberRef<any>, unknown>
 
 /** These are a fiber's own affair. */
-const ownRefs = new Set<FiberRef.FiberRef<any>>([
+const ownRefs = /* @__PURE__ */ new Set<FiberRef.FiberRef<any>>([
   currentCleanup,
   FiberRef.currentContext,
   FiberRef.currentRuntimeFlags,

@@ -1,0 +1,285 @@
+/**
+ * The close of a scope and of every scope inside it, under one deadline. Finalizers run in a `ScopeWorker`; guards bound to
+ * the scope run theirs, in their registry. Shortly before the deadline everything that has not started starts; at the
+ * deadline it is over, whatever still runs.
+ */
+import { Cause, type Clock, Context, Effect, Exit, type Scope } from "effect"
+import * as ResourceId from "../ResourceId.js"
+import { type Asker, askerOf } from "./Asker.js"
+import type { CleanupRun, RunHost } from "./CleanupRun.js"
+import * as Deadlines from "./Deadlines.js"
+import * as Log from "./Log.js"
+import * as Recovery from "./Recovery.js"
+import { Drive, type GuardMember } from "./ScopeDrive.js"
+import type { ScopeNode } from "./ScopeNode.js"
+import type { ResolvedScope } from "./ScopeOptions.js"
+import { type Active, ScopeWaiters } from "./ScopeWaiters.js"
+import * as Seam from "./Seam.js"
+import { Timers } from "./Timers.js"
+
+/** How many of a scope's guards and inner scopes start at once before other fibers have a turn. */
+const perTurn = 512
+
+// Most scopes hold little and close at once, so what only a longer close needs is made when it does.
+export class ScopeClose implements RunHost {
+  readonly slowAfter = 1_000
+  /** The deadline is near: everything starts. */
+  forced = false
+  overrun = false
+  readonly startedAt: number
+  private readonly startedWall: number
+  deadline: number
+  readonly ids: ResourceId.Generator
+  /** What the closer's FiberRefs hold, and what finalizers have set. */
+  refs: Seam.Origin
+  private readonly base: Seam.Origin
+  private changes: Seam.Changes | undefined = undefined
+  private readonly clock: Clock.Clock
+  private readonly asker: Asker
+  private orders = 0
+  private sinceTurn = 0
+  private pumping = false
+  private queue: Array<Drive> = []
+  private readonly drives = new Set<Drive>()
+  private readonly active = new Set<Active>()
+  private joined: Set<ScopeClose> | undefined = undefined
+  readonly waiters: ScopeWaiters
+  private failure: Cause.Cause<never> | undefined = undefined
+  private timing: Timers | undefined = undefined
+  private forceAt: Deadlines.Deadline | undefined = undefined
+  private endAt: Deadlines.Deadline | undefined = undefined
+
+  constructor(readonly options: ResolvedScope, private readonly closer: Seam.CurrentFiber) {
+    this.clock = Seam.clockOf(closer)
+    this.base = this.refs = Seam.originOf(closer)
+    this.asker = askerOf(closer)
+    this.ids = Context.get(closer.currentContext, ResourceId.Generator)
+    this.startedAt = this.now()
+    this.startedWall = this.wallMillis()
+    this.deadline = this.startedAt + this.timeout
+    this.waiters = new ScopeWaiters(this, closer, this.active)
+  }
+
+  /** Inside a cleanup what is left of that one's time, less a little: the inner is over, and named, before the outer. */
+  private get timeout(): number {
+    const { timeout } = this.options
+    const outer = this.asker.run
+    if (outer === undefined) return timeout
+    const left = Math.min(outer.startedAt + outer.entry.settings.timeout, outer.entry.deadline) - this.startedAt
+    return Math.min(timeout, Math.max(0, left * 0.95))
+  }
+
+  // --- driving -------------------------------------------------------------------------------------------------------
+
+  /** Closes a scope as part of this close. */
+  open(scope: ScopeNode, exit: Exit.Exit<unknown, unknown>): Drive {
+    const drive = new Drive(this, scope, exit)
+    this.drives.add(drive)
+    this.enqueue(drive)
+    return drive
+  }
+
+  /** Waits for the close that somebody else has begun, which is to be over in time for this one. */
+  join(drive: Drive, then: () => void): void {
+    const { host } = drive
+    if (host === this) return drive.whenOver(then)
+    const joined = this.joined ??= new Set()
+    joined.add(host)
+    this.active.add(host.waiters.entry)
+    host.limitTo(this.deadline)
+    if (this.forced) host.force()
+    drive.whenOver(() => {
+      joined.delete(host)
+      this.active.delete(host.waiters.entry)
+      then()
+    })
+  }
+
+  /** Lets a scope go on, after what goes on now. */
+  enqueue(drive: Drive): void {
+    this.queue.push(drive)
+    if (this.pumping) return
+    this.pumping = true
+    this.pump()
+  }
+
+  private pump(): void {
+    for (let i = 0; i < this.queue.length; i++) {
+      if (!this.queue[i]!.advance()) continue
+      this.queue = this.queue.slice(i)
+      this.sinceTurn = 0
+      return Seam.nextTurn(this.base, () => this.pump())
+    }
+    this.queue.length = 0
+    this.pumping = false
+  }
+
+  tired(): boolean {
+    return ++this.sinceTurn >= perTurn
+  }
+
+  driveEnded(drive: Drive): void {
+    this.drives.delete(drive)
+    if (this.drives.size > 0) return
+    if (this.endAt !== undefined) {
+      this.timers.clear(this.forceAt!)
+      this.timers.clear(this.endAt)
+    }
+    this.waiters.wakeAll()
+  }
+
+  works(on: Active): void {
+    this.active.add(on)
+  }
+
+  worked(on: Active): void {
+    this.active.delete(on)
+  }
+
+  // --- finalizers ----------------------------------------------------------------------------------------------------
+
+  /** What finalizers have set holds for those that run after them, and for who closes the scope. */
+  note(before: Seam.Origin, after: Seam.Origin): void {
+    if (before === after) return
+    const changes = Seam.changesOf(before, after, this.changes)
+    if (changes === undefined) return
+    this.changes = changes
+    this.refs = Seam.withChanges(this.base, this.closer, changes)
+  }
+
+  /** A guard bounds itself; the deadline is handed to it. */
+  startGuard(
+    member: GuardMember,
+    finalizer: Scope.Scope.Finalizer,
+    exit: Exit.Exit<unknown, unknown>,
+    then: () => void
+  ) {
+    const { entry } = member
+    entry.deadline = Math.min(entry.deadline, this.deadline)
+    entry.run?.limitTo(this.deadline)
+    this.active.add(entry)
+    const finalize = finalizer as (exit: Exit.Exit<unknown, unknown>, closer: Asker) => Effect.Effect<void>
+    const fiber = Seam.forkNow(Effect.exit(Effect.suspend(() => finalize(exit, this.asker))), this.base)
+    if (this.forced) entry.run?.force()
+    const ended = (exit: Exit.Exit<Exit.Exit<void>>): void => {
+      this.active.delete(entry)
+      const closed = Exit.flatten(exit)
+      if (Exit.isFailure(closed)) {
+        this.failure = this.failure === undefined ? closed.cause : Cause.sequential(this.failure, closed.cause)
+      }
+      then()
+    }
+    const done = Seam.poll(fiber)
+    if (done === undefined) Seam.observe(fiber, ended)
+    else ended(done)
+  }
+
+  // --- as the host of runs -------------------------------------------------------------------------------------------
+
+  get timers(): Timers {
+    return this.timing ??= new Timers(this.clock, this.base)
+  }
+
+  now(): number {
+    return Seam.monotonicMillis(this.clock)
+  }
+
+  nextOrder(): number {
+    return ++this.orders
+  }
+
+  wallMillis(): number {
+    return Seam.wallMillis(this.clock)
+  }
+
+  /** Without another look at the clock, as there may be many records. */
+  wallMillisAt(instant: number): number {
+    return Math.round(this.startedWall + instant - this.startedAt)
+  }
+
+  runSlow(run: CleanupRun): void {
+    Log.slow(run, this.slowAfter)
+  }
+
+  runEnded(run: CleanupRun): void {
+    if (run.hasFailed) Log.failed(run)
+  }
+
+  notify(): void {}
+  runStarted(): void {}
+  runAbandonedAttempt(): void {}
+  runFinishedLate(): void {}
+  giveBackSlot(): void {}
+
+  // --- the deadline --------------------------------------------------------------------------------------------------
+
+  private setTimers(): void {
+    this.forceAt ??= Deadlines.make(() => this.force())
+    this.endAt ??= Deadlines.make(() => this.reachDeadline())
+    this.timers.set(this.endAt, this.deadline)
+    if (!this.forced) {
+      this.timers.set(this.forceAt, this.deadline - Recovery.forceMargin(this.deadline - this.startedAt))
+    }
+  }
+
+  /** Must be over by then, too. */
+  limitTo(deadline: number): void {
+    if (deadline >= this.deadline || this.drives.size === 0) return
+    this.deadline = deadline
+    for (const { run } of this.active) run?.limitTo(deadline)
+    for (const host of this.joined ?? []) host.limitTo(deadline)
+    this.setTimers()
+  }
+
+  /** Everything that has not started starts now. */
+  force(): void {
+    if (this.forced) return
+    this.forced = true
+    for (const { run } of this.active) run?.force()
+    for (const host of this.joined ?? []) host.force()
+    for (const drive of this.drives) this.enqueue(drive)
+  }
+
+  private reachDeadline(): void {
+    // The same instant is the limit of what still runs, but a guard's registry may look at its clock a moment later.
+    for (const { run } of this.active) run?.onDue()
+    for (const host of this.joined ?? []) host.reachDeadline()
+    // To be let go of takes a few turns.
+    Seam.afterTurns(this.base, () =>
+      Seam.afterTurns(this.base, () => {
+        this.overrun = this.drives.size > 0
+        for (const drive of [...this.drives].reverse()) drive.end()
+      }))
+  }
+
+  // --- the closer ----------------------------------------------------------------------------------------------------
+
+  /** What whoever closes the scope goes on with: what finalizers have set, and guards that are to fail it. */
+  private leave(): Effect.Effect<void> {
+    const failed = this.failure === undefined ? Effect.void : Effect.failCause(this.failure)
+    return this.changes === undefined ? failed : Effect.andThen(Seam.applyChanges(this.changes), failed)
+  }
+
+  begin(scope: ScopeNode, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const { run } = this.asker
+    // Before anything starts: a finalizer that then waits for that cleanup would close a circle.
+    run?.block(this.waiters.entry)
+    const drive = this.open(scope, exit)
+    run?.unblock(this.waiters.entry)
+    if (drive.isOver) return this.leave()
+    this.setTimers()
+    return Effect.flatMap(this.waiters.await(drive, this.closer), () => this.leave())
+  }
+}
+
+/** Begins the close of a scope, or waits for the one that goes on. */
+export const close = (
+  scope: ScopeNode,
+  exit: Exit.Exit<unknown, unknown>,
+  options: ResolvedScope,
+  fiber: Seam.CurrentFiber
+): Effect.Effect<void> => {
+  const { drive } = scope
+  if (drive !== undefined) return drive.host.waiters.await(drive, fiber)
+  return scope.state._tag === "Closed" ? Effect.void : new ScopeClose(options, fiber).begin(scope, exit)
+}

@@ -1,0 +1,179 @@
+/**
+ * The finalizers of one scope while it closes: which are left, how many run, and what became of them. It starts the next
+ * as soon as one may start, in a loop and not by recursion, as there may be many and scopes may be nested deeply.
+ */
+import type { Exit, Scope } from "effect"
+import * as CleanupPriority from "../CleanupPriority.js"
+import * as CleanupReport from "../CleanupReport.js"
+import { idleRecord } from "./CleanupRun.js"
+import { Entry } from "./Entry.js"
+import type { ScopeClose } from "./ScopeClose.js"
+import { ScopeKey } from "./ScopeKeys.js"
+import type { ScopeNode } from "./ScopeNode.js"
+import { parallelism } from "./ScopeOptions.js"
+import { ScopeWorker } from "./ScopeWorker.js"
+
+export type Slot = readonly [key: object, finalizer: Scope.Scope.Finalizer]
+
+/** A guard that was found in the scope, and when its turn came. */
+export interface GuardMember {
+  readonly entry: Entry
+  readonly order: number
+  readonly forced: boolean
+}
+
+/** The last added first; with order "priority", neighbouring guards by priority, and dependents first by their cascade. */
+const arrange = (slots: ReadonlyArray<Slot>, order: "lifo" | "priority"): Array<Slot> => {
+  const arranged = [...slots].reverse()
+  if (order === "lifo") return arranged
+  for (let from = 0; from < arranged.length; from++) {
+    let to = from
+    while (to < arranged.length && arranged[to]![0] instanceof Entry) to++
+    if (to - from < 2) continue
+    const band = ([key]: Slot) => CleanupPriority.toNumber((key as Entry).priority)
+    const guards = arranged.slice(from, to).sort((a, b) => band(b) - band(a))
+    arranged.splice(from, guards.length, ...guards)
+    from = to
+  }
+  return arranged
+}
+
+export class Drive {
+  isOver = false
+  private readonly slots: Array<Slot>
+  private next = 0
+  private running = 0
+  private readonly limit: number
+  private readonly records: Array<CleanupReport.CleanupRecord> = []
+  private readonly workers = new Set<ScopeWorker>()
+  private guards: Array<GuardMember> | undefined = undefined
+  private inner: Array<Drive> | undefined = undefined
+  private onEnd: Array<() => void> | undefined = undefined
+  private report: CleanupReport.CleanupReport | undefined = undefined
+
+  constructor(readonly host: ScopeClose, readonly scope: ScopeNode, readonly exit: Exit.Exit<unknown, unknown>) {
+    scope.drive = this
+    this.slots = arrange(scope.takeFinalizers(exit), host.options.order)
+    this.limit = parallelism(scope.strategy)
+  }
+
+  // --- starting ------------------------------------------------------------------------------------------------------
+
+  /** Starts what may start; says whether it has had enough for one turn. */
+  advance(): boolean {
+    const { host, slots } = this
+    while (this.next < slots.length && (this.running < this.limit || host.forced)) {
+      this.start(this.take())
+      if (host.tired()) return true
+    }
+    if (this.next === slots.length && this.running === 0) this.end()
+    return false
+  }
+
+  private take(): Slot {
+    const slot = this.slots[this.next]!
+    // Nothing is kept of a finalizer that has run.
+    this.slots[this.next++] = undefined as never
+    return slot
+  }
+
+  /** The next, for who has just run the one before it; not where something else comes next, or all have been started. */
+  takeFinalizer(): Slot | undefined {
+    const slot = this.slots[this.next]
+    return slot === undefined || slot[0] instanceof ScopeKey || slot[0] instanceof Entry ? undefined : this.take()
+  }
+
+  private start(slot: Slot): void {
+    const [key, finalizer] = slot
+    if (key instanceof ScopeKey) {
+      const scope = key.take()
+      if (scope !== undefined) this.startScope(scope)
+    } else if (key instanceof Entry) this.startGuard(key, finalizer)
+    else {
+      this.running++
+      const worker = new ScopeWorker(this, slot, this.limit > 1)
+      this.workers.add(worker)
+      this.host.works(worker)
+      worker.start()
+    }
+  }
+
+  private startScope(scope: ScopeNode): void {
+    const drive = scope.state._tag === "Open" ? this.host.open(scope, this.exit) : scope.drive
+    if (drive === undefined) return
+    ;(this.inner ??= []).push(drive)
+    this.running++
+    this.host.join(drive, this.ran)
+  }
+
+  private startGuard(entry: Entry, finalizer: Scope.Scope.Finalizer): void {
+    // Moved to another scope by what was cleaned up before it.
+    if (entry.isUsable && entry.scope !== this.scope) return
+    const { host } = this
+    const member = { entry, order: host.nextOrder(), forced: host.forced && entry.run?.hasStarted !== true }
+    ;(this.guards ??= []).push(member)
+    this.running++
+    host.startGuard(member, finalizer, this.exit, this.ran)
+  }
+
+  readonly ran = (): void => {
+    this.running--
+    this.host.enqueue(this)
+  }
+
+  // --- ending --------------------------------------------------------------------------------------------------------
+
+  finalized(record: CleanupReport.CleanupRecord): void {
+    if (!this.isOver) this.records.push(record)
+  }
+
+  workerEnded(worker: ScopeWorker): void {
+    this.workers.delete(worker)
+    this.host.worked(worker)
+    this.ran()
+  }
+
+  whenOver(then: () => void): void {
+    if (this.isOver) then()
+    else (this.onEnd ??= []).push(then)
+  }
+
+  /** It is over, or nobody waits for it any longer. */
+  end(): void {
+    if (this.isOver) return
+    const { host, onEnd, scope } = this
+    scope.report = this.report = this.reading()
+    scope.drive = undefined
+    this.isOver = true
+    this.guards = this.inner = this.onEnd = undefined
+    scope.detach()
+    for (const then of onEnd ?? []) then()
+    host.driveEnded(this)
+  }
+
+  /** What has become of everything in the scope and in those inside it. */
+  reading(): CleanupReport.CleanupReport {
+    if (this.report !== undefined) return this.report
+    const { deadline, overrun, startedAt } = this.host
+    return CleanupReport.make({
+      records: this.allRecords(),
+      durationMillis: this.host.now() - startedAt,
+      deadlineMillis: deadline - startedAt,
+      deadlineReached: overrun
+    })
+  }
+
+  private allRecords(): ReadonlyArray<CleanupReport.CleanupRecord> {
+    const records = [...this.records]
+    for (const { run } of this.workers) if (run?.isDone === false) records.push(run.record())
+    for (const { entry, forced, order } of this.guards ?? []) {
+      const { run } = entry
+      // The registry has it now: handed over to run in the background, or to another scope.
+      if (run === undefined ? entry.isUsable : run.trigger === "background" && !run.isDone) continue
+      const record = run === undefined ? idleRecord(entry, "disarmed", "scope") : run.record()
+      records.push({ ...record, order, forced: forced || record.forced })
+    }
+    for (const drive of this.inner ?? []) for (const record of drive.reading().records) records.push(record)
+    return records
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Layers built into scopes of ours. As Effect's own memo map, it builds each layer once and releases it when the last who
+ * uses it lets go; but the inner scope of each is one of ours, so that limits and names reach inside composed layers, and
+ * a layer stays memoised while anybody holds it.
+ */
+import { Cause, type Context, Deferred, Effect, Exit, type FiberRefsPatch, Layer, Scope } from "effect"
+import { ScopeKey } from "./ScopeKeys.js"
+import { ScopeNode } from "./ScopeNode.js"
+import { defaults, type ResolvedScope } from "./ScopeOptions.js"
+import * as Seam from "./Seam.js"
+
+type AnyLayer = Layer.Layer<any, any, any>
+type Built = [FiberRefsPatch.FiberRefsPatch, Context.Context<any>]
+
+class Memo {
+  /** Who uses it, or waits for it to be built. */
+  observers = 1
+
+  constructor(
+    readonly scope: ScopeNode,
+    readonly built: Deferred.Deferred<Built, any>,
+    private readonly forget: (memo: Memo) => void
+  ) {}
+
+  /** Gives the scope to close, when nobody is left. */
+  readonly letGo = (): ScopeNode | undefined => {
+    if (--this.observers > 0) return undefined
+    this.forget(this)
+    return this.scope
+  }
+
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => this.letGo()?.close(exit) ?? Effect.void)
+  }
+}
+
+export class ScopeMemoMap implements Layer.MemoMap {
+  private readonly memos = new Map<AnyLayer, Memo>()
+
+  constructor(private readonly options: ResolvedScope) {}
+
+  get [Layer.MemoMapTypeId](): Layer.MemoMapTypeId {
+    return Layer.MemoMapTypeId
+  }
+
+  /** What Effect's layers call for each layer that they are made of. */
+  getOrElseMemoize(layer: AnyLayer, scope: Scope.Scope): Effect.Effect<Context.Context<any>, any, any> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const memo = this.memos.get(layer)
+        return memo === undefined ? this.make(layer, scope, restore) : this.reuse(memo, scope, restore)
+      })
+    )
+  }
+
+  private reuse(memo: Memo, scope: Scope.Scope, restore: Restore): Effect.Effect<Context.Context<any>, any> {
+    // Counted from here on, as the first owner may close meanwhile.
+    memo.observers++
+    return Effect.matchCauseEffect(restore(Deferred.await(memo.built)), {
+      onFailure: (cause) => Effect.andThen(memo.close(Exit.failCause(cause)), Effect.failCause(cause)),
+      onSuccess: ([patch, context]) =>
+        Effect.as(Effect.andThen(Effect.patchFiberRefs(patch), bind(memo, scope)), context)
+    })
+  }
+
+  private make(layer: AnyLayer, scope: Scope.Scope, restore: Restore): Effect.Effect<Context.Context<any>, any, any> {
+    return Effect.flatMap(Deferred.make<Built, any>(), (built) => {
+      const inner = new ScopeNode(this.options, defaults.strategy)
+      const memo = new Memo(inner, built, () => {
+        if (this.memos.get(layer) === memo) this.memos.delete(layer)
+      })
+      const { _op_layer: op } = Seam.partsOf(layer)
+      if (op === "Scoped") inner.label = "layer"
+      // Waiting for nothing has come between: nobody else can have begun to build it.
+      if (op !== "Fresh") this.memos.set(layer, memo)
+      return Effect.matchCauseEffect(restore(Effect.diffFiberRefs(this.build(layer, inner))), {
+        onFailure: (cause) => {
+          // A failure is kept for whoever else uses the layer, as Effect does, but not somebody's interruption.
+          if (Cause.isInterruptedOnly(cause)) this.memos.delete(layer)
+          return Effect.andThen(
+            Effect.andThen(Deferred.failCause(built, cause), inner.close(Exit.failCause(cause))),
+            Effect.failCause(cause)
+          )
+        },
+        onSuccess: (result) => {
+          const keys = Seam.keysOf(result[1])
+          if (op === "Scoped" && keys.length > 0) inner.label = keys.join(", ")
+          return Effect.as(Effect.andThen(bind(memo, scope), Deferred.succeed(built, result)), result[1])
+        }
+      })
+    })
+  }
+
+  private build(layer: AnyLayer, inner: ScopeNode): Effect.Effect<Context.Context<any>, any, any> {
+    const parts = Seam.partsOf(layer)
+    switch (parts._op_layer) {
+      case "Scoped":
+        return Scope.extend(parts.effect, inner)
+      case "FromEffect":
+        return parts.effect
+      case "Fresh":
+        return buildWith(parts.layer, new ScopeMemoMap(this.options), inner)
+      default:
+        return Layer.buildWithMemoMap(layer, this, inner)
+    }
+  }
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** The scope's close lets go of the layer. */
+const bind = (memo: Memo, scope: Scope.Scope): Effect.Effect<void> => {
+  const finalizer = (exit: Exit.Exit<unknown, unknown>) => memo.close(exit)
+  if (!(scope instanceof ScopeNode)) return Scope.addFinalizerExit(scope, finalizer)
+  const closed = Seam.closedExit(scope)
+  if (closed !== undefined) return finalizer(closed)
+  Seam.putFinalizer(scope, new ScopeKey(memo.letGo), finalizer)
+  return Effect.void
+}
+
+/** Builds a layer into a scope, each part of it once. */
+export const buildWith = <A, E, R>(
+  layer: Layer.Layer<A, E, R>,
+  memoMap: ScopeMemoMap,
+  scope: Scope.Scope
+): Effect.Effect<Context.Context<A>, E, R> =>
+  Effect.provideService(memoMap.getOrElseMemoize(layer, scope), Layer.CurrentMemoMap, memoMap)

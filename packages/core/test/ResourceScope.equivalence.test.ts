@@ -1,0 +1,276 @@
+/**
+ * Random programs on a plain scope and on a scope of ours: as long as nothing goes wrong, what they do, in which order,
+ * and what they end with is the same. `PATINOX_SEED` chooses other programs.
+ */
+import { Cause, Context, Deferred, Effect, ExecutionStrategy, Exit, FiberRef, Layer, Scope, Stream } from "effect"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { ResourceScope } from "../src/index.js"
+
+const seed = Number(process.env["PATINOX_SEED"] ?? 20_240)
+const numRuns = process.env["PATINOX_DEEP"] === "1" ? 10_000 : 1_000
+
+type Step =
+  | {
+    readonly _tag: "add"
+    readonly how: "addFinalizer" | "acquireRelease" | "interruptible" | "raw" | "stream" | "span" | "locally"
+    readonly yields: number
+  }
+  | { readonly _tag: "fork"; readonly how: "forkScoped" | "forkIn"; readonly ends: boolean }
+  | {
+    readonly _tag: "child"
+    readonly strategy: Strategy
+    readonly steps: ReadonlyArray<Step>
+    readonly closes: boolean
+  }
+  | { readonly _tag: "scoped"; readonly steps: ReadonlyArray<Step> }
+  | { readonly _tag: "layer"; readonly layer: LayerPlan }
+
+type Strategy = "sequential" | "parallel" | "parallelN"
+
+/** Parts with one number are the same layer, built once. */
+type LayerPlan =
+  | { readonly _tag: "leaf"; readonly part: number }
+  | { readonly _tag: "provide" | "provideMerge" | "merge"; readonly left: LayerPlan; readonly right: LayerPlan }
+  | { readonly _tag: "fresh" | "catchAll"; readonly left: LayerPlan }
+
+interface Plan {
+  readonly strategy: Strategy
+  readonly steps: ReadonlyArray<Step>
+  readonly ends: "succeeds" | "fails" | "dies" | "is interrupted"
+}
+
+const { layer: layerPlan } = fc.letrec<{ layer: LayerPlan }>((tie) => ({
+  layer: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    fc.record({ _tag: fc.constant("leaf" as const), part: fc.nat(3) }),
+    fc.record({
+      _tag: fc.constantFrom("provide" as const, "provideMerge" as const, "merge" as const),
+      left: tie("layer"),
+      right: tie("layer")
+    }),
+    fc.record({ _tag: fc.constantFrom("fresh" as const, "catchAll" as const), left: tie("layer") })
+  )
+}))
+
+const strategy = fc.constantFrom<Strategy>("sequential", "sequential", "parallel", "parallelN")
+const { steps } = fc.letrec<{ steps: ReadonlyArray<Step>; step: Step }>((tie) => ({
+  steps: fc.array(tie("step"), { maxLength: 6 }),
+  step: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        _tag: fc.constant("add" as const),
+        how: fc.constantFrom(
+          "addFinalizer" as const,
+          "acquireRelease" as const,
+          "interruptible" as const,
+          "raw" as const,
+          "stream" as const,
+          "span" as const,
+          "locally" as const
+        ),
+        yields: fc.nat(2)
+      })
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        _tag: fc.constant("fork" as const),
+        how: fc.constantFrom("forkScoped" as const, "forkIn" as const),
+        ends: fc.boolean()
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ _tag: fc.constant("layer" as const), layer: layerPlan }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ _tag: fc.constant("child" as const), strategy, steps: tie("steps"), closes: fc.boolean() })
+    },
+    { weight: 1, arbitrary: fc.record({ _tag: fc.constant("scoped" as const), steps: tie("steps") }) }
+  )
+}))
+
+const plan: fc.Arbitrary<Plan> = fc.record({
+  strategy,
+  steps,
+  ends: fc.constantFrom("succeeds" as const, "fails" as const, "dies" as const, "is interrupted" as const)
+})
+
+const strategies = {
+  sequential: ExecutionStrategy.sequential,
+  parallel: ExecutionStrategy.parallel,
+  parallelN: ExecutionStrategy.parallelN(2)
+}
+
+const strategyOf = (strategy: Strategy): ExecutionStrategy.ExecutionStrategy => strategies[strategy]
+
+const exitName = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isSuccess(exit) ? "success" : Cause.pretty(exit.cause).split("\n")[0]!
+
+class Parts extends Context.Tag("Parts")<Parts, ReadonlyArray<number>>() {}
+
+interface Kind {
+  readonly make: (strategy: ExecutionStrategy.ExecutionStrategy) => Effect.Effect<Scope.CloseableScope>
+  readonly build: <A, E, R>(
+    layer: Layer.Layer<A, E, R>,
+    scope: Scope.Scope
+  ) => Effect.Effect<Context.Context<A>, E, R>
+}
+
+const plain: Kind = { make: Scope.make, build: Layer.buildWithScope }
+const ours: Kind = {
+  make: (strategy) => ResourceScope.make({ strategy }),
+  build: (layer, scope) => Scope.extend(ResourceScope.build(layer), scope)
+}
+
+/** Carries a plan out, and tells what happened. */
+const run = ({ build, make }: Kind, { ends, steps, strategy }: Plan) =>
+  Effect.gen(function*() {
+    const log: Array<string> = []
+    let names = 0
+    const setting = yield* FiberRef.make("outer")
+    const release = (name: string, yields: number) => (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.gen(function*() {
+        for (let i = 0; i < yields; i++) yield* Effect.yieldNow()
+        log.push(`released ${name} with ${exitName(exit)}, setting ${yield* FiberRef.get(setting)}`)
+      })
+
+    const parts = [0, 1, 2, 3].map((part) =>
+      Layer.scoped(
+        Parts,
+        Effect.gen(function*() {
+          const built = Context.getOption(yield* Effect.context<never>(), Parts)
+          const name = `part ${part} on [${built._tag === "Some" ? built.value.join() : ""}]`
+          log.push(`acquired ${name}`)
+          yield* Effect.addFinalizer(release(name, part % 2))
+          return [...(built._tag === "Some" ? built.value : []), part]
+        })
+      )
+    )
+    const layerOf = (plan: LayerPlan): Layer.Layer<Parts> => {
+      switch (plan._tag) {
+        case "leaf":
+          return parts[plan.part]!
+        case "provide":
+          return Layer.provide(layerOf(plan.left), layerOf(plan.right))
+        case "provideMerge":
+          return Layer.provideMerge(layerOf(plan.left), layerOf(plan.right))
+        case "merge":
+          return Layer.merge(layerOf(plan.left), layerOf(plan.right))
+        case "fresh":
+          return Layer.fresh(layerOf(plan.left))
+        case "catchAll":
+          // Fresh: a part that is shared with one which fails is built twice by Effect, and once by us.
+          return Layer.catchAll(
+            Layer.provide(Layer.fail("no"), Layer.fresh(layerOf(plan.left))),
+            () => layerOf(plan.left)
+          )
+      }
+    }
+
+    const perform = (step: Step, scope: Scope.CloseableScope): Effect.Effect<void> => {
+      const name = String(++names)
+      switch (step._tag) {
+        case "add": {
+          const finalizer = release(name, step.yields)
+          switch (step.how) {
+            case "addFinalizer":
+              return Scope.extend(Effect.addFinalizer(finalizer), scope)
+            case "acquireRelease":
+              return Scope.extend(Effect.acquireRelease(Effect.void, (_, exit) => finalizer(exit)), scope)
+            case "interruptible":
+              return Scope.extend(Effect.acquireReleaseInterruptible(Effect.yieldNow(), finalizer), scope)
+            case "raw":
+              return Scope.addFinalizerExit(scope, finalizer)
+            case "span":
+              return Scope.extend(Effect.withSpan(Effect.addFinalizer(finalizer), `span ${name}`), scope)
+            case "locally":
+              return Scope.extend(Effect.locallyScoped(setting, name), scope)
+            case "stream":
+              return Stream.toPull(Stream.acquireRelease(Effect.void, (_, exit) => finalizer(exit))).pipe(
+                Effect.flatMap((pull) => Effect.exit(pull)),
+                Effect.asVoid,
+                Scope.extend(scope)
+              )
+          }
+        }
+        case "fork":
+          return Effect.gen(function*() {
+            const started = yield* Deferred.make<void>()
+            const work = Effect.andThen(Deferred.succeed(started, undefined), step.ends ? Effect.void : Effect.never)
+            const fiber = Effect.onInterrupt(work, () => Effect.sync(() => log.push(`fiber ${name} interrupted`)))
+            yield* step.how === "forkIn"
+              ? Effect.forkIn(fiber, scope)
+              : Scope.extend(Effect.forkScoped(fiber), scope)
+            yield* Deferred.await(started)
+            yield* Effect.yieldNow()
+          })
+        case "child":
+          return Effect.gen(function*() {
+            const child = yield* Scope.fork(scope, strategyOf(step.strategy))
+            for (const inner of step.steps) yield* perform(inner, child)
+            if (step.closes) yield* Scope.close(child, Exit.void)
+          })
+        case "scoped":
+          return Effect.scoped(Effect.flatMap(Scope.Scope, (inner) =>
+            Effect.forEach(step.steps, (each) =>
+              perform(each, inner as Scope.CloseableScope), { discard: true })))
+        case "layer":
+          return Effect.orDie(Effect.asVoid(build(layerOf(step.layer), scope)))
+      }
+    }
+
+    const scope = yield* make(strategyOf(strategy))
+    const body = Effect.gen(function*() {
+      for (const step of steps) {
+        yield* perform(step, scope)
+      }
+      log.push("end of the body")
+      if (ends === "fails") {
+        return yield* Effect.fail("typed")
+      }
+      if (ends === "dies") {
+        return yield* Effect.die("defect")
+      }
+      if (ends === "is interrupted") {
+        return yield* Effect.interrupt
+      }
+      return yield* FiberRef.get(setting)
+    })
+    const exit = yield* Effect.exit(Effect.onExit(body, (exit) =>
+      Scope.close(scope, exit)))
+    log.push(`setting ${yield* FiberRef.get(setting)} is left`)
+    return { exit: exitName(exit), log }
+  }).pipe(Effect.scoped)
+
+const hasMerge = (plan: LayerPlan): boolean =>
+  plan._tag === "merge" || ("left" in plan && hasMerge(plan.left)) || ("right" in plan && hasMerge(plan.right))
+
+/** Side by side nothing is first. */
+const hasParallel = (steps: ReadonlyArray<Step>): boolean =>
+  steps.some((step) =>
+    (step._tag === "layer" && hasMerge(step.layer)) ||
+    (step._tag === "child" && (step.strategy !== "sequential" || hasParallel(step.steps))) ||
+    (step._tag === "scoped" && hasParallel(step.steps))
+  )
+
+/** What is set side by side depends on who is last. */
+const withoutSettings = (line: string) => line.replace(/,? ?setting \w+/, "")
+
+describe("a ResourceScope in which nothing goes wrong", () => {
+  it(`does what a plain scope does, in the same order, in ${numRuns} programs`, { timeout: 240_000 }, () =>
+    fc.assert(
+      fc.asyncProperty(plan, async (plan) => {
+        const expected = await Effect.runPromise(run(plain, plan))
+        const found = await Effect.runPromise(run(ours, plan))
+        if (plan.strategy === "sequential" && !hasParallel(plan.steps)) {
+          expect(found).toEqual(expected)
+          return
+        }
+        expect(found.exit).toEqual(expected.exit)
+        expect(found.log.map(withoutSettings).sort()).toEqual(expected.log.map(withoutSettings).sort())
+      }),
+      { seed, numRuns }
+    ))
+})
