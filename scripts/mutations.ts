@@ -385,8 +385,8 @@ export const mutations = [
   mutation(
     "a release runs without the acquire's FiberRefs",
     "internal/Seam.ts",
-    "    fiberRefs: origin,\n",
-    "    fiberRefs: FiberRefs.empty(),\n",
+    "forkRefs(origin, id, options?.cleanup)",
+    "forkRefs(FiberRefs.empty(), id, options?.cleanup)",
     "ResourceGuard.release"
   ),
   mutation(

@@ -133,13 +133,11 @@ export const withReport = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: ScopeOptions
 ): Effect.Effect<readonly [Exit.Exit<A, E>, CleanupReport.CleanupReport], never, Exclude<R, Scope.Scope>> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(makeNode(options), (scope) =>
-      Effect.map(
-        Effect.exit(Scope.use(restore(effect), scope)),
-        (exit) => [exit, reportOf(scope, scope.options)] as const
-      ))
-  )
+  Effect.flatMap(makeNode(options), (scope) =>
+    Effect.map(
+      Effect.exit(Scope.use(effect, scope)),
+      (exit) => [exit, reportOf(scope, scope.options)] as const
+    ))
 
 /**
  * Builds a layer into the scope at hand, with each of the scopes inside it one of ours: what hangs in a part of a composed

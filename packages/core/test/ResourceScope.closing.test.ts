@@ -49,7 +49,7 @@ describe("a ResourceScope that is closed", () => {
       yield* started
       const second = yield* Effect.fork(ResourceScope.close(scope, Exit.fail("other")))
       const third = yield* Effect.fork(Scope.close(scope, Exit.void))
-      yield* Effect.yieldNow()
+      yield* Effect.repeatN(Effect.yieldNow(), 9)
       for (const fiber of [first, second, third]) expect(yield* isDone(fiber)).toBe(false)
       yield* letGo
       const report = yield* Fiber.join(first)
@@ -66,7 +66,7 @@ describe("a ResourceScope that is closed", () => {
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* started
       const interrupting = yield* Effect.fork(Fiber.interrupt(closing))
-      yield* Effect.yieldNow()
+      yield* Effect.repeatN(Effect.yieldNow(), 9)
       expect(yield* isDone(interrupting)).toBe(false)
       yield* letGo
       yield* Fiber.join(interrupting)

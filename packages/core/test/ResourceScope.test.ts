@@ -63,7 +63,7 @@ describe("a ResourceScope", () => {
       const other = yield* Scope.make()
       const program = Effect.gen(function*() {
         yield* ResourceGuard.make(Effect.void, () => Effect.never, { close: "background" })
-        const moved = yield* guard([], "Moved", {})
+        const moved = yield* ResourceGuard.make(Effect.void, () => Effect.sleep("1 second"), { typeName: "Moved" })
         yield* Effect.addFinalizer(() => Effect.orDie(moved.transferTo(other)))
         const disarmed = yield* guard([], "Disarmed", {})
         yield* Effect.addFinalizer(() => Effect.orDie(disarmed.disarm))
@@ -74,12 +74,16 @@ describe("a ResourceScope", () => {
         "Disarmed disarmed",
         "finalizer #1 cleaned"
       ])
+      // Nor does the deadline of the scope that it left hold for it.
+      yield* Effect.sleep("30 seconds")
       yield* Scope.close(other, Exit.void)
+      const { cleaned } = yield* Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.accounts)
+      expect(cleaned).toBe(1)
     }).pipe(
-      Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ shutdownTimeout: "1 millis" }))),
+      Effect.provide(ResourceRegistry.layer),
       silent,
       (effect) =>
-        Effect.flatMap(Effect.fork(effect), (fiber) => Effect.andThen(TestClock.adjust("1 minute"), Fiber.join(fiber)))
+        Effect.flatMap(Effect.fork(effect), (fiber) => Effect.andThen(TestClock.adjust("2 minutes"), Fiber.join(fiber)))
     ))
 
   it.effect("runs at most as many at once as its strategy says, by the same deadline", () =>
@@ -161,6 +165,25 @@ describe("a ResourceScope", () => {
       expect(yield* Fiber.join(fiber)).toBe("outer")
     }).pipe(Effect.scoped, silent))
 
+  it.effect("gives those after one that was interrupted at its limit a fiber that is not", () =>
+    Effect.gen(function*() {
+      let released = false
+      const program = Effect.gen(function*() {
+        yield* Effect.addFinalizer(() =>
+          Effect.interruptible(Effect.andThen(Effect.yieldNow(), Effect.sync(() => released = true)))
+        )
+        yield* Effect.addFinalizer(() => Effect.interruptible(Effect.never))
+      })
+      const fiber = yield* Effect.fork(ResourceScope.withReport(program, { finalizerTimeout: "1 second" }))
+      yield* TestClock.adjust("1 second")
+      const [, report] = yield* Fiber.join(fiber)
+      expect(released).toBe(true)
+      expect(report.records.map(({ error, outcome }) => [outcome, error?._tag])).toEqual([
+        ["failed", "CleanupTimeout"],
+        ["cleaned", undefined]
+      ])
+    }).pipe(silent))
+
   it.effect("says of an option that is wrong which one, what it was given, and what is allowed", () =>
     Effect.gen(function*() {
       const messages: Array<string> = []
@@ -213,27 +236,45 @@ describe("a ResourceScope", () => {
   })
 })
 
-describe("an open ResourceScope (P7)", () => {
-  it.live("holds no timer, nor does one that is closed, and keeps nothing of what was in it", () =>
+describe("a ResourceScope keeps (P7)", () => {
+  const timers = () => process.getActiveResourcesInfo().filter((info) => info === "Timeout").length
+  const collect = Effect.andThen(
+    Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+    Effect.sync(() => globalThis.gc!())
+  )
+  /** Adds a finalizer that holds on to something, which it gives a weak reference to. */
+  const holding = (scope: Scope.Scope, finalizer: Effect.Effect<unknown>) =>
+    Effect.suspend(() => {
+      const value = { big: "value".repeat(1_000) }
+      const held = new WeakRef(value)
+      const added = Scope.addFinalizer(scope, Effect.andThen(finalizer, Effect.sync(() => value.big)))
+      return Effect.as(added, held)
+    })
+
+  it.live("no timer while it is open, and neither a timer nor what was in it once it is closed", () =>
     Effect.gen(function*() {
-      const timers = () => process.getActiveResourcesInfo().filter((info) => info === "Timeout").length
       const before = timers()
       const scope = yield* ResourceScope.make()
-      let held: WeakRef<object> | undefined
-      yield* Effect.suspend(() => {
-        const value = { big: "value".repeat(1_000) }
-        held = new WeakRef(value)
-        return Scope.addFinalizer(
-          scope,
-          Effect.andThen(Effect.promise(() => Promise.resolve()), Effect.sync(() => value.big))
-        )
-      })
+      const held = yield* holding(scope, Effect.promise(() => Promise.resolve()))
       expect(timers()).toBe(before)
       yield* Scope.close(scope, Exit.void)
       expect(timers()).toBe(before)
-      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      globalThis.gc!()
-      expect(held!.deref()).toBe(undefined)
+      yield* collect
+      expect(held.deref()).toBe(undefined)
       expect(scope.report?.totals.cleaned).toBe(1)
+    }))
+
+  it.live("nothing of a finalizer that has run, while others still do", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const scope = yield* ResourceScope.make()
+      yield* Scope.addFinalizer(scope, Deferred.await(gate))
+      const held = yield* holding(scope, Effect.void)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Effect.yieldNow()
+      yield* collect
+      expect(held.deref()).toBe(undefined)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(closing)
     }))
 })

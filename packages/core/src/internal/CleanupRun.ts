@@ -48,8 +48,6 @@ type ReleaseError = CleanupError.ReleaseError<unknown>
 const endOf = (exit: Exit.Exit<Exit.Exit<unknown, unknown>>): Exit.Exit<unknown, unknown> =>
   Exit.isSuccess(exit) ? exit.value : exit
 
-const unlimited: Recovery.Window = { attemptsEnd: Infinity, end: Infinity }
-
 export class CleanupRun implements Deadline {
   // As a `Deadline`: when something of this run is due next.
   index = -1
@@ -76,8 +74,8 @@ export class CleanupRun implements Deadline {
   private pending = 0
   private phaseEnd = Infinity
   private deadline = Infinity
-  private slowAt = Infinity
-  private window: Recovery.Window = unlimited
+  private slowAt: number | undefined
+  private opened: Recovery.Window | undefined
   private fiber: RunFiber | undefined
   private orphans: Set<RunFiber> | undefined
   private step: unknown
@@ -94,6 +92,11 @@ export class CleanupRun implements Deadline {
 
   private get limits(): Recovery.Limits {
     return this.entry.settings
+  }
+
+  /** Opened when the wait for borrowers began, as that counts; else at the start. What ends at once needs none. */
+  private get window(): Recovery.Window {
+    return this.opened ??= Recovery.window(this.startedAt, this.limits, this.deadline)
   }
 
   get isDone(): boolean {
@@ -151,7 +154,6 @@ export class CleanupRun implements Deadline {
   /** Starts the release, unless dependents or borrowers are still there. */
   begin(now = this.host.timers.now()): void {
     if (this.phase !== "dependents" && this.phase !== "borrowers") return
-    if (this.slowAt === Infinity) this.slowAt = now + this.host.slowAfter
     if (!this.forced) {
       if (this.pending > 0) {
         this.schedule(Infinity)
@@ -160,7 +162,7 @@ export class CleanupRun implements Deadline {
       if (this.awaitsHolders()) {
         if (this.phase === "dependents") {
           // Borrowers get what the limit leaves after one attempt; then the release runs beside them.
-          this.window = Recovery.window(now, this.limits, this.deadline)
+          this.opened = Recovery.window(now, this.limits, this.deadline)
           this.phase = "borrowers"
           this.phaseEnd = Math.max(now, this.window.attemptsEnd - this.limits.attemptTimeout)
         }
@@ -192,11 +194,14 @@ export class CleanupRun implements Deadline {
   /** Must be over by then, too. */
   limitTo(deadline: number): void {
     if (this.isDone || deadline >= this.deadline) return
+    if (this.phase === "dependents") {
+      this.deadline = deadline
+      return
+    }
+    const clipped = Recovery.clip(this.host.timers.now(), this.window, this.limits, deadline)
     this.deadline = deadline
-    if (this.phase === "dependents") return
-    const now = this.host.timers.now()
-    this.window = Recovery.clip(now, this.window, this.limits, deadline)
-    const { attemptsEnd, end } = this.window
+    this.opened = clipped
+    const { attemptsEnd, end } = clipped
     this.schedule(this.phaseEnd = Math.min(this.phaseEnd, this.phase === "fallback" ? end : attemptsEnd))
   }
 
@@ -204,8 +209,6 @@ export class CleanupRun implements Deadline {
     const { host } = this
     this.order = host.nextOrder()
     this.startedAt = now
-    // Time spent on borrowers counts: the window was opened when the wait began.
-    if (this.phase === "dependents") this.window = Recovery.window(now, this.limits, this.deadline)
     host.runStarted(this)
     this.attempt()
   }
@@ -341,12 +344,13 @@ export class CleanupRun implements Deadline {
   // --- time ----------------------------------------------------------------------------------------------------------
 
   private schedule(at: number): void {
+    this.slowAt ??= this.host.timers.now() + this.host.slowAfter
     this.host.timers.set(this, this.slow ? at : Math.min(at, this.slowAt))
   }
 
   onDue(): void {
     const now = this.host.timers.now()
-    if (!this.slow && now >= this.slowAt - 0.5) {
+    if (!this.slow && now >= this.slowAt! - 0.5) {
       this.slow = true
       this.host.runSlow(this)
     }

@@ -23,7 +23,7 @@ export const failed = (run: CleanupRun): void => {
   const line = error._tag === "CleanupTimeout"
     ? Effect.logError(error.message)
     : Effect.logError(
-      run.outcome === "abandoned" ? `${error.message}; its fallback did not stop and was abandoned` : error.message,
+      run.outcome === "abandoned" ? `${error.message}; its fallback was abandoned` : error.message,
       error.cause
     )
   write(entry, line)
@@ -57,14 +57,12 @@ export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<
   return Effect.logWarning(
     `The resource registry closes under ${Wording.count(entries.length, "guard")} whose scope is still open: ${
       shown.join(", ")
-    }${
-      entries.length > shown.length ? ", ..." : ""
-    }. They are cleaned up now. Provide the registry once, at the top, so that it closes last.`
+    }. Provide the registry once, at the top, so that it closes last.`
   )
 }
 
 export const secondRegistry: Effect.Effect<void> = /* @__PURE__ */ Effect.logWarning(
-  "A second resource registry is built inside another one. Each knows only its own resources, and they shut down apart: " +
+  "A second resource registry inside another one. Each knows only its own resources: " +
     "provide the registry once, at the top."
 )
 

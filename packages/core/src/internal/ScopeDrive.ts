@@ -91,7 +91,7 @@ export class Drive {
     } else if (key instanceof Entry) this.startGuard(key, finalizer)
     else {
       this.running++
-      const worker = new ScopeWorker(this, slot, this.limit > 1)
+      const worker = new ScopeWorker(this, slot)
       this.workers.add(worker)
       this.host.works(worker)
       worker.start()

@@ -24,7 +24,7 @@ export class ScopeWorker {
   /** What the fiber had set before the finalizer at work began. */
   private before: Seam.Origin
 
-  constructor(readonly drive: Drive, private first: Slot | undefined, private readonly single: boolean) {
+  constructor(readonly drive: Drive, private first: Slot | undefined) {
     this.refs = this.before = drive.host.refs
   }
 
@@ -49,7 +49,7 @@ export class ScopeWorker {
 
   private takeNext(): boolean {
     const { drive } = this
-    const slot = this.first ?? (this.isStopped || this.single ? undefined : drive.takeFinalizer())
+    const slot = this.first ?? (this.isStopped ? undefined : drive.takeFinalizer())
     this.first = undefined
     if (slot === undefined) return false
     const { host } = drive

@@ -16,6 +16,7 @@ import {
   FiberRef,
   FiberRefs,
   type Layer,
+  Option,
   type Queue,
   Runtime,
   RuntimeFlags,
@@ -23,6 +24,7 @@ import {
   ScheduleDecision,
   ScheduleIntervals,
   Scope,
+  Supervisor,
   type Tracer
 } from "effect"
 
@@ -99,25 +101,72 @@ export const forkNow = <A>(
   origin: Origin,
   options?: ForkOptions
 ): Fiber.RuntimeFiber<A> => {
-  const runtime = Runtime.make({
-    context: contextOf(origin),
-    fiberRefs: origin,
-    runtimeFlags: options?.interruptible === true ? Runtime.defaultRuntimeFlags : uninterruptibleFlags
-  })
+  const flags = options?.interruptible === true ? Runtime.defaultRuntimeFlags : uninterruptibleFlags
+  const id = FiberId.unsafeMake()
+  const { FiberRuntime, roots } = inside ??= readInside()
+  const fiber = new FiberRuntime(id, forkRefs(origin, id, options?.cleanup), flags)
+  const supervisor = fiber.currentSupervisor
+  if (supervisor !== Supervisor.none) {
+    supervisor.onStart(contextOf(origin), effect as Effect.Effect<A>, Option.none(), fiber)
+    fiber.addObserver((exit) => supervisor.onEnd(exit, fiber))
+  }
   depth++
   try {
-    return Runtime.runFork(runtime, effect as Effect.Effect<A>, {
-      immediate: depth <= maxDepth,
-      updateRefs: (refs, fiberId) => {
-        // They were made for this fiber a moment ago and nobody else has them: no need for another copy.
-        // Left out where there is none: `Effect.addFinalizer` would have to put every difference back.
-        if (options?.cleanup !== undefined) refs.locals.set(currentCleanup, [[fiberId, options.cleanup]])
-        return refs
-      }
-    })
+    if (depth <= maxDepth) fiber.start(effect)
+    else fiber.resume(effect)
+    if (fiber.unsafePoll() === null) roots?.add(flags, fiber)
+    return fiber as unknown as Fiber.RuntimeFiber<A>
   } finally {
     depth--
   }
+}
+
+type FiberInside = Fiber.RuntimeFiber<any, any> & {
+  readonly currentSupervisor: Supervisor.Supervisor<any>
+  readonly start: (effect: Effect.Effect<any, any, any>) => void
+  readonly resume: (effect: Effect.Effect<any, any, any>) => void
+}
+
+/**
+ * The class of fibers, and where Effect lists those without a parent. `Runtime.runFork` does the same as `forkNow`, but
+ * copies the FiberRefs twice, compares each, and lists even a fiber that has ended by then: a tenth of a guard.
+ */
+interface Inside {
+  readonly FiberRuntime: new(
+    id: FiberId.Runtime,
+    refs: FiberRefs.FiberRefs,
+    flags: RuntimeFlags.RuntimeFlags
+  ) => FiberInside
+  readonly roots: { readonly add: (flags: RuntimeFlags.RuntimeFlags, fiber: FiberInside) => void } | undefined
+}
+let inside: Inside | undefined
+
+const readInside = (): Inside =>
+  Effect.runSync(Effect.daemonChildren(Effect.withFiberRuntime((fiber) => {
+    const values = [...fiber.getFiberRefs().locals.values()].map(([[, value]]) => (value as any)?.value)
+    return Effect.succeed({
+      FiberRuntime: fiber.constructor as Inside["FiberRuntime"],
+      roots: values.find((scope) => scope?.roots instanceof Set)
+    })
+  })))
+
+interface ForkedRef {
+  readonly fork: unknown
+  readonly patch: (patch: unknown) => (value: unknown) => unknown
+}
+
+/** The FiberRefs of a new fiber: each as it says that it is to be forked. */
+const forkRefs = (origin: Origin, id: FiberId.Runtime, cleanup: unknown): FiberRefs.FiberRefs => {
+  const locals = new Map<FiberRef.FiberRef<any>, any>()
+  for (const [ref, stack] of origin.locals) {
+    const value = stack[0][1]
+    const { fork, patch } = ref as unknown as ForkedRef
+    const forked = patch(fork)(value)
+    locals.set(ref, forked === value ? stack : [[id, forked]])
+  }
+  // Left out where there is none: `Effect.addFinalizer` would have to put every difference back.
+  if (cleanup !== undefined) locals.set(currentCleanup, [[id, cleanup]])
+  return FiberRefs.unsafeMake(locals)
 }
 
 /** The result of a fiber that has ended, else `undefined`. */
