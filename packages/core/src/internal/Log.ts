@@ -62,8 +62,8 @@ export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<
 }
 
 export const secondRegistry: Effect.Effect<void> = /* @__PURE__ */ Effect.logWarning(
-  "A second resource registry inside another one. Each knows only its own resources: " +
-    "provide the registry once, at the top."
+  "A second resource registry inside another: each knows only its own. Provide the registry once, at the top, so that it " +
+    "closes last."
 )
 
 /** One line at the end, where there is something to tell. */

@@ -21,7 +21,9 @@ import type { ResolvedOptions } from "./Options.js"
 import * as Seam from "./Seam.js"
 import { Timers } from "./Timers.js"
 
-const endTags = { cleaned: "Cleaned", recovered: "Recovered", failed: "Failed", abandoned: "Abandoned" } as const
+/** The tag of the event that tells of an outcome: the same word. */
+const endTag = (outcome: string) =>
+  `${outcome[0]!.toUpperCase()}${outcome.slice(1)}` as "Cleaned" | "Recovered" | "Failed" | "Abandoned"
 
 export class Registry implements RunHost {
   phase: "Running" | "Draining" | "Closed" = "Running"
@@ -378,7 +380,7 @@ export class Registry implements RunHost {
   private emitEnd(run: CleanupRun): void {
     // A dead letter that fails again has had its end.
     if (run.trigger === "retried" && run.outcome === "failed") return
-    this.notify(endTags[run.outcome!], run.entry, { record: run.record() })
+    this.notify(endTag(run.outcome!), run.entry, { record: run.record() })
   }
 
   private retryEnded(run: CleanupRun): void {
