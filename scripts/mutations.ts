@@ -24,8 +24,8 @@ export const mutations = [
   mutation(
     "a second cleanup is told that it cleaned up",
     "ResourceRegistry.ts",
-    "    return run.isDone || registry.wouldDeadlock(asker, run)\n      ? over",
-    "    return run.isDone || registry.wouldDeadlock(asker, run)\n      ? Effect.void",
+    "    return run.isDone || wouldDeadlock(asker, run)\n      ? over",
+    "    return run.isDone || wouldDeadlock(asker, run)\n      ? Effect.void",
     "ResourceGuard"
   ),
   mutation(
@@ -60,7 +60,7 @@ export const mutations = [
   mutation(
     "a transfer to a closed scope does nothing",
     "internal/Acquire.ts",
-    "  registry.start(entry, \"scope\", closed, asker)\n  return registry.awaitEnd(entry, asker)",
+    "  registry.start(entry, \"scope\", closed, asker)\n  return awaitEnd(entry, asker)",
     "  return Effect.void",
     "ResourceGuard.closing"
   ),
@@ -340,8 +340,8 @@ export const mutations = [
   // P8 no self-deadlock
   mutation(
     "a cleanup that waits for another keeps its slot",
-    "internal/Registry.ts",
-    "      if (waiting !== undefined) this.giveBackSlot(waiting)\n",
+    "internal/Asker.ts",
+    "    waiting?.host.giveBackSlot(waiting)\n",
     "",
     "ResourceGuard",
     "ResourceGuard.deadlock"

@@ -8,7 +8,7 @@ import type * as CleanupError from "./CleanupError.js"
 import { AlreadyCleanedUp } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import * as Acquire from "./internal/Acquire.js"
-import { type Asker, askerOf } from "./internal/Asker.js"
+import { type Asker, askerOf, awaitEnd } from "./internal/Asker.js"
 import { callSite } from "./internal/CallSite.js"
 import { type AnyRelease, type Entry, infoOf, type State } from "./internal/Entry.js"
 import type { GuardSettings } from "./internal/Options.js"
@@ -273,7 +273,7 @@ const afterUse = <B, E>(
   exit: Exit.Exit<B, E>
 ): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
   if (entry.run === undefined && entry.isUsable) registry.start(entry, "cleanup", exit, asker)
-  return Effect.flatMap(registry.awaitEnd(entry, asker), (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
+  return Effect.flatMap(awaitEnd(entry, asker), (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
     if (Exit.isFailure(exit)) return exit
     const { run } = entry
     return run?.hasFailed === true ? Effect.fail(run.error!) : exit

@@ -7,7 +7,7 @@ import * as CleanupError from "./CleanupError.js"
 import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
 import { reserve } from "./internal/Acquire.js"
-import { type Asker, askerOf } from "./internal/Asker.js"
+import { type Asker, askerOf, awaitEnd, wouldDeadlock } from "./internal/Asker.js"
 import { callSite, startCapturing } from "./internal/CallSite.js"
 import { Entry, infoOf } from "./internal/Entry.js"
 import * as Log from "./internal/Log.js"
@@ -128,7 +128,7 @@ const alreadyCleanedUp = (id: ResourceId.ResourceId, typeName = "resource") =>
 /** Waits for a live or ended entry's outcome. */
 const outcomeOf = (registry: Registry, entry: Entry, asker: Asker) =>
   Effect.flatMap(
-    registry.awaitEnd(entry, asker),
+    awaitEnd(entry, asker),
     (): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
       const run = entry.run
       if (run === undefined) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
@@ -179,7 +179,7 @@ const make = (registry: Registry): Shape => {
       return {
         id: entry.id,
         await: asking((asker) =>
-          entry.run !== undefined && registry.wouldDeadlock(asker, entry.run)
+          entry.run !== undefined && wouldDeadlock(asker, entry.run)
             ? Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
             : outcomeOf(registry, entry, asker)
         ),
@@ -260,9 +260,9 @@ export const cleanupNow = (
   const over = Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
   const { run } = entry
   if (run !== undefined) {
-    return run.isDone || registry.wouldDeadlock(asker, run)
+    return run.isDone || wouldDeadlock(asker, run)
       ? over
-      : Effect.andThen(registry.awaitEnd(entry, asker), over)
+      : Effect.andThen(awaitEnd(entry, asker), over)
   }
   if (!entry.isUsable) return over
   registry.start(entry, "cleanup", Exit.void, asker)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { ResourceGuard, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
@@ -190,6 +190,19 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(totals).toEqual([1, 0])
       expect((yield* r.snapshot).phase).toBe("Closed")
     }).pipe(atConcurrency1))
+
+  it.effect("wait for a cleanup in another registry, and gives its slot back in its own", () =>
+    Effect.gen(function*() {
+      const r = yield* registry
+      const other = yield* Effect.map(Layer.build(ResourceRegistry.layer), (context) => Context.get(context, registry))
+      const gate = yield* Deferred.make<void>()
+      const inner = yield* other.schedule({ typeName: "inner", cleanup: Deferred.await(gate) })
+      const outer = yield* r.schedule({ typeName: "outer", cleanup: inner.await })
+      // Ends at concurrency 1 only if the one that waits elsewhere needs no slot here.
+      const next = yield* r.schedule({ typeName: "next", cleanup: Deferred.succeed(gate, undefined) })
+      yield* next.await
+      yield* outer.await
+    }).pipe(Effect.scoped, atConcurrency1))
 
   it.effect("be nested a thousand deep", () =>
     Effect.gen(function*() {

@@ -7,7 +7,7 @@ import * as CleanupError from "../CleanupError.js"
 import { defaultPriority } from "../CleanupPriority.js"
 import { Validation } from "../PatinoxError.js"
 import type { ResourceId } from "../ResourceId.js"
-import { type Asker, askerOf } from "./Asker.js"
+import { type Asker, askerOf, awaitEnd, wouldDeadlock } from "./Asker.js"
 import type { CallSite } from "./CallSite.js"
 import { type AnyRelease, Entry } from "./Entry.js"
 import { type GuardSettings, resolveGuard } from "./Options.js"
@@ -101,8 +101,8 @@ const finalizer =
       const asker = closer ?? askerOf(fiber)
       const run = entry.run ?? registry.start(entry, "scope", exit, asker)
       if (run.isDone) return afterClose(entry, exit)
-      if (registry.wouldDeadlock(asker, run)) return Effect.void
-      return Effect.flatMap(registry.awaitEnd(entry, asker), () => afterClose(entry, exit))
+      if (wouldDeadlock(asker, run)) return Effect.void
+      return Effect.flatMap(awaitEnd(entry, asker), () => afterClose(entry, exit))
     })
 
 const afterClose = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
@@ -123,7 +123,7 @@ export const bind = (registry: Registry, entry: Entry, scope: Scope.Scope, asker
     return Effect.void
   }
   registry.start(entry, "scope", closed, asker)
-  return registry.awaitEnd(entry, asker)
+  return awaitEnd(entry, asker)
 }
 
 const commit = <A, B>(
@@ -139,7 +139,7 @@ const commit = <A, B>(
   registry.register(entry, value, asker)
   if (refused || lost !== undefined) {
     registry.start(entry, "acquire", registry.forcedExit, asker)
-    return Effect.flatMap(registry.awaitEnd(entry, asker), () => {
+    return Effect.flatMap(awaitEnd(entry, asker), () => {
       registry.endReservation(entry)
       return Effect.fail(
         lost === undefined

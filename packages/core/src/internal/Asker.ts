@@ -3,7 +3,8 @@
  * cleanup (P8), so whoever waits says which cleanup it runs inside of.
  */
 import { Effect } from "effect"
-import type { CleanupRun } from "./CleanupRun.js"
+import { type CleanupRun, waitsFor } from "./CleanupRun.js"
+import type { Entry } from "./Entry.js"
 import * as Seam from "./Seam.js"
 
 /** A fiber, and the cleanup that it runs inside of. */
@@ -20,19 +21,34 @@ export const askerOf = (fiber: Seam.CurrentFiber): Asker => {
   return { fiberId: Seam.fiberNumber(fiber), run: run === undefined || run.isDone ? undefined : run }
 }
 
+/** Whether waiting for `run` would close a circle: the asker is what it waits for. */
+export const wouldDeadlock = (asker: Asker, run: CleanupRun): boolean =>
+  asker.run !== undefined && waitsFor(run, asker.run)
+
+/** Waits until the resource has ended. A cleanup that waits for another needs no slot meanwhile, whose ever it is. */
+export const awaitEnd = (entry: Entry, asker: Asker): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    if (!entry.isLive && entry.request === undefined && entry.run?.isDone !== false) return resume(Effect.void)
+    const waiting = asker.run
+    waiting?.block(entry)
+    waiting?.host.giveBackSlot(waiting)
+    entry.watch(() => {
+      waiting?.unblock(entry)
+      resume(Effect.void)
+    })
+    return Effect.sync(() => waiting?.unblock(entry))
+  })
+
 /** Those who wait for the same thing, which may be over for one of them before it is for the others. */
 export class Waiters {
   private readonly waiting = new Map<() => void, Asker>()
 
-  constructor(
-    private readonly isOver: (asker: Asker) => boolean,
-    private readonly giveBackSlot: (run: CleanupRun) => void
-  ) {}
+  constructor(private readonly isOver: (asker: Asker) => boolean) {}
 
   /** A cleanup that waits needs no slot meanwhile. */
   await(asker: Asker): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (asker.run !== undefined) this.giveBackSlot(asker.run)
+      asker.run?.host.giveBackSlot(asker.run)
       if (this.isOver(asker)) return resume(Effect.void)
       const wake = () => resume(Effect.void)
       this.waiting.set(wake, asker)

@@ -29,7 +29,7 @@ export class Batch {
     private readonly timeout: number,
     private readonly onEnd: () => void = () => {}
   ) {
-    this.waiters = new Waiters((asker) => this.isOverFor(asker), (run) => registry.giveBackSlot(run))
+    this.waiters = new Waiters((asker) => this.isOverFor(asker))
     this.startedAt = registry.timers.now()
     this.deadline = this.startedAt + timeout
   }

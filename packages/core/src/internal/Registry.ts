@@ -2,7 +2,7 @@
  * The registry's state and its transitions: every live resource, what waits, what runs, and the accounts (P6). All
  * transitions are synchronous, so that between two of them the accounts are right; the Effect code around it is thin.
  */
-import { type Clock, Effect, Exit } from "effect"
+import { type Clock, type Effect, Exit } from "effect"
 import * as CleanupError from "../CleanupError.js"
 import * as CleanupPriority from "../CleanupPriority.js"
 import type { Trigger } from "../CleanupReport.js"
@@ -44,7 +44,7 @@ export class Registry implements RunHost {
   /** Registered while draining, inside a cleanup that is to clean them up itself. */
   private late: Set<Entry> | undefined
   private readonly leaks: LeakWatch
-  private readonly idle = new Waiters((asker) => this.isIdle(asker), (run) => this.giveBackSlot(run))
+  private readonly idle = new Waiters((asker) => this.isIdle(asker))
   /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
   readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
   private sequence = 0
@@ -442,26 +442,6 @@ export class Registry implements RunHost {
   }
 
   // --- waiting -------------------------------------------------------------------------------------------------------
-
-  /** Whether waiting for `run` would close a circle: the asker is what it waits for. */
-  wouldDeadlock(asker: Asker, run: CleanupRun): boolean {
-    return asker.run !== undefined && waitsFor(run, asker.run)
-  }
-
-  /** Waits until the resource has ended. A cleanup that waits for another needs no slot meanwhile. */
-  awaitEnd(entry: Entry, asker: Asker): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      if (!entry.isLive && entry.request === undefined && entry.run?.isDone !== false) return resume(Effect.void)
-      const waiting = asker.run
-      waiting?.block(entry)
-      if (waiting !== undefined) this.giveBackSlot(waiting)
-      entry.watch(() => {
-        waiting?.unblock(entry)
-        resume(Effect.void)
-      })
-      return Effect.sync(() => waiting?.unblock(entry))
-    })
-  }
 
   private isIdle(asker: Asker): boolean {
     if (this.dispatcher.waiting > 0) return false
