@@ -9,7 +9,16 @@ import { pack, root } from "../packages.mjs"
 const exec = promisify(execFile)
 
 /** What a user installs beside the packages. */
-const peers = ["effect", "@effect/vitest", "fast-check", "vitest", "typescript", "@types/node"]
+const peers = [
+  "effect",
+  "@effect/platform",
+  "@effect/platform-node",
+  "@effect/vitest",
+  "fast-check",
+  "vitest",
+  "typescript",
+  "@types/node"
+]
 
 interface Outcome {
   readonly code: number

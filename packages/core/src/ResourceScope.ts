@@ -18,7 +18,7 @@ export type { CloseOptions, ScopeOptions } from "./internal/ScopeOptions.js"
  * `Scope.extend` and the rest work on it; a scope forked from it is one, too, and closes within its deadline.
  */
 export interface ResourceScope extends Scope.CloseableScope {
-  /** What became of everything in it, so far as it has been closed. */
+  /** What became of everything in it: nothing while it is open, and so far while it closes, with what is `"running"`. */
   readonly report: CleanupReport.CleanupReport | undefined
 }
 
@@ -84,7 +84,7 @@ export const close = (
 }
 
 const reportOf = (node: ScopeNode, options: ResolvedScope): CleanupReport.CleanupReport =>
-  node.report ?? node.drive?.reading() ?? CleanupReport.make({
+  node.report ?? CleanupReport.make({
     records: [],
     durationMillis: 0,
     deadlineMillis: options.timeout,

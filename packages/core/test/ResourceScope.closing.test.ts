@@ -60,6 +60,23 @@ describe("a ResourceScope that is closed", () => {
       expect(report.totals.cleaned).toBe(1)
     }))
 
+  it.effect("tells meanwhile what is at work, since when, and what has become of the rest", () =>
+    Effect.gen(function*() {
+      const { letGo, scope, started } = yield* gated
+      yield* Scope.addFinalizer(scope, Effect.void)
+      expect(scope.report).toBe(undefined)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* started
+      yield* TestClock.adjust("300 millis")
+      expect(scope.report?.records).toMatchObject([
+        { typeName: "finalizer #2", outcome: "cleaned" },
+        { typeName: "finalizer #1", outcome: "running", runMillis: 300 }
+      ])
+      yield* letGo
+      yield* Fiber.join(closing)
+      expect(scope.report?.totals).toMatchObject({ total: 2, cleaned: 2, stillRunning: 0 })
+    }))
+
   it.effect("is closed to the end when its closer is interrupted, who waits for that", () =>
     Effect.gen(function*() {
       const { letGo, runs, scope, started } = yield* gated
@@ -289,7 +306,7 @@ describe("from inside a close, nobody waits for that close (P8)", () => {
           const guard = yield* ResourceGuard.make(Effect.void, () =>
             step.pipe(
               Effect.andThen(Scope.close(scope, Exit.void)),
-              Effect.andThen(Effect.sync(() => waited = scope.report !== undefined))
+              Effect.andThen(Effect.sync(() => waited = scope.report?.totals.stillRunning === 0))
             ))
           yield* Scope.addFinalizer(scope, Effect.andThen(step, Effect.exit(guard.cleanup)))
         }))

@@ -142,7 +142,7 @@ export class Drive {
   end(): void {
     if (this.isOver) return
     const { host, onEnd, scope } = this
-    scope.report = this.report = this.reading()
+    scope.closed = this.report = this.reading()
     scope.drive = undefined
     this.isOver = true
     this.guards = this.inner = this.onEnd = undefined

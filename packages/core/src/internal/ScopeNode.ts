@@ -14,7 +14,7 @@ export class ScopeNode implements Scope.CloseableScope {
   state = Seam.openState()
   /** Its close while that goes on, and then what became of it; neither where it was closed empty. */
   drive: Drive | undefined = undefined
-  report: CleanupReport | undefined = undefined
+  closed: CleanupReport | undefined = undefined
   /** What its finalizers are called: the layer that it was made for. */
   label: string | undefined = undefined
   private added = 0
@@ -28,6 +28,10 @@ export class ScopeNode implements Scope.CloseableScope {
 
   pipe() {
     return Pipeable.pipeArguments(this, arguments)
+  }
+
+  get report(): CleanupReport | undefined {
+    return this.closed ?? this.drive?.reading()
   }
 
   get [Scope.ScopeTypeId](): Scope.ScopeTypeId {

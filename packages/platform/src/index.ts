@@ -1,0 +1,1 @@
+export * as Readiness from "./Readiness.js"
