@@ -13,6 +13,7 @@ import { family as limit } from "./figures/limit.js"
 import { family as memory } from "./figures/memory.js"
 import { family as observing } from "./figures/observing.js"
 import { family as schedule } from "./figures/schedule.js"
+import { family as scope } from "./figures/scope.js"
 import { family as waiting } from "./figures/waiting.js"
 import { inChild } from "./inChild.js"
 
@@ -31,7 +32,17 @@ interface Result extends Budget {
   readonly ok: boolean
 }
 
-const families: Readonly<Record<string, Family>> = { guard, schedule, limit, waiting, memory, hung, idle, observing }
+const families: Readonly<Record<string, Family>> = {
+  guard,
+  schedule,
+  limit,
+  waiting,
+  memory,
+  hung,
+  idle,
+  observing,
+  scope
+}
 
 const budgets: ReadonlyArray<Budget> = JSON.parse(readFileSync(new URL("budgets.json", import.meta.url), "utf8"))
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { mutations } from "./mutations.ts"
+import { mutations } from "./mutations/index.ts"
 import { root } from "./packages.mjs"
 
 const only = process.argv[2]

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { mutations } from "../mutations.js"
+import { mutations } from "../mutations/index.js"
 
 describe("the mutation list", () => {
   it("has at least 30, each with a name and a test of its own", () => {

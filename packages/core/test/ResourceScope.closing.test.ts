@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { interruptionSweep } from "@patinox/vitest"
 import {
+  Clock,
   Context,
   Deferred,
   Effect,
@@ -142,6 +143,23 @@ describe("a ResourceScope that is closed", () => {
       yield* Fiber.join(inner)
       expect((yield* Fiber.join(outer)).totals).toMatchObject({ abandoned: 2, cleaned: 1 })
     }).pipe(silent))
+
+  it.effect("is over at its deadline, whatever clock the registry of a guard in it goes by (P3)", () =>
+    Effect.gen(function*() {
+      const stands = { unsafeCurrentTimeNanos: () => 0n, sleep: () => Effect.never }
+      const standing: Clock.Clock = Object.assign(Object.create(Clock.make()), stands)
+      const registry = yield* Effect.withClock(Layer.build(ResourceRegistry.layer), standing)
+      const scope = yield* ResourceScope.make({ timeout: "5 seconds" })
+      const hung = yield* Deferred.make<void>()
+      const guard = ResourceGuard.make(Effect.void, () => Deferred.await(hung), { typeName: "socket" })
+      yield* Scope.extend(Effect.provide(guard, registry), scope)
+      const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
+      yield* TestClock.adjust("5 seconds")
+      const report = yield* Fiber.join(closing)
+      expect(report).toMatchObject({ deadlineReached: true, totals: { total: 1, stillRunning: 1 } })
+      expect(report.records[0]).toMatchObject({ typeName: "socket", outcome: "running" })
+      yield* Deferred.succeed(hung, undefined)
+    }).pipe(Effect.scoped))
 
   it.effect("runs what is added during the close at once, with the exit it was closed with", () =>
     Effect.gen(function*() {

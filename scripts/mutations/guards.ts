@@ -1,25 +1,9 @@
-// Changes to the source, each of which breaks a promise: `find` stands once in `file`, and with `replace` in its place
-// a test of `tests` must fail. `npm run mutate` runs them; a test of the gate keeps the list in step with the sources.
-const src = "packages/core/src/"
-const core = "packages/core/test/"
+/** Guards, the registry and recovery. */
+import { mutationsOf } from "./mutation.js"
 
-interface Mutation {
-  readonly name: string
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  readonly tests: ReadonlyArray<string>
-}
+const mutation = mutationsOf("core")
 
-const mutation = (name: string, file: string, find: string, replace: string, ...tests: Array<string>): Mutation => ({
-  name,
-  file: src + file,
-  find,
-  replace,
-  tests: tests.map((test) => `${core}${test}.test.ts`)
-})
-
-export const mutations = [
+export const guards = [
   // P1 exactly once
   mutation(
     "a second cleanup is told that it cleaned up",
