@@ -13,6 +13,7 @@ const project = (name: string, include: string, testTimeout = 30_000) =>
 export default [
   project("core", "packages/core/test/**/*.test.ts"),
   project("vitest", "packages/vitest/test/**/*.test.ts"),
+  project("pool", "packages/pool/test/**/*.test.ts"),
   project("platform", "packages/platform/test/**/*.test.ts"),
   project("platform-node", "packages/platform-node/test/**/*.test.ts"),
   project("examples", "examples/**/*.test.ts"),

@@ -1,0 +1,164 @@
+/**
+ * How a borrow can go wrong. Each error names the pool, says what it was like at that moment, and, where creating items
+ * fails, with what. Errors of what the caller does with an item are the caller's own, and not among these.
+ */
+import { type CleanupError, PatinoxError } from "@patinox/core"
+import { TaggedError, Wording } from "@patinox/core/Foundation"
+import { Cause, Option } from "effect"
+
+/** How many items and borrowers there were. */
+export interface PoolCounts {
+  /** Idle, in use, being created and being destroyed. */
+  readonly total: number
+  readonly idle: number
+  readonly inUse: number
+  readonly creating: number
+  readonly destroying: number
+  /** Borrowers that wait. */
+  readonly waiting: number
+}
+
+const counted = ({ creating, destroying, idle, inUse, total, waiting }: PoolCounts): string =>
+  [
+    `total ${total}`,
+    `idle ${idle}`,
+    `in use ${inUse}`,
+    ...(creating > 0 ? [`creating ${creating}`] : []),
+    ...(destroying > 0 ? [`destroying ${destroying}`] : []),
+    `waiting ${waiting}`
+  ].join(", ")
+
+const squashed = (cause: Cause.Cause<unknown>): string => Wording.line(Wording.unknown(Cause.squash(cause)))
+
+/** Creating an item took longer than it may. */
+export class PoolCreateTimeout extends /* @__PURE__ */ TaggedError("PoolCreateTimeout")<{
+  readonly pool: string
+  readonly limitMillis: number
+}> {
+  override get message(): string {
+    return `Creating an item of pool ${this.pool} took longer than ${Wording.duration(this.limitMillis)}`
+  }
+}
+
+/** A function of the pool's took longer than it may; the item is let go of. */
+export class PoolOperationTimeout extends /* @__PURE__ */ TaggedError("PoolOperationTimeout")<{
+  readonly pool: string
+  readonly operation: "validate" | "recycle" | "keepAlive"
+  readonly limitMillis: number
+}> {
+  override get message(): string {
+    return `${this.operation} of pool ${this.pool} took longer than ${Wording.duration(this.limitMillis)}`
+  }
+}
+
+/** What creating an item can fail with: an error of its own, the time limit, or a registry that takes nothing on. */
+export type CreationError<E> = E | PoolCreateTimeout | CleanupError.RegistryShuttingDown
+
+/** What a borrow was doing when its time ran out. */
+export type PoolStage = "waiting" | "creating" | "validating"
+
+const stages: { readonly [Stage in PoolStage]: string } = {
+  waiting: "waiting for an item to be returned",
+  creating: "waiting for an item to be created",
+  validating: "validating an item"
+}
+
+/** No item could be had in time. */
+export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("PoolTimeout")<{
+  readonly pool: string
+  readonly stage: PoolStage
+  readonly limitMillis: number
+  readonly counts: PoolCounts
+  readonly lastCreationFailure: Option.Option<Cause.Cause<any>>
+}> {
+  declare readonly lastCreationFailure: Option.Option<Cause.Cause<CreationError<E>>>
+  override get message(): string {
+    const failure = Option.match(this.lastCreationFailure, {
+      onNone: () => "",
+      onSome: (cause) => `; the last creation failed with ${squashed(cause)}`
+    })
+    return `No item of pool ${this.pool} within ${Wording.duration(this.limitMillis)}, ${stages[this.stage]} (${
+      counted(this.counts)
+    })${failure}`
+  }
+}
+
+/** No item is idle, and waiting is not wanted or not allowed. */
+export class PoolExhausted extends /* @__PURE__ */ TaggedError("PoolExhausted")<{
+  readonly pool: string
+  readonly counts: PoolCounts
+  /** How many may wait; 0 where the borrower did not want to. */
+  readonly maxWaiters: number
+}> {
+  override get message(): string {
+    const why = this.maxWaiters === 0 ? "no item is idle" : `${this.maxWaiters} borrowers wait already`
+    return `Pool ${this.pool} is exhausted: ${why} (${counted(this.counts)})`
+  }
+}
+
+/** The pool takes no borrowers any more. */
+export class PoolClosed extends /* @__PURE__ */ TaggedError("PoolClosed")<{ readonly pool: string }> {
+  override get message(): string {
+    return `Pool ${this.pool} is closed`
+  }
+}
+
+/** Items cannot be created for now: `failures` attempts in a row have failed, the last with `cause`. */
+export class PoolCreationFailed<out E = unknown> extends /* @__PURE__ */ TaggedError("PoolCreationFailed")<{
+  readonly pool: string
+  readonly cause: Cause.Cause<any>
+  readonly failures: number
+}> {
+  declare readonly cause: Cause.Cause<CreationError<E>>
+  /** The typed failure, which a defect has none of. */
+  get error(): Option.Option<CreationError<E>> {
+    return Cause.failureOption(this.cause)
+  }
+  override get message(): string {
+    return `Pool ${this.pool} cannot create items (${Wording.count(this.failures, "failure")} in a row): ${
+      squashed(this.cause)
+    }`
+  }
+}
+
+/** Every idle item was found unfit, and the borrower did not want to wait for another. */
+export class PoolValidationFailed extends /* @__PURE__ */ TaggedError("PoolValidationFailed")<{
+  readonly pool: string
+  readonly cause: Cause.Cause<any>
+}> {
+  declare readonly cause: Cause.Cause<unknown>
+  override get message(): string {
+    return `No idle item of pool ${this.pool} passed its validation: ${squashed(this.cause)}`
+  }
+}
+
+/** What a borrow can fail with; `E` is what creating an item fails with. */
+export type PoolError<E> = PoolTimeout<E> | PoolExhausted | PoolClosed | PoolCreationFailed<E> | PoolValidationFailed
+
+/** What to do about an error. */
+export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
+
+const strategies: { readonly [Tag in PoolError<unknown>["_tag"]]: RecoveryStrategy } = {
+  PoolTimeout: "Retry",
+  PoolExhausted: "Retry",
+  PoolClosed: "Fail",
+  PoolCreationFailed: "Fallback",
+  PoolValidationFailed: "Retry"
+}
+
+/**
+ * What to do about a failed borrow: a timeout, an exhausted pool and unfit items pass (`Retry`), what cannot be created
+ * needs another way (`Fallback`), a closed pool is final (`Fail`).
+ */
+export const recoveryStrategy = (error: PoolError<unknown>): RecoveryStrategy => strategies[error._tag]
+
+const classes = [PoolTimeout, PoolExhausted, PoolClosed, PoolCreationFailed, PoolValidationFailed]
+
+/** Whether a value is one of these errors. */
+export const is = (value: unknown): value is PoolError<unknown> => classes.some((error) => value instanceof error)
+
+/** The error as an `Execution` around a `ResourceExhausted`: the message is kept, the error is its `cause`. */
+export const toPatinoxError = (error: PoolError<unknown>): PatinoxError.Execution =>
+  new PatinoxError.Execution({
+    error: new PatinoxError.ResourceExhausted({ resource: error.pool, message: error.message, cause: error })
+  })

@@ -1,0 +1,89 @@
+/**
+ * What a pool tells as it happens, but for single borrows and returns, which its metrics count: plain records, told apart
+ * by `_tag`, each with the pool's name and the time (`at`, in milliseconds since the epoch).
+ */
+import type { CleanupError, ResourceId } from "@patinox/core"
+import type { Cause } from "effect"
+import type { RemovalReason } from "./internal/PoolState.js"
+import type { PoolTimeout } from "./PoolError.js"
+
+interface Event<Tag extends string> {
+  readonly _tag: Tag
+  readonly at: number
+  readonly pool: string
+}
+
+interface OfItem<Tag extends string> extends Event<Tag> {
+  readonly id: ResourceId.ResourceId
+}
+
+/** Somebody who holds an item. */
+interface OfHolder<Tag extends string> extends OfItem<Tag> {
+  readonly heldMillis: number
+  readonly fiberId: string
+  readonly spanName?: string
+  readonly stack?: string
+}
+
+export interface Created extends OfItem<"Created"> {
+  readonly createMillis: number
+}
+export interface CreationFailed extends Event<"CreationFailed"> {
+  readonly cause: Cause.Cause<unknown>
+  /** In a row. */
+  readonly failures: number
+  /** Borrowers fail at once from now on. */
+  readonly isOpen: boolean
+}
+/** An item is let go of; its destruction follows. */
+export interface Removed extends OfItem<"Removed"> {
+  readonly reason: RemovalReason
+  readonly ageMillis: number
+  readonly uses: number
+}
+/** What became of an item that was let go of. */
+export interface Destroyed extends OfItem<"Destroyed"> {
+  readonly error?: CleanupError.CleanupError<unknown>
+}
+/** The pool's own functions failed for an item, which is let go of therefore. */
+export interface ItemFailed extends OfItem<"ItemFailed"> {
+  readonly operation: "validate" | "recycle" | "keepAlive"
+  readonly cause: Cause.Cause<unknown>
+}
+export interface SlowBorrow extends Event<"SlowBorrow"> {
+  readonly waitedMillis: number
+}
+export interface TimedOut extends Event<"TimedOut"> {
+  readonly error: PoolTimeout
+}
+export interface LeakSuspected extends OfHolder<"LeakSuspected"> {}
+/** A suspected leak was none: the item has come back. */
+export interface LeakResolved extends OfHolder<"LeakResolved"> {}
+export interface LeaseExpired extends OfHolder<"LeaseExpired"> {
+  readonly isReclaimed: boolean
+}
+export interface Resized extends Event<"Resized"> {
+  readonly minSize: number
+  readonly maxSize: number
+}
+export interface Suspended extends Event<"Suspended"> {}
+export interface Resumed extends Event<"Resumed"> {}
+export interface Draining extends Event<"Draining"> {}
+export interface Closed extends Event<"Closed"> {}
+
+export type PoolEvent =
+  | Created
+  | CreationFailed
+  | Removed
+  | Destroyed
+  | ItemFailed
+  | SlowBorrow
+  | TimedOut
+  | LeakSuspected
+  | LeakResolved
+  | LeaseExpired
+  | Resized
+  | Suspended
+  | Resumed
+  | Draining
+  | Closed

@@ -1,0 +1,302 @@
+/**
+ * Bounded reuse of expensive resources: connections, workers, handles. Who asks first is served first; a borrow has one
+ * deadline; what fails says so with a type and a cause; and the pool ends in time. Its items are guards of the registry.
+ * Not for values that are cheap to make, nor for sharing one value between many (`@patinox/cache`).
+ *
+ * The ideas are HikariCP's (creating beside the borrowers, lifetimes, leak detection), sqlx's (one deadline, fairness)
+ * and deadpool's (hooks, errors by stage).
+ */
+import type { PatinoxError, ResourceRegistry } from "@patinox/core"
+import { checkDuration } from "@patinox/core/Foundation"
+import { Validation } from "@patinox/core/PatinoxError"
+import {
+  type Cause,
+  type Context,
+  type Duration,
+  Effect,
+  type Exit,
+  Inspectable,
+  Layer,
+  type Scope,
+  type Stream
+} from "effect"
+import type { PoolReport } from "./internal/Drain.js"
+import type { ItemInfo } from "./internal/Item.js"
+import { makeKeyed } from "./internal/Keyed.js"
+import type { Holder, LeaseHandle } from "./internal/Lease.js"
+import { prepare, publicOf } from "./internal/Making.js"
+import type { BorrowOptions, PoolSettings } from "./internal/Options.js"
+import type { Pool } from "./internal/Pool.js"
+import { makePromisePool } from "./internal/Promises.js"
+import type { PoolRuntime } from "./internal/Seam.js"
+import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./PoolError.js"
+import type { PoolEvent } from "./PoolEvent.js"
+
+export type { PoolReport } from "./internal/Drain.js"
+export type { ItemInfo } from "./internal/Item.js"
+export type { Holder } from "./internal/Lease.js"
+export type { BorrowOptions, PoolSettings } from "./internal/Options.js"
+export type { RemovalReason } from "./internal/PoolState.js"
+
+/** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
+export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {
+  /** Destroys an item, after which the scope that it was created in closes. What it fails with is in the pool's events. */
+  readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RD>
+  /** Whether an idle item is still good, asked before it is lent: it is not where this fails or answers false. */
+  readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RV>
+  /** Makes a returned item fit for the next, given the exit of its use; where this fails the item is destroyed. */
+  readonly recycle?: (item: A, exit: Exit.Exit<unknown, unknown>, info: ItemInfo) => Effect.Effect<unknown, unknown, RR>
+  /** Keeps an idle item alive; where this fails or answers false the item is destroyed. */
+  readonly keepAlive?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RK>
+  /** Which failures of a use condemn the item. Default: none. */
+  readonly invalidateWhen?: (cause: Cause.Cause<unknown>) => boolean
+}
+
+/** An item in the borrower's hands. */
+export interface Lease<out A> {
+  readonly value: A
+  /** Of the item's guard. */
+  readonly id: LeaseHandle<A>["id"]
+  /** The item is bad: it is destroyed at its return. */
+  readonly invalidate: Effect.Effect<void>
+  /** Waits until the pool wants its items back. */
+  readonly awaitDraining: Effect.Effect<void>
+}
+
+/** A reading of a pool. */
+export interface PoolSnapshot extends PoolCounts {
+  readonly name: string
+  readonly minSize: number
+  readonly maxSize: number
+  readonly state: "open" | "suspended" | "draining" | "closed"
+  /** Creations that have failed in a row, and the last failure there was. */
+  readonly creationFailures: number
+  readonly lastCreationFailure: Cause.Cause<unknown> | undefined
+  /** Borrowers fail at once, as nothing can be created. */
+  readonly isFailingFast: boolean
+  /** Who holds items, the oldest first. */
+  readonly holders: ReadonlyArray<Holder>
+}
+
+/** How a drain differs from the pool's options. */
+export interface DrainOptions {
+  readonly timeout?: Duration.DurationInput
+  readonly waiters?: "fail" | "serve"
+}
+
+/** A pool of `A`, the creating of which fails with `E`. */
+export interface ResourcePool<out A, out E = never> {
+  readonly name: string
+  /** An item for as long as the scope is open. */
+  readonly get: Effect.Effect<A, PoolError<E>, Scope.Scope>
+  /** As `get`, with its lease and options of its own. */
+  readonly lease: (options?: BorrowOptions) => Effect.Effect<Lease<A>, PoolError<E>, Scope.Scope>
+  /** An item for the callback: the fast way. The use's own error wins; the item is back when this ends. */
+  readonly use: <B, E2, R2>(
+    f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>,
+    options?: BorrowOptions
+  ) => Effect.Effect<B, E2 | PoolError<E>, R2>
+  /** As `get`, where an item is idle; else `PoolExhausted`, at once. */
+  readonly tryGet: Effect.Effect<A, PoolError<E>, Scope.Scope>
+  /** As `use`, where an item is idle; else `PoolExhausted`, at once. */
+  readonly tryUse: <B, E2, R2>(
+    f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>
+  ) => Effect.Effect<B, E2 | PoolError<E>, R2>
+  /** Changes the sizes; items that are too many go when they are not in use. */
+  readonly resize: (
+    sizes: { readonly minSize?: number; readonly maxSize?: number }
+  ) => Effect.Effect<void, PatinoxError.Validation>
+  /** Lends nothing until `resume`; borrowers wait, within their deadlines. */
+  readonly suspend: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
+  /** Destroys every idle item; gives how many. `minSize` is made up for by new ones. */
+  readonly evictIdle: Effect.Effect<number>
+  /**
+   * Closes the pool: idle items go, those in use are waited for and, shortly before the deadline, destroyed in their
+   * holders' hands. Every caller gets the same report; who drains while holding an item is not waited for.
+   */
+  readonly drain: (options?: DrainOptions) => Effect.Effect<PoolReport>
+  readonly snapshot: Effect.Effect<PoolSnapshot>
+  /** Waits for `minSize` items; fails as soon as one of them cannot be created. */
+  readonly awaitReady: Effect.Effect<void, PoolCreationFailed<E> | PoolClosed>
+  /** What happens from now on. A listener that is slow loses the oldest of 1,024 events. */
+  readonly events: Stream.Stream<PoolEvent>
+}
+
+/** What making a pool needs and can fail with. */
+type Made<A, E, R> = Effect.Effect<ResourcePool<A, E>, PatinoxError.Validation, R>
+type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceRegistry
+
+const makeNamed = <A, E>(
+  create: Effect.Effect<A, E, any>,
+  given: PoolOptions<A, any, any, any, any>,
+  name: string
+): Made<A, E, any> =>
+  Effect.uninterruptible(Effect.gen(function*() {
+    const workshop = yield* prepare(given, name)
+    return yield* started(workshop.build(create, workshop.name))
+  }))
+
+/** It drains when the scope at hand closes, and begins to fill. */
+const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, never, Scope.Scope> => {
+  const made = publicOf(pool)
+  return Effect.map(Effect.addFinalizer(() => made.drain()), () => {
+    pool.state.grow(pool.timers.now())
+    return made
+  })
+}
+
+/**
+ * A pool that lives as long as the scope at hand, and drains when that closes. `create` may be a scoped effect: what it
+ * adds to its scope is released when the item is destroyed. A bad option fails with a `Validation` that names the option,
+ * the value and the range, before anything is created.
+ *
+ * ```ts
+ * import { ResourceRegistry } from "@patinox/core"
+ * import { ResourcePool } from "@patinox/pool"
+ * import { Effect } from "effect"
+ *
+ * let opened = 0
+ * const connect = Effect.sync(() => ({ query: (sql: string) => `${sql} on connection`, number: ++opened }))
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* ResourcePool.make(connect, { name: "database", maxSize: 2 })
+ *   const query = (sql: string) => pool.use((connection) => Effect.succeed(connection.query(sql)))
+ *   return yield* Effect.forEach(["select 1", "select 2", "select 3"], query, { concurrency: "unbounded" })
+ * })
+ * const rows = await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer)))
+ * console.log(rows.length, opened) // => 3 2
+ * ```
+ */
+export const make = <A, E, R, RD = never, RV = never, RR = never, RK = never>(
+  create: Effect.Effect<A, E, R>,
+  options: PoolOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+): Made<A, E, Env<R | RD | RV | RR | RK>> => makeNamed(create, options, "pool")
+
+/** As `make`, as a layer; its name is the Tag's key, unless given. */
+export const layer = <I, A, E, R, RD = never, RV = never, RR = never, RK = never>(
+  tag: Context.Tag<I, ResourcePool<A, E>>,
+  create: Effect.Effect<A, E, R>,
+  options: PoolOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+): Layer.Layer<
+  I,
+  PatinoxError.Validation,
+  Exclude<R | RD | RV | RR | RK, Scope.Scope> | ResourceRegistry.ResourceRegistry
+> => Layer.scoped(tag, makeNamed(create, options, tag.key)) as Layer.Layer<I, PatinoxError.Validation, any>
+
+// --- keyed ----------------------------------------------------------------------------------------------------------
+
+/** Options of pools by key: those of each pool, and when a key's pool goes. */
+export interface KeyedOptions<in A, RD = never, RV = never, RR = never, RK = never>
+  extends PoolOptions<A, RD, RV, RR, RK>
+{
+  /** A key whose pool nobody has used for so long has it drained. Default 10 minutes. */
+  readonly keyIdleTimeout?: Duration.DurationInput
+}
+
+/** A pool for each key. Keys are compared by `Equal`. */
+export interface KeyedPool<in out K, out A, out E = never> {
+  readonly name: string
+  readonly get: (key: K) => Effect.Effect<A, PoolError<E>, Scope.Scope>
+  readonly lease: (key: K, options?: BorrowOptions) => Effect.Effect<Lease<A>, PoolError<E>, Scope.Scope>
+  readonly use: <B, E2, R2>(
+    key: K,
+    f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>,
+    options?: BorrowOptions
+  ) => Effect.Effect<B, E2 | PoolError<E>, R2>
+  readonly tryGet: (key: K) => Effect.Effect<A, PoolError<E>, Scope.Scope>
+  readonly tryUse: <B, E2, R2>(
+    key: K,
+    f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>
+  ) => Effect.Effect<B, E2 | PoolError<E>, R2>
+  /** Those that have a pool now. */
+  readonly keys: Effect.Effect<ReadonlyArray<K>>
+  readonly snapshot: Effect.Effect<ReadonlyArray<readonly [key: K, snapshot: PoolSnapshot]>>
+  /** Drains every pool, side by side. */
+  readonly drain: (options?: DrainOptions) => Effect.Effect<ReadonlyArray<PoolReport>>
+}
+
+/**
+ * Pools by key, each made when its key is first used, all drained when the scope at hand closes. The sizes are those of
+ * each pool; its name is the keyed pool's with the key.
+ *
+ * ```ts
+ * import { ResourceRegistry } from "@patinox/core"
+ * import { ResourcePool } from "@patinox/pool"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pools = yield* ResourcePool.keyed((tenant: string) => Effect.succeed({ tenant }), { name: "tenants" })
+ *   const first = yield* pools.use("blue", ({ tenant }) => Effect.succeed(tenant))
+ *   const second = yield* pools.use("green", ({ tenant }) => Effect.succeed(tenant))
+ *   return [first, second, yield* pools.keys]
+ * })
+ * console.log(await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))))
+ * // => [ 'blue', 'green', [ 'blue', 'green' ] ]
+ * ```
+ */
+export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never>(
+  create: (key: K) => Effect.Effect<A, E, R>,
+  options: KeyedOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+): Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, Env<R | RD | RV | RR | RK>> =>
+  Effect.uninterruptible(Effect.gen(function*() {
+    const keyIdleTimeout = checkDuration("keyIdleTimeout", options.keyIdleTimeout ?? "10 minutes")
+    if (keyIdleTimeout instanceof Validation) return yield* Effect.fail(keyIdleTimeout)
+    const { build, name, runtime, timers } = yield* prepare(options, "pool")
+    const keyed = makeKeyed<K, A, E>({
+      name,
+      keyIdleTimeout,
+      timers,
+      runtime,
+      makePool: (key) => {
+        const pool = build(Effect.suspend(() => create(key)), `${name}/${Inspectable.toStringUnknown(key, 0)}`)
+        pool.state.grow(timers.now())
+        return publicOf(pool)
+      }
+    })
+    yield* Effect.addFinalizer(() => keyed.drain())
+    return keyed
+  })) as Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, any>
+
+// --- outside of Effect ----------------------------------------------------------------------------------------------
+
+/** A pool for code that knows promises only. Rejections are the errors themselves: `PoolTimeout` and the others. */
+export interface PromisePool<A> {
+  /** An item, to be given to `release` or `destroy` later. An aborted signal ends the waiting. */
+  readonly acquire: (options?: { readonly signal?: AbortSignal }) => Promise<A>
+  /** Takes an item back; rejects where it was not lent. */
+  readonly release: (item: A) => Promise<void>
+  /** Takes a bad item back, to destroy it. */
+  readonly destroy: (item: A) => Promise<void>
+  /** An item for the callback; what that rejects with is what this does. */
+  readonly use: <B>(f: (item: A) => B | PromiseLike<B>, options?: { readonly signal?: AbortSignal }) => Promise<B>
+  readonly drain: (options?: DrainOptions) => Promise<PoolReport>
+}
+
+/** The form of `toPromisePool`. */
+export interface ToPromisePool {
+  (runtime: PoolRuntime<never>): <A, E>(pool: ResourcePool<A, E>) => PromisePool<A>
+  <A, E>(pool: ResourcePool<A, E>, runtime: PoolRuntime<never>): PromisePool<A>
+}
+
+/**
+ * The pool with promises, for code outside of Effect, run by the runtime given.
+ *
+ * ```ts
+ * import { ResourceRegistry } from "@patinox/core"
+ * import { ResourcePool } from "@patinox/pool"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* ResourcePool.make(Effect.succeed({ query: async (sql: string) => `rows of ${sql}` }))
+ *   const promises = ResourcePool.toPromisePool(pool, yield* Effect.runtime())
+ *   return yield* Effect.promise(() => promises.use((connection) => connection.query("select 1")))
+ * })
+ * console.log(await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))))
+ * // => rows of select 1
+ * ```
+ */
+export const toPromisePool: ToPromisePool = (...args: ReadonlyArray<any>): any =>
+  args.length > 1
+    ? makePromisePool(args[0], args[1])
+    : (pool: ResourcePool<unknown, unknown>) => makePromisePool(pool, args[0])

@@ -1,0 +1,3 @@
+export * as PoolError from "./PoolError.js"
+export * as PoolEvent from "./PoolEvent.js"
+export * as ResourcePool from "./ResourcePool.js"

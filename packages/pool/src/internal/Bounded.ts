@@ -1,0 +1,18 @@
+/** A function of the user's inside a time limit: what ignores its interruption is left behind, not waited for. */
+import { Cause, Duration, Effect, type Exit } from "effect"
+
+/**
+ * The exit of what `make` gives, or a failure with `timedOut` when the time is up. Its throwing is a defect. The limit
+ * holds in an uninterruptible region, too; only where the caller can be interrupted is the effect then left at once.
+ */
+export const bounded = <A, E, T>(
+  make: () => Effect.Effect<A, E>,
+  millis: number,
+  timedOut: () => T
+): Effect.Effect<Exit.Exit<A, E | T>> =>
+  Effect.exit(
+    Effect.timeoutFailCause(Effect.disconnect(Effect.interruptible(Effect.suspend(make))), {
+      duration: Duration.millis(millis),
+      onTimeout: () => Cause.fail(timedOut())
+    })
+  )

@@ -1,0 +1,73 @@
+/** An item in somebody's hands: who has it, since when, and what is to become of it at its return. */
+import type { ResourceId } from "@patinox/core"
+import type { CallSite } from "@patinox/core/Foundation"
+import { Effect, Inspectable } from "effect"
+import type { Item } from "./Item.js"
+import type { Pool } from "./Pool.js"
+import * as Seam from "./Seam.js"
+
+/** Who holds an item. */
+export interface Holder {
+  readonly id: ResourceId.ResourceId
+  readonly fiberId: string
+  readonly heldMillis: number
+  readonly spanName?: string
+  /** Where it was asked for, as far as `captureStacks` keeps that. */
+  readonly stack?: string
+}
+
+export class LeaseHandle<A> extends Inspectable.Class {
+  isOver = false
+  isInvalid = false
+  /** Neighbours in the order of borrowing, while it is watched. */
+  older: LeaseHandle<A> | undefined = undefined
+  newer: LeaseHandle<A> | undefined = undefined
+  isSuspected = false
+  isExpired = false
+  private readonly span: ReturnType<typeof Seam.spanOf>
+
+  constructor(
+    private readonly pool: Pool<A, any>,
+    readonly item: Item<A>,
+    readonly fiber: Seam.CurrentFiber,
+    readonly since: number,
+    readonly site: CallSite | undefined
+  ) {
+    super()
+    this.span = Seam.spanOf(fiber)
+  }
+
+  get value(): A {
+    return this.item.value
+  }
+
+  get id(): ResourceId.ResourceId {
+    return this.item.id
+  }
+
+  get invalidate(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.isInvalid = true
+    })
+  }
+
+  get awaitDraining(): Effect.Effect<void> {
+    return this.pool.awaitDraining
+  }
+
+  /** Who has it, and for how long. */
+  holder(now: number): Holder {
+    const { fiber, item, site, since, span } = this
+    return {
+      id: item.id,
+      fiberId: `#${Seam.fiberNumber(fiber)}`,
+      heldMillis: now - since,
+      ...(span?._tag === "Span" ? { spanName: span.name } : undefined),
+      ...(site?.stack === undefined ? undefined : { stack: site.stack })
+    }
+  }
+
+  override toJSON() {
+    return { _id: "PoolLease", pool: this.pool.options.name, id: this.item.id, isOver: this.isOver }
+  }
+}

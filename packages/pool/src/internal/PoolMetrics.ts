@@ -1,0 +1,79 @@
+/** The metrics of a pool, by its name. All names start with `patinox_pool_`; times are in milliseconds. */
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import * as Seam from "./Seam.js"
+
+// From a twentieth of a millisecond to about a minute.
+const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
+
+const gauge = (name: string, description: string) => Metric.gauge(`patinox_pool_${name}`, { description })
+const counter = (name: string, description: string) =>
+  Metric.counter(`patinox_pool_${name}_total`, { description, incremental: true })
+
+const inUse = /* @__PURE__ */ gauge("in_use", "Items in use")
+const idle = /* @__PURE__ */ gauge("idle", "Idle items")
+const waiting = /* @__PURE__ */ gauge("waiting", "Borrowers that wait")
+const created = /* @__PURE__ */ counter("created", "Items created")
+const failed = /* @__PURE__ */ counter("creations_failed", "Creations that failed")
+const timeouts = /* @__PURE__ */ counter("timeouts", "Borrows that timed out")
+const removed = /* @__PURE__ */ counter("removed", "Items let go of, by reason")
+const waitTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_pool_wait_millis",
+  boundaries,
+  "From asking for an item until it is there"
+)
+const useTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_pool_use_millis",
+  boundaries,
+  "From having an item until its return"
+)
+
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+
+export class PoolMetrics {
+  // One array for each set of labels: a metric finds its state by it.
+  private readonly labels: Labels
+  private readonly byReason = new Map<string, Labels>()
+  private lastInUse = -1
+  private lastIdle = -1
+  private lastWaiting = -1
+
+  constructor(pool: string) {
+    this.labels = [MetricLabel.make("pool", pool)]
+  }
+
+  /** What there is now. */
+  count(inUseNow: number, idleNow: number, waitingNow: number): void {
+    if (inUseNow !== this.lastInUse) Seam.updateNow(inUse, this.lastInUse = inUseNow, this.labels)
+    if (idleNow !== this.lastIdle) Seam.updateNow(idle, this.lastIdle = idleNow, this.labels)
+    if (waitingNow !== this.lastWaiting) Seam.updateNow(waiting, this.lastWaiting = waitingNow, this.labels)
+  }
+
+  waited(millis: number): void {
+    Seam.updateNow(waitTime, millis, this.labels)
+  }
+
+  used(millis: number): void {
+    Seam.updateNow(useTime, millis, this.labels)
+  }
+
+  created(): void {
+    Seam.updateNow(created, 1, this.labels)
+  }
+
+  creationFailed(): void {
+    Seam.updateNow(failed, 1, this.labels)
+  }
+
+  timedOut(): void {
+    Seam.updateNow(timeouts, 1, this.labels)
+  }
+
+  removed(reason: string): void {
+    let labels = this.byReason.get(reason)
+    if (labels === undefined) {
+      labels = [...this.labels, MetricLabel.make("reason", reason)]
+      this.byReason.set(reason, labels)
+    }
+    Seam.updateNow(removed, 1, labels)
+  }
+}

@@ -1,0 +1,78 @@
+/** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
+import {
+  type Clock,
+  Context,
+  Deferred,
+  Effect,
+  type Exit,
+  type Fiber,
+  FiberId,
+  type Metric,
+  type MetricLabel,
+  type PubSub,
+  Runtime,
+  Scope,
+  type Tracer
+} from "effect"
+
+export type CurrentFiber = Fiber.RuntimeFiber<any, any>
+
+export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.withFiberRuntime
+
+export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
+
+export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
+
+export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
+  Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
+
+/** Milliseconds since the epoch; for what people read. */
+export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+
+/** Offers an event to who listens, without an effect around it. */
+export const publishNow = <A>(hub: PubSub.PubSub<A>, value: A): void => {
+  hub.unsafeOffer(value)
+}
+
+/** Where effects run that belong to nobody: a context and FiberRefs. */
+export type PoolRuntime<R> = Runtime.Runtime<R>
+
+/** Provides the runtime's context under what is there: the scope at hand stays. */
+export const provideAround = <A, E>(
+  effect: Effect.Effect<A, E, any>,
+  { context }: Runtime.Runtime<any>
+): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.mapInputContext(
+    effect,
+    (own: Context.Context<Scope.Scope>) =>
+      Context.add(Context.merge(own, context), Scope.Scope, Context.get(own, Scope.Scope))
+  )
+
+/** Starts an uninterruptible fiber that belongs to nobody, after what goes on now. */
+export const forkLater = <R>(runtime: PoolRuntime<R>, effect: Effect.Effect<unknown, never, R>): CurrentFiber =>
+  Runtime.runFork(runtime, Effect.uninterruptible(Effect.andThen(Effect.yieldNow(), effect)))
+
+export const runPromiseExit = <A, E>(
+  runtime: PoolRuntime<never>,
+  effect: Effect.Effect<A, E>,
+  signal: AbortSignal | undefined
+): Promise<Exit.Exit<A, E>> => Runtime.runPromiseExit(runtime)(effect, signal === undefined ? undefined : { signal })
+
+export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)
+
+/** Sends the interruption and does not wait. */
+export const interruptLater = (fiber: CurrentFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
+
+/** A metric's update without an effect around it. */
+export const updateNow = <In>(
+  metric: Metric.Metric<any, In, any>,
+  value: In,
+  labels: ReadonlyArray<MetricLabel.MetricLabel>
+): void => metric.unsafeUpdate(value, labels)
+
+/** Whether a scope holds any finalizer. */
+export const isEmptyScope = (scope: unknown): boolean => {
+  const { state } = scope as { readonly state?: { readonly finalizers?: { readonly size?: number } } }
+  return state?.finalizers?.size === 0
+}

@@ -1,0 +1,121 @@
+/** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
+import { type Timers, Wording } from "@patinox/core/Foundation"
+import { Cause, Effect, PubSub, Stream } from "effect"
+import type { PoolCounts } from "../PoolError.js"
+import type { PoolEvent } from "../PoolEvent.js"
+import type { Circuit } from "./Circuit.js"
+import type { Item } from "./Item.js"
+import type { LeaseHandle } from "./Lease.js"
+import * as Seam from "./Seam.js"
+
+type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
+
+/** How many events wait for a listener that is slow; then the oldest are lost to it. */
+const buffered = 1_024
+
+export class Teller {
+  private hub: PubSub.PubSub<PoolEvent> | undefined = undefined
+
+  constructor(
+    private readonly pool: string,
+    private readonly runtime: Seam.PoolRuntime<never>,
+    private readonly timers: Timers
+  ) {}
+
+  /** From the moment on at which it is listened to. */
+  readonly stream: Stream.Stream<PoolEvent> = Stream.unwrapScoped(
+    Effect.suspend(() =>
+      Effect.flatMap(
+        this.hub === undefined ? PubSub.sliding<PoolEvent>(buffered) : Effect.succeed(this.hub),
+        (hub) => {
+          this.hub ??= hub
+          return Stream.fromPubSub(this.hub, { scoped: true })
+        }
+      )
+    )
+  )
+
+  /** The event is made only where somebody listens. */
+  emit(make: () => Told): void {
+    const { hub } = this
+    if (hub === undefined) return
+    const at = Seam.wallMillis(this.timers.clock)
+    Seam.publishNow(hub, { ...make(), at, pool: this.pool } as PoolEvent)
+  }
+
+  private warn(message: string, details: Record<string, unknown> = {}): void {
+    const line = Effect.logWarning(message)
+    Seam.forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
+  }
+
+  creationFailed(cause: Cause.Cause<unknown>, { failures, limits }: Circuit): void {
+    // It is counted after it is told.
+    const inARow = failures + 1
+    const isOpen = inARow >= limits.failFastAfter
+    if (inARow === 1 || inARow === limits.failFastAfter) {
+      const what = isOpen ? "borrowers fail at once from now on" : "it is tried again"
+      this.warn(`Pool ${this.pool} could not create an item, ${what}: ${reasonOf(cause)}`)
+    }
+    this.emit(() => ({ _tag: "CreationFailed", cause, failures: inARow, isOpen }))
+  }
+
+  itemFailed(item: Item<unknown>, operation: "validate" | "recycle" | "keepAlive", cause: Cause.Cause<unknown>): void {
+    this.warn(`Pool ${this.pool} lets go of an item: ${operation} failed with ${reasonOf(cause)}`, idOf(item))
+    this.emit(() => ({ _tag: "ItemFailed", id: item.id, operation, cause }))
+  }
+
+  slowBorrow(waitedMillis: number, { idle, inUse, total, waiting }: PoolCounts): void {
+    const counts = `total ${total}, idle ${idle}, in use ${inUse}, waiting ${waiting}`
+    this.warn(`A borrower of pool ${this.pool} has waited for ${Wording.duration(waitedMillis)} (${counts})`)
+    this.emit(() => ({ _tag: "SlowBorrow", waitedMillis }))
+  }
+
+  leakSuspected(lease: LeaseHandle<any>): void {
+    const holder = this.holderOf(lease)
+    const stack = holder.stack === undefined ? "" : `\n${holder.stack}`
+    this.warn(
+      `An item of pool ${this.pool} has been held for ${Wording.duration(holder.heldMillis)} by ${
+        nameOf(holder)
+      }${stack}`,
+      idOf(lease.item)
+    )
+    this.emit(() => ({ _tag: "LeakSuspected", ...holder }))
+  }
+
+  leakResolved(lease: LeaseHandle<any>): void {
+    const holder = this.holderOf(lease)
+    Seam.forkLater(
+      this.runtime,
+      Effect.annotateLogs(
+        Effect.logInfo(
+          `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Wording.duration(holder.heldMillis)}`
+        ),
+        { "patinox.pool": this.pool, ...idOf(lease.item) }
+      )
+    )
+    this.emit(() => ({ _tag: "LeakResolved", ...holder }))
+  }
+
+  leaseExpired(lease: LeaseHandle<any>, isReclaimed: boolean): void {
+    const holder = this.holderOf(lease)
+    const then = isReclaimed ? "; it is destroyed" : ""
+    this.warn(
+      `The lease of ${nameOf(holder)} on an item of pool ${this.pool} is over after ${
+        Wording.duration(holder.heldMillis)
+      }${then}`,
+      idOf(lease.item)
+    )
+    this.emit(() => ({ _tag: "LeaseExpired", ...holder, isReclaimed }))
+  }
+
+  private holderOf(lease: LeaseHandle<any>) {
+    return lease.holder(this.timers.now())
+  }
+}
+
+const reasonOf = (cause: Cause.Cause<unknown>): string => Wording.line(Wording.unknown(Cause.squash(cause)))
+
+const idOf = (item: Item<unknown>) => ({ "patinox.resource.id": item.id })
+
+const nameOf = (holder: { readonly fiberId: string; readonly spanName?: string }): string =>
+  holder.spanName === undefined ? `fiber ${holder.fiberId}` : `fiber ${holder.fiberId} in span ${holder.spanName}`
