@@ -12,8 +12,10 @@ import { family as idle } from "./figures/idle.js"
 import { family as limit } from "./figures/limit.js"
 import { family as memory } from "./figures/memory.js"
 import { family as observing } from "./figures/observing.js"
+import { family as refreshable } from "./figures/refreshable.js"
 import { family as schedule } from "./figures/schedule.js"
 import { family as scope } from "./figures/scope.js"
+import { family as startup } from "./figures/startup.js"
 import { family as waiting } from "./figures/waiting.js"
 import { inChild } from "./inChild.js"
 
@@ -41,7 +43,9 @@ const families: Readonly<Record<string, Family>> = {
   hung,
   idle,
   observing,
-  scope
+  scope,
+  refreshable,
+  startup
 }
 
 const budgets: ReadonlyArray<Budget> = JSON.parse(readFileSync(new URL("budgets.json", import.meta.url), "utf8"))

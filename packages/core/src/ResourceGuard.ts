@@ -10,10 +10,15 @@ import type { CleanupPriority } from "./CleanupPriority.js"
 import * as Acquire from "./internal/Acquire.js"
 import { type Asker, askerOf, awaitEnd } from "./internal/Asker.js"
 import { callSite } from "./internal/CallSite.js"
+import * as Disposables from "./internal/Disposables.js"
 import { type AnyRelease, type Entry, infoOf, type State } from "./internal/Entry.js"
+import * as FromScoped from "./internal/FromScoped.js"
 import type { GuardSettings } from "./internal/Options.js"
+import type { LayerRefreshable, MakeRefreshable } from "./internal/Refreshable.js"
+import * as Refreshing from "./internal/Refreshing.js"
 import type { Registry } from "./internal/Registry.js"
 import * as Seam from "./internal/Seam.js"
+import * as Unscoped from "./internal/Unscoped.js"
 import type { RecoveryPolicy } from "./RecoveryPolicy.js"
 import type { ResourceId } from "./ResourceId.js"
 import type { ResourceInfo } from "./ResourceInfo.js"
@@ -24,8 +29,10 @@ export type Release<A, E, R> = (resource: A, exit: Exit.Exit<unknown, unknown>) 
 
 /** What a guard may depend on. */
 export type Dependency = Acquire.Dependency
-type Dependencies = ReadonlyArray<Dependency>
-type DependencyError<D> = D extends readonly [] ? never : CleanupError.UnknownDependency
+/** All that a guard depends on. */
+export type Dependencies = ReadonlyArray<Dependency>
+/** What can be wrong with them, where there are any. */
+export type DependencyError<D> = D extends readonly [] ? never : CleanupError.UnknownDependency
 
 /** How a guard is cleaned up. Times are durations above 0; `Duration.infinity` is allowed. */
 export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = Dependencies>
@@ -51,6 +58,17 @@ export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = De
   /** `"background"`: the scope's close hands the cleanup to the registry and does not wait. Default `"wait"`. */
   readonly close?: "wait" | "background"
 }
+
+export { type DisposableGuard, toAsyncDisposable } from "./internal/Disposables.js"
+export { FinalizersFailed } from "./internal/FromScoped.js"
+export type {
+  Refreshable,
+  RefreshableOptions,
+  RefreshableSnapshot,
+  RefreshFailure,
+  RefreshUnavailable
+} from "./internal/Refreshable.js"
+export type { UnscopedGuard, UnscopedOptions } from "./internal/Unscoped.js"
 
 /** Where a guard stands. */
 export type GuardState = State
@@ -358,3 +376,115 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
     tag,
     scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, tag.key), false, valueOf)
   ) as Layer.Layer<any, any, any>
+
+/**
+ * Any scoped effect of another library as one guard of its value, with `timeout` for all of its finalizers together and
+ * `attemptTimeout` for each. One that fails, dies or hangs keeps no other from running and makes the cleanup fail, with
+ * the report of all of them. They run once: a retry of the cleanup only reports them again.
+ *
+ * The effect runs in a scope of its own and can be interrupted wherever it can be by itself; when it fails or is
+ * interrupted, that scope is closed before anything goes on. After a `disarm` the scope stays open for good.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Effect } from "effect"
+ *
+ * const connect = Effect.acquireRelease(Effect.succeed("connection"), () => Effect.die("connection reset"))
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const guard = yield* ResourceGuard.fromScoped(connect, { typeName: "Queue" })
+ *   console.log(yield* guard.value) // => connection
+ *   return yield* Effect.flip(guard.cleanup)
+ * }))
+ * const error = await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))
+ * console.log(error.message.includes("1 of 1 finalizers did not succeed")) // => true
+ * ```
+ */
+export const fromScoped: FromScoped.FromScoped = (effect, options) =>
+  FromScoped.make(effect, planOf(() => Effect.void, options as GuardOptions<any, any, any, any>), guardOf)
+
+/**
+ * A resource that is replaced from time to time while it is in use: rotating credentials, certificates, tokens. Each value
+ * is a guard of its own; the next is acquired before the last is handed to cleanup, and no value is released before its
+ * last user (`use`, scoped `get`) is gone, as far as the closing of the Scope or of the registry allows. A refresh that
+ * fails keeps the value. The first acquire is that of a guard; each has a Scope of its own, which closes after the value's
+ * release.
+ *
+ * A closing Scope ends the refreshing first, interrupts a refresh in flight where its acquire can be interrupted, waits
+ * for it else (as long as for a cleanup), and then releases every value that is left.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Effect, Schedule } from "effect"
+ *
+ * let issued = 0
+ * const login = Effect.sync(() => `token ${++issued}`)
+ * const logout = (token: string) => Effect.sync(() => console.log(`revoked ${token}`))
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const token = yield* ResourceGuard.refreshable(login, logout, { schedule: Schedule.spaced("10 minutes") })
+ *   yield* token.use((used) => Effect.andThen(token.refresh, Effect.sync(() => console.log(`still usable: ${used}`))))
+ *   return yield* token.value
+ * }))
+ * console.log(await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))) // => token 2
+ * ```
+ */
+export const refreshable: MakeRefreshable = (acquire, release, options) =>
+  Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>), options)
+
+/**
+ * A refreshable as a service, made when its layer is built. What a refresh can fail with is part of the service's type,
+ * and so is `UnknownDependency` where it `dependsOn` something.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+ * import { Context, Effect, Layer, Schedule } from "effect"
+ *
+ * class Credentials extends Context.Tag("Credentials")<Credentials, ResourceGuard.Refreshable<string, "refused">>() {}
+ *
+ * const layer = ResourceGuard.layerRefreshable(
+ *   Credentials,
+ *   Effect.succeed("user:password"),
+ *   () => Effect.void,
+ *   { schedule: Schedule.spaced("1 hour") }
+ * )
+ * const program = Effect.flatMap(Credentials, (credentials) => credentials.use((secret) => Effect.succeed(secret.length)))
+ *
+ * console.log(
+ *   await Effect.runPromise(program.pipe(Effect.provide(layer.pipe(Layer.provide(ResourceRegistry.layer)))))
+ * ) // => 13
+ * ```
+ */
+export const layerRefreshable: LayerRefreshable = (tag, acquire, release, options) =>
+  Layer.scoped(
+    tag,
+    Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>, tag.key), options)
+  )
+
+/**
+ * A resource of `using` or `await using` as a guard. Its release is what the end of such a block does: `Symbol.asyncDispose`
+ * where it has that, else `Symbol.dispose`. What it throws or rejects with is the release's error, as it is.
+ */
+export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
+  scoped(acquire, planOf(Disposables.dispose, options as GuardOptions<any, any, any, any>), false, guardOf)
+
+/**
+ * A guard for code without a Scope, to be used through `use` and ended by `cleanup`, or by its registry's shutdown. One
+ * that the garbage collector finds without either is told as leaked (`onCollected`), whenever that may be: a Scope is
+ * surer. As there is none, nobody cleans up what a fiber acquired that is interrupted before it has the guard.
+ *
+ * ```ts
+ * import { ResourceGuard, ResourceRegistry, ResourceRuntime } from "@patinox/core"
+ * import { Effect } from "effect"
+ *
+ * const runtime = ResourceRuntime.make(ResourceRegistry.layer)
+ * const connect = ResourceGuard.makeUnscoped(Effect.succeed("connection"), () => Effect.void)
+ *
+ * const connection = await runtime.runPromise(connect)
+ * console.log(await runtime.runPromise(connection.use((it) => Effect.succeed(it.length)))) // => 10
+ * await runtime.runPromise(connection.cleanup)
+ * await runtime.dispose()
+ * ```
+ */
+export const makeUnscoped: Unscoped.MakeUnscoped = (acquire, release, options) =>
+  Unscoped.make(acquire, planOf(release, options as any), options?.onCollected, guardOf)

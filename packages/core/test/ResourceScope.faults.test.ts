@@ -255,6 +255,23 @@ describe("whatever its finalizers do, a ResourceScope", () => {
       expect((yield* ResourceScope.close(inner, Exit.void)).totals.abandoned).toBe(1)
     }).pipe(silent))
 
+  it.effect("inside a cleanup that had to wait for a borrower is over before that one's limit, too", () =>
+    Effect.gen(function*() {
+      const inner = yield* ResourceScope.make()
+      for (let i = 0; i < 3; i++) yield* Scope.addFinalizer(inner, Effect.never)
+      const guard = yield* ResourceGuard.make(Effect.void, () => Scope.close(inner, Exit.void), {
+        timeout: "9 seconds"
+      })
+      const user = yield* Effect.fork(guard.use(() => Effect.never))
+      yield* Effect.yieldNow()
+      const cleanup = yield* Effect.fork(guard.cleanup)
+      yield* TestClock.adjust("9 seconds")
+      yield* Fiber.join(cleanup)
+      const report = yield* ResourceScope.close(inner, Exit.void)
+      expect(report.totals).toMatchObject({ total: 3, abandoned: 3 })
+      yield* Fiber.interrupt(user)
+    }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer), silent))
+
   it.effect("runs a finalizer that the program's interruption would cut short in a plain scope", () =>
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()

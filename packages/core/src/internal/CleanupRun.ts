@@ -94,6 +94,11 @@ export class CleanupRun implements Deadline {
     return this.entry.settings
   }
 
+  /** Until when what runs now may run. */
+  get limit(): number {
+    return this.phase === "fallback" ? this.window.end : this.window.attemptsEnd
+  }
+
   /** Opened when the wait for borrowers began, as that counts; else at the start. What ends at once needs none. */
   private get window(): Recovery.Window {
     return this.opened ??= Recovery.window(this.startedAt, this.limits, this.deadline)

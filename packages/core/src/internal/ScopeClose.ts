@@ -65,7 +65,7 @@ export class ScopeClose implements RunHost {
     const { timeout } = this.options
     const outer = this.asker.run
     if (outer === undefined) return timeout
-    const left = Math.min(outer.startedAt + outer.entry.settings.timeout, outer.entry.deadline) - this.startedAt
+    const left = Math.min(outer.limit, outer.entry.deadline) - this.startedAt
     return Math.min(timeout, Math.max(0, left * 0.95))
   }
 
