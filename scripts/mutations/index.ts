@@ -1,7 +1,9 @@
 /** Every mutation there is. */
 import { guards } from "./guards.js"
 import type { Mutation } from "./mutation.js"
+import { platform } from "./platform.js"
+import { platformNode } from "./platformNode.js"
 import { refreshables } from "./refreshables.js"
 import { scopes } from "./scopes.js"
 
-export const mutations: ReadonlyArray<Mutation> = [...guards, ...scopes, ...refreshables]
+export const mutations: ReadonlyArray<Mutation> = [...guards, ...scopes, ...refreshables, ...platform, ...platformNode]

@@ -1,1 +1,2 @@
-export {}
+export * as NodeHttpServer from "./NodeHttpServer.js"
+export * as NodeRuntime from "./NodeRuntime.js"

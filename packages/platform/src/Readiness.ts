@@ -25,5 +25,10 @@ export const make: Effect.Effect<Readiness> = /* @__PURE__ */ Effect.map(
 
 /** That of the process, given by `NodeRuntime`; where nothing gives one, it is ready for good. */
 export const Readiness = /* @__PURE__ */ Context.Reference<Readiness>()("@patinox/platform/Readiness", {
-  defaultValue: (): Readiness => ({ isReady: Effect.succeed(true), awaitDraining: Effect.never, drain: Effect.void })
+  defaultValue: (): Readiness => ({
+    isReady: Effect.succeed(true),
+    // `Effect.never` would hold a timer for each who waits.
+    awaitDraining: Effect.async(() => {}),
+    drain: Effect.void
+  })
 })

@@ -1,1 +1,5 @@
+export * as HealthApi from "./HealthApi.js"
+export * as HealthCheck from "./HealthCheck.js"
+export * as HttpDrain from "./HttpDrain.js"
+export * as PrometheusText from "./PrometheusText.js"
 export * as Readiness from "./Readiness.js"

@@ -21,3 +21,15 @@ it.effect("without one, the process is ready for good", () =>
     yield* readiness.drain
     expect(yield* readiness.isReady).toBe(true)
   }))
+
+it.effect("where nothing drains, waiting for it holds no timer", () =>
+  Effect.gen(function*() {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+    const { awaitDraining } = yield* Readiness.Readiness
+    const before = timers()
+    const waiter = yield* Effect.fork(awaitDraining)
+    yield* Effect.yieldNow()
+    expect(timers()).toBe(before)
+    expect(yield* Fiber.poll(waiter)).toMatchObject({ _tag: "None" })
+    yield* Fiber.interrupt(waiter)
+  }))

@@ -1,0 +1,114 @@
+/**
+ * Runs a program as the process: signals, a deadline for all that follows them, a report, and the exit code. Not for a part
+ * of a process: there is one of these in it at a time, in the main thread.
+ */
+import { Validation } from "@patinox/core/PatinoxError"
+import * as ResourceScope from "@patinox/core/ResourceScope"
+import { Cause, Effect, Exit, Layer, type Scope } from "effect"
+import { runProgram } from "./internal/Main.js"
+import { type Options, resolve } from "./internal/RunOptions.js"
+import * as Stdio from "./internal/Stdio.js"
+
+export type { Options, Signal } from "./internal/RunOptions.js"
+
+/** The form of `runMain`. */
+export interface RunMain {
+  (options?: Options): <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => void
+  <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void
+}
+
+/**
+ * Runs an effect as the process, as Effect's `runMain` does, with a scope that belongs to it.
+ *
+ * From SIGTERM, SIGINT or SIGHUP on: readiness turns false; after `readinessDelay` the running fibers are interrupted; then
+ * the scope closes; then the loggers. All of it takes `shutdownTimeout` at most, counted from the signal. An uncaught
+ * exception or an unhandled rejection does the same. The exit code is 0 where all was clean, 1 where the program, a
+ * cleanup or the deadline failed; a second signal exits at once with 128 + its number.
+ *
+ * ```ts no-run
+ * import { NodeRuntime } from "@patinox/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.acquireRelease(Effect.log("open"), () => Effect.log("closed"))
+ *   return yield* Effect.never
+ * })
+ *
+ * program.pipe(NodeRuntime.runMain({ shutdownTimeout: "10 seconds" }))
+ * ```
+ */
+export const runMain: RunMain = (...args: ReadonlyArray<any>): any =>
+  Effect.isEffect(args[0])
+    ? start(args[0] as Effect.Effect<unknown, unknown, Scope.Scope>, args[1])
+    : (effect: Effect.Effect<unknown, unknown, Scope.Scope>) => start(effect, args[0])
+
+/** Of `launch`. */
+export interface LaunchOptions<R> extends Options {
+  /** The program that the layer is for: the process ends with it. Without one it ends with a signal. */
+  readonly main?: Effect.Effect<unknown, unknown, R | Scope.Scope>
+}
+
+/** The form of `launch`. */
+export interface Launch {
+  <R = never>(options?: LaunchOptions<R>): <E>(layer: Layer.Layer<Exclude<R, Scope.Scope>, E>) => void
+  <ROut, E>(layer: Layer.Layer<ROut, E>, options?: LaunchOptions<NoInfer<ROut>>): void
+}
+
+/**
+ * Builds an application's layers and runs them as the process, as `runMain` does. Each layer has a scope of ours, so limits
+ * reach inside and whatever hangs in one is named by its service. One that fails to build ends the process with 1, once
+ * what had been built is released.
+ *
+ * ```ts no-run
+ * import { NodeRuntime } from "@patinox/platform-node"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Database extends Context.Tag("app/Database")<Database, { readonly rows: number }>() {}
+ *
+ * const DatabaseLive = Layer.scoped(
+ *   Database,
+ *   Effect.acquireRelease(Effect.succeed({ rows: 3 }), () => Effect.log("closed"))
+ * )
+ *
+ * NodeRuntime.launch(DatabaseLive, {
+ *   readinessDelay: "3 seconds",
+ *   main: Effect.flatMap(Database, ({ rows }) => Effect.log(rows))
+ * })
+ * ```
+ */
+export const launch: Launch = (...args: ReadonlyArray<any>): any =>
+  Layer.isLayer(args[0])
+    ? startLayer(args[0] as Layer.Layer<unknown, unknown>, args[1])
+    : (layer: Layer.Layer<unknown, unknown>) => startLayer(layer, args[0])
+
+const startLayer = (layer: Layer.Layer<unknown, unknown>, options: LaunchOptions<any> = {}): void => {
+  const main: Effect.Effect<unknown, unknown, any> = options.main ?? Effect.never
+  start(Effect.flatMap(ResourceScope.build(layer), (context) => Effect.provide(main, context)), options)
+}
+
+/** Shared by all copies of this package in the process. */
+const running = Symbol.for("@patinox/platform-node/running")
+const shared = globalThis as { [running]?: boolean }
+
+const start = (program: Effect.Effect<unknown, unknown, Scope.Scope>, options: Options = {}): void => {
+  const resolved = resolve(options)
+  if (resolved instanceof Validation) return refuse(resolved)
+  const scopes = Effect.runSyncExit(Effect.all([
+    ResourceScope.make(resolved.scope),
+    ResourceScope.make()
+  ]))
+  if (Exit.isFailure(scopes)) return refuse(Cause.squash(scopes.cause))
+  if (shared[running] === true) {
+    throw new Error("NodeRuntime runs a program already: run the two as one effect, with Effect.all or Layer.merge")
+  }
+  shared[running] = true
+  const [scope, loggerScope] = scopes.value
+  runProgram(program, resolved, scope, loggerScope, () => {
+    shared[running] = false
+  })
+}
+
+const refuse = (error: unknown): void => {
+  Stdio.writeNow(`NodeRuntime: ${error instanceof Validation ? error.message : error}`)
+  process.exit(1)
+}

@@ -1,0 +1,211 @@
+/**
+ * The connections of a Node HTTP server and the requests on each, from the first byte to the last of the response: what
+ * may be closed, and when. It knows nothing of the handlers; they are told what Node leaves out, that a response which
+ * will never be sent is over.
+ */
+import { HttpServerError } from "@effect/platform"
+import type { HttpDrain } from "@patinox/platform"
+import { Effect } from "effect"
+import { EventEmitter } from "node:events"
+import type * as Http from "node:http"
+import * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import * as Tls from "node:tls"
+
+interface Exchange {
+  readonly response: Http.ServerResponse
+  /** Whether the connection would stay, for all that the client and the server's own settings say. */
+  readonly keepAlive: boolean
+  /** Those of Node on the response's end: any more belong to who waits for it. */
+  readonly finishListeners: number
+}
+
+interface Connection {
+  readonly socket: Net.Socket
+  /** In the order of their requests, which is that of the responses. */
+  readonly exchanges: Array<Exchange>
+  /** Another protocol is spoken on it. */
+  upgraded: boolean
+}
+
+const unavailable = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+/** `ws` keeps its object at the socket, under a symbol of its own; without one nobody can be told. */
+const closeWebSocket = (socket: object): void => {
+  const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === "websocket")
+  const webSocket = key === undefined ? undefined : (socket as Record<symbol, { close?: unknown } | undefined>)[key]
+  if (typeof webSocket?.close === "function") webSocket.close(1001, "Server is going away")
+}
+
+/**
+ * Node does not call back who waits for the end of a response whose connection is gone, so that the handler's fiber would
+ * stay for good, with all that is in the request's scope.
+ */
+const endUnsent = ({ finishListeners, response }: Exchange): void => {
+  for (const listener of response.rawListeners("finish").slice(finishListeners)) listener.call(response)
+  response.end = (...args: ReadonlyArray<unknown>) => {
+    for (const arg of args) if (typeof arg === "function") arg()
+    return response
+  }
+}
+
+export class HttpConnections implements HttpDrain.Connections {
+  /** What Effect attaches to the server, so that requests pass here first. */
+  private readonly handlers = new EventEmitter()
+  /** All that was accepted, those included that are no connection yet as their TLS handshake goes on. */
+  private readonly accepted = new Set<Net.Socket>()
+  private readonly connections = new Map<Duplex, Connection>()
+  private readonly waiting = new Set<() => void>()
+  private announced = false
+  private stopped = false
+  private closesIdle = false
+
+  constructor(private readonly server: Http.Server, private readonly listenOptions: Net.ListenOptions) {
+    server.on("connection", (socket: Net.Socket) => {
+      this.accepted.add(socket)
+      socket.once("close", () => this.accepted.delete(socket))
+    })
+    server.on(server instanceof Tls.Server ? "secureConnection" : "connection", (socket) => this.track(socket))
+    server.on("request", (request, response) => this.onRequest(request, response))
+    server.on("upgrade", (request, socket, head) => this.onUpgrade(request, socket, head))
+  }
+
+  /** The server as whoever serves is to see it. */
+  readonly facade: Http.Server = new Proxy(this.server, {
+    get: (server, key) => {
+      if (key === "on" || key === "off") {
+        return (event: string, listener: (...args: Array<any>) => void) => {
+          if (event === "request" || event === "upgrade") this.handlers[key](event, listener)
+          else server[key](event, listener)
+        }
+      }
+      const value = Reflect.get(server, key) as unknown
+      return typeof value === "function" ? value.bind(server) : value
+    }
+  })
+
+  // --- what happens --------------------------------------------------------------------------------------------------
+
+  private track(socket: Net.Socket): Connection {
+    const connection: Connection = { socket, exchanges: [], upgraded: false }
+    this.connections.set(socket, connection)
+    // After those of Node, which tell the response that is being sent, and not those that wait behind it.
+    socket.once("close", () => process.nextTick(() => this.closed(connection)))
+    return connection
+  }
+
+  private closed(connection: Connection): void {
+    for (const { response } of connection.exchanges.slice()) response.emit("close")
+    this.connections.delete(connection.socket)
+    if (this.connections.size > 0) return
+    for (const wake of this.waiting) wake()
+    this.waiting.clear()
+  }
+
+  private onRequest(request: Http.IncomingMessage, response: Http.ServerResponse): void {
+    const { socket } = request
+    if (socket.writableEnded || socket.destroyed) return
+    const connection = this.connections.get(socket) ?? this.track(socket)
+    // Nothing that comes after the last response can be answered; the connection closes once that is sent.
+    if (this.announced && connection.exchanges.some(saysLast)) return
+    if (this.handlers.listenerCount("request") === 0) {
+      // Somebody else may answer at this server.
+      if (this.server.listenerCount("request") === 1) response.writeHead(503, { connection: "close" }).end()
+      return
+    }
+    const exchange: Exchange = {
+      response,
+      keepAlive: response.shouldKeepAlive,
+      finishListeners: response.listenerCount("finish")
+    }
+    connection.exchanges.push(exchange)
+    response.once("close", () => this.ended(connection, exchange))
+    this.mark(connection)
+    this.handlers.emit("request", request, response)
+  }
+
+  private ended(connection: Connection, exchange: Exchange): void {
+    connection.exchanges.splice(connection.exchanges.indexOf(exchange), 1)
+    if (!exchange.response.writableFinished) endUnsent(exchange)
+    this.closeIfIdle(connection)
+  }
+
+  private onUpgrade(request: Http.IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.stopped || this.handlers.listenerCount("upgrade") === 0) {
+      if (this.server.listenerCount("upgrade") === 1) socket.end(unavailable)
+      return
+    }
+    const connection = this.connections.get(socket) ?? this.track(socket as Net.Socket)
+    connection.upgraded = true
+    socket.once("finish", () => {
+      connection.upgraded = false
+      this.closeIfIdle(connection)
+    })
+    this.handlers.emit("upgrade", request, socket, head)
+  }
+
+  /** Only the last response on a connection may close it: those before it are still to be sent. */
+  private mark({ exchanges }: Connection): void {
+    exchanges.forEach(({ keepAlive, response }, index) => {
+      if (response.headersSent) return
+      response.shouldKeepAlive = keepAlive && !(this.announced && index === exchanges.length - 1)
+    })
+  }
+
+  private closeIfIdle({ exchanges, socket, upgraded }: Connection): void {
+    if (this.closesIdle && exchanges.length === 0 && !upgraded) socket.destroySoon()
+  }
+
+  // --- what is asked for ---------------------------------------------------------------------------------------------
+
+  readonly open = Effect.suspend(() => {
+    this.announced = this.stopped = this.closesIdle = false
+    return this.server.listening ? Effect.void : this.listen
+  })
+
+  private readonly listen = Effect.async<void, HttpServerError.ServeError>((resume) => {
+    const onError = (cause: Error) => resume(Effect.fail(new HttpServerError.ServeError({ cause })))
+    this.server.once("error", onError)
+    this.server.listen({ ...this.listenOptions, ...this.boundTo }, () => {
+      this.server.off("error", onError)
+      resume(Effect.void)
+    })
+  })
+
+  /** The port that it was given, so that it is the same when it listens again. */
+  private boundTo: { readonly port: number } | undefined
+
+  readonly announceClose = Effect.sync(() => {
+    this.announced = true
+    for (const connection of this.connections.values()) this.mark(connection)
+  })
+
+  readonly stopListening = Effect.sync(() => {
+    this.stopped = true
+    const address = this.server.address()
+    if (address !== null && typeof address === "object") this.boundTo = { port: address.port }
+    // That of an HTTP server closes idle connections, too, which are to have their grace.
+    Net.Server.prototype.close.call(this.server)
+    for (const { socket, upgraded } of this.connections.values()) if (upgraded) closeWebSocket(socket)
+  })
+
+  readonly closeIdle = Effect.sync(() => {
+    this.closesIdle = true
+    for (const connection of this.connections.values()) this.closeIfIdle(connection)
+  })
+
+  readonly destroyAll = Effect.sync(() => {
+    // Ends the timer that looks for slow requests, too.
+    this.server.close()
+    for (const socket of [...this.accepted, ...this.connections.keys()]) socket.destroy()
+  })
+
+  readonly awaitClosed = Effect.async<void>((resume) => {
+    if (this.connections.size === 0) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    this.waiting.add(wake)
+    return Effect.sync(() => this.waiting.delete(wake))
+  })
+}
+
+const saysLast = ({ response }: Exchange): boolean => response.headersSent && !response.shouldKeepAlive

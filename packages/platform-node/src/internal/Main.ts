@@ -1,0 +1,338 @@
+/**
+ * A program as the process: from its start over the signal, the close of its scope and the report to the exit code. The
+ * order of things is an Effect; the deadline and what comes after it are callbacks, as they have to work when that is stuck.
+ */
+import * as CleanupReport from "@patinox/core/CleanupReport"
+import * as ResourceScope from "@patinox/core/ResourceScope"
+import * as Readiness from "@patinox/platform/Readiness"
+import { Cause, Deferred, Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope } from "effect"
+import { constants } from "node:os"
+import * as Plan from "./Plan.js"
+import type { Resolved } from "./RunOptions.js"
+import * as Seam from "./Seam.js"
+import * as Stdio from "./Stdio.js"
+import * as Watchdog from "./Watchdog.js"
+import * as Wording from "./Wording.js"
+
+/** How long, after the deadline, the last lines have to get out: within the grace of the watchdog. */
+const lastMillis = 250
+
+class Main {
+  private readonly plan: Plan.Plan
+  private readonly readiness = Effect.runSync(Readiness.make)
+  private readonly hasBegun = Effect.runSync(Deferred.make<void>())
+  private readonly keepAlive = Seam.startKeepAlive()
+  private readonly listeners: ReadonlyArray<readonly [event: string, listener: (...args: Array<any>) => void]>
+  /** That of the program, from its first step on. */
+  private fiber!: Seam.AnyFiber
+  /** It and those it has forked, as far as they were seen. */
+  private readonly family = new Set<Seam.AnyFiber>()
+  /** Those that the `loggerLayer` has set. */
+  private loggerRefs: Seam.Refs | undefined = undefined
+  /** How the program ended, as far as it has. */
+  private exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  private begunAt = 0
+  private deadline: Seam.Timer | undefined = undefined
+  private watchdog: Watchdog.Watchdog | undefined = undefined
+  private signal: Plan.Received | undefined = undefined
+  private hasUncaught = false
+  private isClean = true
+  private isOverdue = false
+  private programCode = 0
+  /** Nothing is left but to write out what has been logged. */
+  private isEnding = false
+  private isExiting = false
+
+  constructor(
+    private readonly options: Resolved,
+    private readonly scope: ResourceScope.ResourceScope,
+    private readonly loggerScope: ResourceScope.ResourceScope,
+    private readonly onEnd: () => void
+  ) {
+    this.plan = Plan.plan(options.shutdownTimeout, options.readinessDelay)
+    this.listeners = [
+      ...options.signals.filter((signal) => signal in constants.signals).map((signal) =>
+        [signal, () => this.onSignal(signal)] as const
+      ),
+      ["uncaughtException", (error: unknown) => this.onUncaught("uncaughtException", error)],
+      ["unhandledRejection", (reason: unknown) => this.onUncaught("unhandledRejection", reason)]
+    ]
+  }
+
+  start(program: Effect.Effect<unknown, unknown, Scope.Scope>): void {
+    for (const [event, listener] of this.listeners) process.on(event, listener)
+    Seam.fork(this.run(program), Seam.firstRefs(this.options.hasPrettyLogger, this.cleanupWatch))
+    Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
+      if (Exit.isFailure(exit)) {
+        this.isClean = false
+        Stdio.writeNow(`The shutdown itself failed: ${Cause.pretty(exit.cause)}`)
+      }
+      this.end()
+    })
+  }
+
+  // --- the program ---------------------------------------------------------------------------------------------------
+
+  private run(program: Effect.Effect<unknown, unknown, Scope.Scope>): Effect.Effect<void> {
+    const { loggerLayer, reportsErrors } = this.options
+    const loggers = loggerLayer === undefined ? Effect.void : Effect.andThen(
+      Scope.extend(ResourceScope.build(loggerLayer), this.loggerScope),
+      Effect.sync(() => {
+        this.loggerRefs = Seam.refsOf(this.fiber)
+      })
+    )
+    const provided = Effect.andThen(loggers, program).pipe(
+      Effect.provideService(Scope.Scope, this.scope),
+      Effect.provideService(Readiness.Readiness, this.readiness)
+    )
+    const ended = (exit: Exit.Exit<unknown, unknown>) => {
+      this.exit = exit
+      const isError = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
+      return Effect.andThen(
+        isError && reportsErrors ? Effect.logError(exit.cause) : Effect.void,
+        Effect.sync(() => this.begin())
+      )
+    }
+    return Seam.withFiber((fiber) => {
+      this.fiber = fiber
+      // What it ends with is logged out of reach of the interruption that may have ended it.
+      return Effect.uninterruptibleMask((restore) => Effect.flatMap(Effect.exit(restore(provided)), ended))
+    })
+  }
+
+  /**
+   * A cleanup that fails for good is logged with its id, whichever scope or registry it is in: this is the one place that
+   * hears of those whose scope is not ours to close, as that of a layer which fails to build.
+   */
+  private readonly cleanupWatch = Logger.make<unknown, void>(({ annotations, logLevel }) => {
+    if (this.begunAt === 0 || logLevel !== LogLevel.Error || !HashMap.has(annotations, "patinox.resource.id")) return
+    this.isClean = false
+  })
+
+  // --- what sets the shutdown off ------------------------------------------------------------------------------------
+
+  /** A shutdown that the program did not ask for ends the process; after its own end the process may end by itself. */
+  private get isForced(): boolean {
+    return this.signal !== undefined || this.hasUncaught
+  }
+
+  private onSignal(name: string): void {
+    const received = { signal: name, at: Seam.nowMillis() }
+    if (this.signal !== undefined) return this.onNextSignal(this.signal, received)
+    this.signal = received
+    const { readinessDelay, shutdownTimeout } = this.options
+    const text = this.begunAt === 0
+      ? Wording.begun(name, shutdownTimeout, readinessDelay)
+      : Wording.begun(name, shutdownTimeout - this.elapsed, 0)
+    Stdio.tolerateLoss()
+    this.begin()
+    this.log(LogLevel.Info, text)
+  }
+
+  private onNextSignal(first: Plan.Received, next: Plan.Received): void {
+    if (Plan.isSameKey(first, next, Stdio.isAtTerminal())) return
+    const code = 128 + constants.signals[next.signal as NodeJS.Signals]
+    Stdio.writeNow(Wording.secondSignal(next.signal, first.signal, code, this.left()))
+    Stdio.exit(code)
+  }
+
+  private onUncaught(event: string, error: unknown): void {
+    this.hasUncaught = true
+    Stdio.tolerateLoss()
+    this.begin()
+    const cause = Cause.die(error)
+    this.log(LogLevel.Fatal, event, cause)
+    // It may be the very error of what the logger writes to.
+    if (Stdio.isLost()) Stdio.writeNow(`${event}\n${Cause.pretty(cause)}`)
+  }
+
+  /** From here on the time runs. */
+  private begin(): void {
+    if (this.begunAt > 0) return
+    this.begunAt = Seam.nowMillis()
+    this.runningFibers()
+    const { shutdownTimeout } = this.options
+    if (shutdownTimeout < Infinity) {
+      this.deadline = Seam.startTimer(shutdownTimeout, () => this.reachDeadline())
+      if (this.isForced || !Seam.isEmpty(this.scope) || !Seam.isEmpty(this.loggerScope)) this.watch()
+    }
+    Effect.runSync(Deferred.succeed(this.hasBegun, undefined))
+  }
+
+  private watch(): void {
+    const onError = (error: unknown) => this.log(LogLevel.Warning, Wording.watchdogMissing(error))
+    try {
+      this.watchdog = Watchdog.start(this.options.shutdownTimeout, () => this.exitInside(), onError)
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  // --- the shutdown --------------------------------------------------------------------------------------------------
+
+  private get elapsed(): number {
+    return Seam.nowMillis() - this.begunAt
+  }
+
+  /** Until so many milliseconds after the beginning, or the end of the fiber. */
+  private awaitFiber(until: number): Effect.Effect<unknown> {
+    const ended = Fiber.await(this.fiber)
+    return until === Infinity || !Seam.isRunning(this.fiber)
+      ? ended
+      : Effect.raceFirst(ended, Effect.sleep(Math.max(0, until - this.elapsed)))
+  }
+
+  private shutDown(): Effect.Effect<void> {
+    const { closedAt, endAt, interruptAt, letGoAt } = this.plan
+    return Effect.gen(this, function*() {
+      yield* Deferred.await(this.hasBegun)
+      yield* Effect.fork(Effect.interruptible(this.tellProgress))
+      yield* this.readiness.drain
+      if (this.isForced && interruptAt > 0) yield* this.awaitFiber(interruptAt)
+      // Seen now, as it hides those that it has to wait for.
+      this.runningFibers()
+      Seam.interruptLater(this.fiber)
+      yield* this.awaitFiber(letGoAt)
+      const stuck = this.runningFibers()
+      if (stuck.length > 0) {
+        this.isClean = false
+        this.log(LogLevel.Error, Wording.letGo(stuck, this.elapsed - interruptAt))
+      }
+      const exit = this.exit ??= Exit.interrupt(this.fiber.id())
+      // As the application has set its fiber up: with its loggers, too, which the close may take away.
+      const refs = this.refs
+      const report = yield* this.close(this.scope, exit, closedAt, refs)
+      this.tellEnd(report, refs)
+      const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
+      if (!CleanupReport.isClean(loggers)) {
+        this.isClean = false
+        Stdio.writeNow(Wording.loggerEnded(loggers))
+      }
+    })
+  }
+
+  private close(scope: ResourceScope.ResourceScope, exit: Exit.Exit<unknown, unknown>, until: number, refs: Seam.Refs) {
+    const timeout = Math.max(1, until - this.elapsed)
+    return Fiber.join(Seam.fork(ResourceScope.close(scope, exit, { timeout }), refs))
+  }
+
+  // --- what it says --------------------------------------------------------------------------------------------------
+
+  private get refs(): Seam.Refs {
+    return this.loggerRefs ?? Seam.refsOf(this.fiber)
+  }
+
+  /** Through the application's logger, in this turn; where that fails, on standard error. */
+  private log(level: LogLevel.LogLevel, text: string, cause?: Cause.Cause<unknown>, refs = this.refs): void {
+    const line = cause === undefined ? Effect.logWithLevel(level, text) : Effect.logWithLevel(level, text, cause)
+    if (Seam.runNow(line, refs)) return
+    Stdio.writeNow(cause === undefined ? text : `${text}\n${Cause.pretty(cause)}`)
+  }
+
+  private runningFibers(): ReadonlyArray<Wording.FiberLine> {
+    for (const fiber of Seam.familyOf(this.fiber)) this.family.add(fiber)
+    return [...this.family].filter(Seam.isRunning).map(Seam.lineOf)
+  }
+
+  private left(): Wording.Left {
+    return { fibers: this.runningFibers(), report: this.scope.report }
+  }
+
+  private readonly tellProgress = Effect.gen(this, function*() {
+    for (let n = 0;; n++) {
+      yield* Effect.sleep(Math.max(0, Plan.progressAt(n) - this.elapsed))
+      const text = Wording.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
+      if (text !== undefined) this.log(LogLevel.Warning, text)
+    }
+  })
+
+  /** A program that ends by itself, and cleanly, has nothing to add. */
+  private tellEnd(report: CleanupReport.CleanupReport, refs: Seam.Refs): void {
+    // What blocks the main thread is not ended by a timer, and may be late all the same.
+    const isClean = this.isClean &&= CleanupReport.isClean(report) && this.elapsed <= this.options.shutdownTimeout
+    const level = !isClean ? LogLevel.Error : this.isForced ? LogLevel.Info : LogLevel.Debug
+    const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : "the end of the program")
+    this.log(level, Wording.ended(report, isClean, why, this.elapsed), undefined, this.loggerRefs ?? refs)
+  }
+
+  // --- the deadline --------------------------------------------------------------------------------------------------
+
+  private reachDeadline(): void {
+    if (this.isEnding) {
+      const bytes = Stdio.pending()
+      if (bytes > 0) Stdio.writeNow(Wording.unread(bytes))
+      this.isOverdue ||= bytes > 0
+      this.exitProcess()
+    }
+    this.isOverdue = true
+    this.log(LogLevel.Error, Wording.deadlinePassed(this.options.shutdownTimeout, this.left()))
+    Seam.startTimer(lastMillis, () => this.exitProcess())
+    const loggers = ResourceScope.close(this.loggerScope, Exit.void, { timeout: lastMillis })
+    Seam.onEnd(Seam.fork(loggers, Seam.firstRefs(false)), () => Stdio.flush(() => this.exitProcess()))
+  }
+
+  /** Called by the watchdog in the middle of what keeps the main thread busy. */
+  private exitInside(): void {
+    this.isOverdue = true
+    this.log(LogLevel.Error, Wording.deadlinePassed(this.options.shutdownTimeout, this.left()))
+    // Node would go on to say there that it waits for a debugger, which is the watchdog.
+    if (this.isExiting) Stdio.closeErrors()
+    else process.once("exit", Stdio.closeErrors)
+    this.exitProcess()
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------------
+
+  private get facts(): Plan.Facts {
+    const { hasUncaught, isClean, isOverdue, programCode } = this
+    return { programCode, isClean, hasUncaught, isOverdue, processCode: Number(process.exitCode ?? 0) || 0 }
+  }
+
+  private exitProcess(): never {
+    this.isExiting = true
+    return Stdio.exit(Plan.exitCode(this.facts))
+  }
+
+  private end(): void {
+    this.isEnding = true
+    this.keepAlive.clear()
+    this.deadline?.unref()
+    try {
+      this.options.teardown(this.exit ?? Exit.void, (code) => this.finish(code))
+    } catch (error) {
+      this.onUncaught("teardown", error)
+      this.finish(1)
+    }
+  }
+
+  private finish(programCode: number): void {
+    this.programCode = programCode
+    if (this.isForced || Plan.exitCode({ ...this.facts, processCode: 0 }) !== 0) {
+      return Stdio.flush(() => this.exitProcess())
+    }
+    this.deadline?.clear()
+    this.watchdog?.stop()
+    for (const [event, listener] of this.listeners) process.off(event, listener)
+    this.onEnd()
+    this.watchLeftOpen()
+  }
+
+  /** The program has ended; what it has left open keeps the process alive for as long again, but no longer. */
+  private watchLeftOpen(): void {
+    const { shutdownTimeout } = this.options
+    if (shutdownTimeout === Infinity) return
+    const timer = Seam.startTimer(shutdownTimeout, () => {
+      // A reader that takes its time is no leftover.
+      if (Stdio.pending() > 0) return Stdio.flush(() => this.watchLeftOpen())
+      Stdio.writeNow(Wording.leftOpen(Stdio.activeResources(), shutdownTimeout))
+      this.exitProcess()
+    })
+    timer.unref()
+  }
+}
+
+/** Runs a program with the scopes given, which it closes; calls `onEnd` where the process goes on after it. */
+export const runProgram = (
+  program: Effect.Effect<unknown, unknown, Scope.Scope>,
+  ...args: ConstructorParameters<typeof Main>
+): void => new Main(...args).start(program)

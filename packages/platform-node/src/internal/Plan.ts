@@ -1,0 +1,58 @@
+/** When what happens in a shutdown, and how the process ends. Pure decisions over plain data. */
+
+/** Milliseconds from the signal on. */
+export interface Plan {
+  /** The running fibers are interrupted. */
+  readonly interruptAt: number
+  /** Who has not ended by then is let go of, and the scope closes. */
+  readonly letGoAt: number
+  /** The scope is closed, whatever still runs in it. */
+  readonly closedAt: number
+  /** The process has ended. */
+  readonly endAt: number
+}
+
+/**
+ * The fibers have the time up to the margin that the scope's own close keeps, too: 5 s, at most 20 %. A little at the end
+ * is for the report and for the logger to close.
+ */
+export const plan = (shutdownTimeout: number, readinessDelay: number): Plan => {
+  const left = shutdownTimeout - readinessDelay
+  return {
+    interruptAt: readinessDelay,
+    letGoAt: shutdownTimeout - Math.min(5_000, left * 0.2),
+    closedAt: shutdownTimeout - Math.min(1_000, left * 0.1),
+    endAt: shutdownTimeout
+  }
+}
+
+/** When the nth line of progress is due, from 0: after 2 s, and each time twice as late. */
+export const progressAt = (n: number): number => 2_000 * 2 ** n
+
+/** What is known when the process ends. */
+export interface Facts {
+  /** What the teardown makes of the program's exit. */
+  readonly programCode: number
+  /** Everything was cleaned up, and nothing let go of. */
+  readonly isClean: boolean
+  readonly hasUncaught: boolean
+  readonly isOverdue: boolean
+  /** `process.exitCode`, where the program has set it. */
+  readonly processCode: number
+}
+
+export const exitCode = ({ hasUncaught, isClean, isOverdue, processCode, programCode }: Facts): number =>
+  programCode !== 0 ? programCode : isClean && !hasUncaught && !isOverdue ? processCode : 1
+
+/** A signal and when it came. */
+export interface Received {
+  readonly signal: string
+  readonly at: number
+}
+
+/**
+ * Whether two signals are one key press: a terminal sends Ctrl-C to every process of the foreground, and a parent such as
+ * `tsx` hands its own on to its child.
+ */
+export const isSameKey = (first: Received, second: Received, atTerminal: boolean): boolean =>
+  atTerminal && first.signal === "SIGINT" && second.signal === "SIGINT" && second.at - first.at < 500
