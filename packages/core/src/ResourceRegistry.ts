@@ -265,7 +265,10 @@ export const cleanupNow = (
       : Effect.andThen(awaitEnd(entry, asker), over)
   }
   if (!entry.isUsable) return over
+  // Before it starts: a release that then waits for the asking cleanup would close a circle.
+  asker.run?.block(entry)
   registry.start(entry, "cleanup", Exit.void, asker)
+  asker.run?.unblock(entry)
   return outcomeOf(registry, entry, asker)
 }
 

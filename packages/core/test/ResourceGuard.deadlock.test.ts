@@ -48,6 +48,23 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(released).toBe(true)
     }).pipe(atConcurrency1))
 
+  for (const [when, step] of [["at once", Effect.void], ["later", Effect.yieldNow()]] as const) {
+    it.effect(`clean up a guard whose release cleans up the first, ${when}`, () =>
+      Effect.gen(function*() {
+        const guards: Array<ResourceGuard.ResourceGuard<void>> = []
+        const order: Array<string> = []
+        const cleaning = (other: number, name: string) => () =>
+          step.pipe(
+            Effect.andThen(Effect.suspend(() => Effect.exit(guards[other]!.cleanup))),
+            Effect.andThen(Effect.sync(() => order.push(name)))
+          )
+        guards.push(yield* ResourceGuard.make(Effect.void, cleaning(1, "first")))
+        guards.push(yield* ResourceGuard.make(Effect.void, cleaning(0, "second")))
+        yield* guards[0]!.cleanup
+        expect(order).toEqual(["second", "first"])
+      }).pipe(Effect.scoped, atConcurrency1))
+  }
+
   it.effect("wait for a scheduled one, over three levels", () =>
     Effect.gen(function*() {
       const r = yield* registry

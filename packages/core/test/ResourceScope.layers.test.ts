@@ -222,6 +222,22 @@ describe("layers in a ResourceScope", () => {
       expect(Context.get(context, A)).toBe("a")
     }))
 
+  it.effect("whose builder is interrupted are built anew by who waits for them", () =>
+    Effect.gen(function*() {
+      const memoMap = yield* ResourceScope.makeMemoMap()
+      let builds = 0
+      const layer = Layer.effect(A, Effect.suspend(() => ++builds === 1 ? Effect.never : Effect.succeed("a")))
+      const build = Effect.flatMap(ResourceScope.make(), (scope) => Layer.buildWithMemoMap(layer, memoMap, scope))
+      const first = yield* Effect.fork(build)
+      yield* Effect.yieldNow()
+      const second = yield* Effect.fork(build)
+      const third = yield* Effect.fork(build)
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      for (const fiber of [second, third]) expect(Context.get(yield* Fiber.join(fiber), A)).toBe("a")
+      expect(builds).toBe(2)
+    }))
+
   it.effect("that fail release what was built before, with limits, and the failure stays typed", () =>
     Effect.gen(function*() {
       const { a, log } = parts({ a: Effect.never })

@@ -48,16 +48,28 @@ export class ScopeMemoMap implements Layer.MemoMap {
     return Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const memo = this.memos.get(layer)
-        return memo === undefined ? this.make(layer, scope, restore) : this.reuse(memo, scope, restore)
+        return memo === undefined ? this.make(layer, scope, restore) : this.reuse(layer, memo, scope, restore)
       })
     )
   }
 
-  private reuse(memo: Memo, scope: Scope.Scope, restore: Restore): Effect.Effect<Context.Context<any>, any> {
+  private reuse(
+    layer: AnyLayer,
+    memo: Memo,
+    scope: Scope.Scope,
+    restore: Restore
+  ): Effect.Effect<Context.Context<any>, any, any> {
     // Counted from here on, as the first owner may close meanwhile.
     memo.observers++
     return Effect.matchCauseEffect(restore(Deferred.await(memo.built)), {
-      onFailure: (cause) => Effect.andThen(memo.close(Exit.failCause(cause)), Effect.failCause(cause)),
+      onFailure: (cause) =>
+        Effect.andThen(
+          memo.close(Exit.failCause(cause)),
+          // Who built it was interrupted, and not who waits here.
+          Cause.isInterruptedOnly(cause) && this.memos.get(layer) !== memo
+            ? restore(this.getOrElseMemoize(layer, scope))
+            : Effect.failCause(cause)
+        ),
       onSuccess: ([patch, context]) =>
         Effect.as(Effect.andThen(Effect.patchFiberRefs(patch), bind(memo, scope)), context)
     })

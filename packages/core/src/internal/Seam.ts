@@ -11,7 +11,7 @@ import {
   Effect,
   Equal,
   Exit,
-  type Fiber,
+  Fiber,
   FiberId,
   FiberRef,
   FiberRefs,
@@ -23,6 +23,7 @@ import {
   type Schedule,
   ScheduleDecision,
   ScheduleIntervals,
+  Scheduler,
   Scope,
   Supervisor,
   type Tracer
@@ -123,6 +124,8 @@ export const forkNow = <A>(
 
 type FiberInside = Fiber.RuntimeFiber<any, any> & {
   readonly currentSupervisor: Supervisor.Supervisor<any>
+  readonly _children: Set<FiberInside> | null
+  readonly setFiberRef: <A>(fiberRef: FiberRef.FiberRef<A>, value: A) => void
   readonly start: (effect: Effect.Effect<any, any, any>) => void
   readonly resume: (effect: Effect.Effect<any, any, any>) => void
 }
@@ -172,8 +175,10 @@ const forkRefs = (origin: Origin, id: FiberId.Runtime, cleanup: unknown): FiberR
 /** The result of a fiber that has ended, else `undefined`. */
 export const poll = <A>(fiber: Fiber.RuntimeFiber<A>): Exit.Exit<A> | undefined => fiber.unsafePoll() ?? undefined
 
-export const observe = <A>(fiber: Fiber.RuntimeFiber<A>, onEnd: (exit: Exit.Exit<A>) => void): void =>
-  fiber.addObserver(onEnd)
+export const observe = <A, E = never>(
+  fiber: Fiber.RuntimeFiber<A, E>,
+  onEnd: (exit: Exit.Exit<A, E>) => void
+): void => fiber.addObserver(onEnd)
 
 /** Sends the interruption and does not wait. */
 export const interruptLater = (fiber: Fiber.RuntimeFiber<any, any>): void => fiber.unsafeInterruptAsFork(FiberId.none)
@@ -392,3 +397,71 @@ export interface LayerParts {
 export const partsOf = (layer: Layer.Layer<any, any, any>): LayerParts => layer as unknown as LayerParts
 
 export const keysOf = (context: Context.Context<any>): ReadonlyArray<string> => [...context.unsafeMap.keys()]
+
+// --- runtimes -------------------------------------------------------------------------------------------------------
+
+export type AppRuntime<R> = Runtime.Runtime<R>
+export type RunForkOptions = Runtime.RunForkOptions
+export type RunCallbackOptions<A, E> = Runtime.RunCallbackOptions<A, E>
+export type Cancel<A, E> = Runtime.Cancel<A, E>
+
+/** The ways to run an effect in a runtime. */
+export const run = /* @__PURE__ */ (() => ({
+  callback: Runtime.runCallback,
+  fork: Runtime.runFork,
+  promise: Runtime.runPromise,
+  promiseExit: Runtime.runPromiseExit,
+  sync: Runtime.runSync,
+  syncExit: Runtime.runSyncExit
+}))()
+
+/** A runtime of nothing. */
+export const emptyRuntime = (): Runtime.Runtime<never> => Runtime.defaultRuntime
+
+/** Makes a runtime of services, in this turn as far as they need not wait; to yield is not to wait. */
+export const startRuntime = <R, E>(services: Effect.Effect<Context.Context<R>, E>): void => {
+  const scheduler = new Scheduler.SyncScheduler()
+  Runtime.runFork(Runtime.defaultRuntime)(
+    Effect.flatMap(services, (context) =>
+      Effect.map(Effect.provide(Effect.runtime<R>(), context), (runtime) =>
+        // Not for those who run in it, but where a layer has set another.
+        FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentScheduler) === scheduler
+          ? Runtime.deleteFiberRef(runtime, FiberRef.currentScheduler)
+          : runtime)),
+    { scheduler }
+  )
+  scheduler.flush()
+}
+
+/** Of what the layers of a runtime have set, what decides about log lines; not their clock or scheduler. */
+export const logSettingsOf = ({ fiberRefs }: Runtime.Runtime<never>): Origin => {
+  const refs = [FiberRef.currentLoggers, FiberRef.currentMinimumLogLevel, FiberRef.currentLogAnnotations]
+  return FiberRefs.unsafeMake(
+    new Map(refs.flatMap((ref: FiberRef.FiberRef<any>) => {
+      const stack = fiberRefs.locals.get(ref)
+      return stack === undefined ? [] : [[ref, stack]]
+    }))
+  )
+}
+
+/** The fiber in whose turn this is called, if it is one's. */
+export const fiberAtWork = (): CurrentFiber | undefined => Option.getOrUndefined(Fiber.getCurrentFiber())
+
+/** The number of the fiber that a runtime has started, in all that it forks and they fork; it is not to be kept by them. */
+const currentRun = /* @__PURE__ */ FiberRef.unsafeMake<number | undefined>(undefined, { join: (own) => own })
+
+/** To be called in the fiber itself. */
+export const beginsRun = (fiber: CurrentFiber): void =>
+  (fiber as FiberInside).setFiberRef(currentRun, fiberNumber(fiber))
+
+export const runOf = (fiber: CurrentFiber): number | undefined => fiber.getFiberRef(currentRun)
+
+/** Whether a fiber is `ancestor`, or its child over any number of steps, who ends before it does. */
+export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
+  const stack = [ancestor as FiberInside]
+  for (;;) {
+    const next = stack.pop()
+    if (next === undefined || next === fiber) return next !== undefined
+    stack.push(...next._children ?? [])
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * What `ManagedRuntime` is, on a `ResourceScope`: a layer, built at the first run, and the ways to run effects with it
+ * from outside of Effect. Disposed, it ends the fibers that it runs before it releases what they use, is over by a
+ * deadline, and gives the report. Inside of Effect, provide the layer: `ResourceScope.provide`.
+ */
+import { Effect, type Exit, Fiber, Layer, type Scope } from "effect"
+import type { CleanupReport } from "./CleanupReport.js"
+import { callSite } from "./internal/CallSite.js"
+import { RunningFibers } from "./internal/RunningFibers.js"
+import { RuntimeEnd } from "./internal/RuntimeEnd.js"
+import { buildWith, ScopeMemoMap } from "./internal/ScopeMemo.js"
+import { ScopeNode } from "./internal/ScopeNode.js"
+import { resolve } from "./internal/ScopeOptions.js"
+import * as Seam from "./internal/Seam.js"
+import { TaggedError } from "./internal/TaggedError.js"
+import { invalidOption, Validation } from "./PatinoxError.js"
+import type { ScopeOptions } from "./ResourceScope.js"
+
+/** The runtime has been disposed, or is being: it runs nothing any more. */
+export class RuntimeDisposed extends /* @__PURE__ */ TaggedError("RuntimeDisposed")<{
+  /** The runtime's name. */
+  readonly runtime: string
+}> {
+  override get message(): string {
+    return `The runtime ${this.runtime} has been disposed and runs nothing any more; make a new one`
+  }
+}
+
+/** How a runtime is made: how its scope closes, and what it shares with others. */
+export interface RuntimeOptions extends ScopeOptions {
+  /** What errors call it. Default: the place where it was made. */
+  readonly name?: string
+  /** To share layers with others: one of `ResourceScope.makeMemoMap`, so that limits reach inside of what it builds. */
+  readonly memoMap?: Layer.MemoMap
+}
+
+/** Aborted, it interrupts. */
+export interface PromiseOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Runs effects with the services of a layer. Its functions need no `this`. */
+export interface ResourceRuntime<in R, out ER> extends AsyncDisposable {
+  readonly memoMap: Layer.MemoMap
+  /** Holds what the layer has acquired. What is added or forked in it later ends before that. Closed by a dispose only. */
+  readonly scope: Scope.Scope
+  /**
+   * The layer, built, as a runtime of Effect's. Fibers that are run with it elsewhere are not known here and not ended:
+   * prefer the functions below.
+   */
+  readonly runtimeEffect: Effect.Effect<Seam.AppRuntime<R>, ER>
+  /** As `runtimeEffect`. */
+  readonly runtime: () => Promise<Seam.AppRuntime<R>>
+  readonly runFork: <A, E>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Seam.RunForkOptions
+  ) => Fiber.RuntimeFiber<A, E | ER>
+  /** Dies with Effect's `AsyncFiberException` where the layer or the effect has to wait. */
+  readonly runSyncExit: <A, E>(effect: Effect.Effect<A, E, R>) => Exit.Exit<A, E | ER>
+  readonly runSync: <A, E>(effect: Effect.Effect<A, E, R>) => A
+  readonly runCallback: <A, E>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Seam.RunCallbackOptions<A, E | ER>
+  ) => Seam.Cancel<A, E | ER>
+  readonly runPromise: <A, E>(
+    effect: Effect.Effect<A, E, R>,
+    options?: PromiseOptions
+  ) => Promise<A>
+  readonly runPromiseExit: <A, E>(
+    effect: Effect.Effect<A, E, R>,
+    options?: PromiseOptions
+  ) => Promise<Exit.Exit<A, E | ER>>
+  /**
+   * Ends the runtime. From now on every run fails with `RuntimeDisposed`. Fibers that it runs, and a build that goes on,
+   * are interrupted and waited for: for as long as one finalizer may take, and half of `timeout` at most. One that has not
+   * ended by then is logged and stands in the report as abandoned. Then the scope closes; all of it within `timeout`. A
+   * fiber that a run has forked as a daemon is not known, and not ended.
+   *
+   * Never fails, and once begun it is not interrupted. Whoever asks while it goes on, or later, gets the same report. A run
+   * that asks for it is itself left to end afterwards; in one that is being ended, and in a finalizer of the scope, nobody
+   * waits.
+   */
+  readonly disposeEffect: Effect.Effect<CleanupReport>
+  /** As `disposeEffect`. */
+  readonly dispose: () => Promise<CleanupReport>
+}
+
+/** The services that a runtime has. */
+export type Context<T extends ResourceRuntime<never, any>> = [T] extends [ResourceRuntime<infer R, any>] ? R : never
+
+/** What a runtime may fail with before an effect runs. */
+export type Error<T extends ResourceRuntime<never, any>> = [T] extends [ResourceRuntime<never, infer E>] ? E : never
+
+class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
+  private readonly running = new RunningFibers()
+  /** The layer as far as it is built; nothing before the first run, and nothing from the dispose on. */
+  private building: Fiber.RuntimeFiber<Seam.AppRuntime<R>, ER> | undefined = undefined
+  private built: Seam.AppRuntime<R> | undefined = undefined
+  private ending: RuntimeEnd | undefined = undefined
+
+  constructor(
+    private readonly layer: Layer.Layer<R, ER>,
+    readonly scope: ScopeNode,
+    readonly memoMap: Layer.MemoMap,
+    private readonly name: () => string
+  ) {}
+
+  private build(): void {
+    if (this.building !== undefined || this.ending !== undefined) return
+    Seam.startRuntime(Seam.withFiber((fiber) => {
+      // Before anything of the layer runs: it may ask for its own runtime.
+      this.building = fiber
+      this.running.add(fiber, "the build of the layer in fiber")
+      Seam.observe(fiber, (exit) => {
+        if (exit._tag === "Success") this.built = exit.value
+      })
+      // Of a memo map it needs what each has, Effect's own too.
+      return buildWith(this.layer, this.memoMap as ScopeMemoMap, this.scope)
+    }))
+  }
+
+  private get disposed(): Effect.Effect<never, RuntimeDisposed> {
+    return Effect.fail(new RuntimeDisposed({ runtime: this.name() }))
+  }
+
+  readonly runtimeEffect: Effect.Effect<Seam.AppRuntime<R>, ER | RuntimeDisposed> = Effect.suspend(() => {
+    this.build()
+    const { building, built, disposed, ending } = this
+    if (ending !== undefined) return disposed
+    if (built !== undefined) return Effect.succeed(built)
+    return Effect.flatMap(
+      Fiber.await(building!),
+      // A build that the dispose has interrupted has no answer of its own.
+      (exit): Effect.Effect<Seam.AppRuntime<R>, ER | RuntimeDisposed> => this.ending === undefined ? exit : disposed
+    )
+  })
+
+  /** Runs an effect in what is built, or lets it wait for that in its own fiber. */
+  private run<A, E, B>(
+    effect: Effect.Effect<A, E, R>,
+    start: (runtime: Seam.AppRuntime<R>, effect: Effect.Effect<A, E | ER | RuntimeDisposed, R>) => B
+  ): B {
+    this.build()
+    const { built } = this
+    const inside = built !== undefined
+      ? effect
+      : Effect.flatMap(this.runtimeEffect, (runtime) => Effect.provide(effect, runtime))
+    return start(
+      built ?? Seam.emptyRuntime() as Seam.AppRuntime<any>,
+      Seam.withFiber((fiber): Effect.Effect<A, E | ER | RuntimeDisposed, R> => {
+        if (this.ending !== undefined) return this.disposed
+        this.running.add(fiber, "fiber")
+        return inside
+      })
+    )
+  }
+
+  readonly runtime = () => Effect.runPromise(this.runtimeEffect)
+
+  readonly runFork: ResourceRuntime<R, ER | RuntimeDisposed>["runFork"] = (effect, options) =>
+    this.run(effect, (runtime, inside) => Seam.run.fork(runtime)(inside, options))
+
+  readonly runSyncExit: ResourceRuntime<R, ER | RuntimeDisposed>["runSyncExit"] = (effect) =>
+    this.run(effect, (runtime, inside) => Seam.run.syncExit(runtime)(inside))
+
+  readonly runSync: ResourceRuntime<R, ER>["runSync"] = (effect) =>
+    this.run(effect, (runtime, inside) => Seam.run.sync(runtime)(inside))
+
+  readonly runCallback: ResourceRuntime<R, ER | RuntimeDisposed>["runCallback"] = (effect, options) =>
+    this.run(effect, (runtime, inside) => Seam.run.callback(runtime)(inside, options))
+
+  readonly runPromise: ResourceRuntime<R, ER>["runPromise"] = (effect, options) =>
+    this.run(
+      effect,
+      (runtime, inside) => Seam.run.promise(runtime)(inside, options as { readonly signal?: AbortSignal })
+    )
+
+  readonly runPromiseExit: ResourceRuntime<R, ER | RuntimeDisposed>["runPromiseExit"] = (effect, options) =>
+    this.run(
+      effect,
+      (runtime, inside) => Seam.run.promiseExit(runtime)(inside, options as { readonly signal?: AbortSignal })
+    )
+
+  /** `caller` is the fiber that asks, where it is not the one that runs this. */
+  private end(caller?: Seam.CurrentFiber): Effect.Effect<CleanupReport> {
+    return Effect.uninterruptible(Seam.withFiber((fiber) => {
+      if (this.ending !== undefined) return this.ending.join(caller ?? fiber)
+      this.ending = new RuntimeEnd(this.scope, this.running, caller ?? fiber)
+      this.built = this.building = undefined
+      return this.ending.begin(caller ?? fiber)
+    }))
+  }
+
+  readonly disposeEffect = this.end()
+
+  readonly dispose = (): Promise<CleanupReport> => {
+    // As part of the fiber that calls it, where one does, or else with the loggers of the layer.
+    const caller = Seam.fiberAtWork()
+    const origin = caller === undefined
+      ? Seam.logSettingsOf(this.built ?? Seam.emptyRuntime())
+      : Seam.originOf(caller)
+    return Effect.runPromise(Fiber.join(Seam.forkNow(this.end(caller), origin)))
+  };
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose().then(() => {})
+  }
+}
+
+/**
+ * A runtime of a layer, which is built at the first run, once; runs that come meanwhile wait for it. A layer that fails to
+ * build gives every run its failure, and has then released what it had acquired. Throws a `Validation` that names the
+ * option, the value and the range where one is wrong.
+ *
+ * ```ts
+ * import { CleanupReport, ResourceRuntime } from "@patinox/core"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Database extends Context.Tag("app/Database")<Database, { readonly query: Effect.Effect<number> }>() {}
+ *
+ * const released: Array<string> = []
+ * const layer = Layer.scoped(
+ *   Database,
+ *   Effect.acquireRelease(
+ *     Effect.succeed({ query: Effect.succeed(42) }),
+ *     () => Effect.sync(() => released.push("database"))
+ *   )
+ * )
+ * const runtime = ResourceRuntime.make(layer, { timeout: "5 seconds" })
+ * console.log(await runtime.runPromise(Effect.flatMap(Database, (database) => database.query))) // => 42
+ *
+ * runtime.runFork(Effect.onInterrupt(Effect.never, () => Effect.sync(() => released.push("fiber"))))
+ * const report = await runtime.dispose()
+ * console.log(released.join(", then ")) // => fiber, then database
+ * console.log(CleanupReport.isClean(report)) // => true
+ *
+ * const exit = await runtime.runPromiseExit(Effect.void)
+ * console.log(exit.toString().includes("RuntimeDisposed")) // => true
+ * ```
+ *
+ * With `await using runtime = ResourceRuntime.make(layer)` it is disposed at the end of the block.
+ */
+export const make = <R, E>(
+  layer: Layer.Layer<R, E>,
+  options: RuntimeOptions = {}
+): ResourceRuntime<R, E | RuntimeDisposed> => {
+  const { memoMap, name } = options
+  const resolved = resolve(options)
+  if (resolved instanceof Validation) throw resolved
+  if (memoMap !== undefined && !(Layer.MemoMapTypeId in Object(memoMap))) {
+    throw invalidOption("memoMap", memoMap, "a Layer.MemoMap")
+  }
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    throw invalidOption("name", name, "a text that is not empty")
+  }
+  Seam.checkScopes()
+  const site = callSite(name !== undefined)
+  return new AppRuntime(
+    layer,
+    new ScopeNode(resolved, resolved.strategy),
+    memoMap ?? new ScopeMemoMap(resolved),
+    () => name ?? site!.name
+  )
+}
