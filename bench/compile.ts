@@ -31,8 +31,8 @@ export const compile = async (): Promise<Compiled> => {
     platform: "node",
     target: "node20",
     conditions: ["source"],
-    // The one that is installed, as it is.
-    external: ["effect", "effect/*"]
+    // Those that are installed, as they are.
+    external: ["effect", "effect/*", "generic-pool", "tarn"]
   })
   return {
     child: path.join(compiled, "child.mjs"),

@@ -12,6 +12,7 @@ import { family as idle } from "./figures/idle.js"
 import { family as limit } from "./figures/limit.js"
 import { family as memory } from "./figures/memory.js"
 import { family as observing } from "./figures/observing.js"
+import { family as pool } from "./figures/pool.js"
 import { family as refreshable } from "./figures/refreshable.js"
 import { family as schedule } from "./figures/schedule.js"
 import { family as scope } from "./figures/scope.js"
@@ -45,7 +46,8 @@ const families: Readonly<Record<string, Family>> = {
   observing,
   scope,
   refreshable,
-  startup
+  startup,
+  pool
 }
 
 const budgets: ReadonlyArray<Budget> = JSON.parse(readFileSync(new URL("budgets.json", import.meta.url), "utf8"))

@@ -1,13 +1,12 @@
-/** The application: its layers, each of them a guard, and the run from the first resource to the report. */
-import { CleanupReport, ResourceMonitor, ResourceRegistry } from "@patinox/core"
-import { Duration, Effect, Layer, Ref } from "effect"
+/** The application: its layers, each of them a guard, and the program that they are for. */
+import { ResourceRegistry } from "@patinox/core"
+import { Duration, Effect, Layer, type Ref } from "effect"
 import type { Settings } from "./Args.js"
 import * as Classifier from "./Classifier.js"
 import * as Faults from "./Faults.js"
 import * as HashWorkers from "./HashWorkers.js"
 import * as HttpServer from "./HttpServer.js"
 import { index, type Summary } from "./Indexer.js"
-import { decide } from "./Outcome.js"
 import { Output } from "./Output.js"
 import * as ProgressDisplay from "./ProgressDisplay.js"
 import * as SqliteIndex from "./SqliteIndex.js"
@@ -15,22 +14,32 @@ import * as StagingDirectory from "./StagingDirectory.js"
 import * as TargetFile from "./TargetFile.js"
 import * as Timeline from "./Timeline.js"
 
+/** Cleaned up from the top: first nobody asks any more, then all that is side by side, so that none waits for another. */
 const resources = ({ fault, target }: Settings) =>
   HttpServer.layer({ onClose: fault === "die" ? Faults.brokenHook : Effect.void }).pipe(
     Layer.provideMerge(Layer.mergeAll(
-      SqliteIndex.layer,
+      TargetFile.layer(target),
       ProgressDisplay.layer,
+      Layer.provideMerge(SqliteIndex.layer, StagingDirectory.layer),
       HashWorkers.layer({ deaf: fault === "ignore" }),
       Classifier.layer({ deaf: fault === "hang" })
-    )),
-    Layer.provideMerge(Layer.mergeAll(StagingDirectory.layer, TargetFile.layer(target)))
+    ))
   )
 
 // The defaults are meant for services; who tries out a fault does not want to wait for them.
 const registry = ({ fault }: Settings) =>
-  ResourceRegistry.layerWith(fault === undefined ? {} : { cleanupTimeout: "1500 millis", shutdownTimeout: "5 seconds" })
+  ResourceRegistry.layerWith(fault === undefined ? {} : { cleanupTimeout: "1500 millis" })
 
-const work = (settings: Settings, published: Ref.Ref<Summary | undefined>) =>
+export const shutdownTimeout = ({ fault }: Settings) => Duration.seconds(fault === undefined ? 25 : 5)
+
+/** The registry is below all of them: when it closes, the timeline has seen everything. */
+export const layer = (settings: Settings) =>
+  resources(settings).pipe(
+    Layer.provide(registry(settings)),
+    Layer.provide(Timeline.layer(shutdownTimeout(settings)))
+  )
+
+export const main = (settings: Settings, published: Ref.Ref<Summary | undefined>) =>
   Effect.gen(function*() {
     const output = yield* Output
     const { pid } = yield* Classifier.Classifier
@@ -47,38 +56,7 @@ const work = (settings: Settings, published: Ref.Ref<Summary | undefined>) =>
     )
     yield* Faults.beforeShutdown(settings.fault)
     if (settings.serve) {
-      yield* output.line("serving until SIGINT or SIGTERM")
+      yield* output.line("serving until SIGINT, SIGTERM or SIGHUP")
       yield* Effect.never
     }
   })
-
-/** Never fails: it tells what went wrong, and sets the exit code, also after it was interrupted. */
-export const run = (settings: Settings): Effect.Effect<void, never, Output> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const output = yield* Output
-      const timeline = yield* Timeline.make
-      const published = yield* Ref.make<Summary | undefined>(undefined)
-      const exit = yield* Layer.build(resources(settings)).pipe(
-        Effect.flatMap((services) => Effect.provide(work(settings, published), services)),
-        restore,
-        // Before the scopes close: all resources together, by priority and dependency, inside one deadline.
-        Effect.ensuring(Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.shutdown)),
-        Effect.scoped,
-        // Closing the registry waits until the timeline has seen everything.
-        Effect.provide(Layer.provide(registry(settings), ResourceMonitor.layer(timeline.monitor))),
-        Effect.exit
-      )
-      const report = yield* timeline.report
-      if (report !== undefined) yield* output.line(`\n${CleanupReport.render(report)}`)
-      const { code, problems } = decide({
-        exit,
-        report,
-        summary: yield* Ref.get(published),
-        unwritten: yield* output.failure,
-        target: settings.target
-      })
-      yield* Effect.forEach(problems, (problem) => output.problem(`index-directory: ${problem}`), { discard: true })
-      process.exitCode = code
-    })
-  )

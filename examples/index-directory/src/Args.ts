@@ -34,7 +34,7 @@ then shuts down and prints what became of each resource. Skips node_modules and 
 
   directory        what to index (default: ${directory})
   --out <file>     where the index goes; replaced only by a complete one (default: ${target})
-  --serve          goes on serving the index until SIGINT or SIGTERM
+  --serve          goes on serving the index until SIGINT (Ctrl-C), SIGTERM or SIGHUP
   --fault <kind>   a resource misbehaves in its cleanup, and is recovered:
                      hang     the child process never ends
                      fail     closing the index fails with a typed error, some times
@@ -42,7 +42,8 @@ then shuts down and prints what became of each resource. Skips node_modules and 
                      ignore   stopping the workers ignores interruption
   --help           this text
 
-Exit codes: 0 the index is complete and everything was cleaned up; 1 it is not; 2 wrong usage`
+Exit codes: 0 the index is complete and everything was cleaned up; 1 it is not; 2 wrong usage; 128 + its number where
+a second signal ended it at once`
 
 const isFault = (value: string): value is Fault => faults.some((fault) => fault === value)
 

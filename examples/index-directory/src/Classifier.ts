@@ -28,6 +28,10 @@ const start = (deaf: boolean) =>
     const child = spawn(process.execPath, [script, ...(deaf ? ["--deaf"] : [])], { stdio: ["pipe", "pipe", "inherit"] })
     child.once("spawn", () => resume(Effect.succeed(child)))
     child.once("error", (error) => resume(Effect.fail(gone(error.message))))
+    // Where a second signal or the deadline ends this process, no release comes to its end.
+    const kill = () => child.kill("SIGKILL")
+    process.once("exit", kill)
+    child.once("exit", () => process.off("exit", kill))
   })
 
 const serviceOf = (child: Child) => {

@@ -1,13 +1,11 @@
-/** How the run ended, from everything that is known at its end: the exit code, and what to tell. Pure. */
-import { CleanupReport } from "@patinox/core"
+/** How the run ended, from what is known of the work at its end: the exit code, and what to tell. Pure. */
 import { Cause, Exit, Option } from "effect"
 import type { Summary } from "./Indexer.js"
 
 export interface End {
-  readonly exit: Exit.Exit<unknown, { readonly message: string }>
+  readonly exit: Exit.Exit<unknown, unknown>
   /** Undefined unless the index was published. */
   readonly summary: Summary | undefined
-  readonly report: CleanupReport.CleanupReport | undefined
   /** Why not all of the output could be written. */
   readonly unwritten: Error | undefined
   readonly target: string
@@ -20,12 +18,12 @@ export interface Outcome {
 
 const shown = 20
 
-const failureOf = (cause: Cause.Cause<{ readonly message: string }>, target: string): string =>
+const failureOf = (cause: Cause.Cause<unknown>, target: string): string =>
   Cause.isInterruptedOnly(cause)
     ? `Stopped before the index was complete; ${target} is as it was`
     : Option.match(Cause.failureOption(cause), {
       onNone: () => Cause.pretty(cause),
-      onSome: (error) => error.message
+      onSome: (error) => error instanceof Error ? error.message : String(error)
     })
 
 const unreadableOf = ({ unreadable }: Summary): ReadonlyArray<string> =>
@@ -35,15 +33,12 @@ const unreadableOf = ({ unreadable }: Summary): ReadonlyArray<string> =>
     `The index lacks ${unreadable.length} that could not be read`
   ]
 
-export const decide = ({ exit, report, summary, target, unwritten }: End): Outcome => {
+export const decide = ({ exit, summary, target, unwritten }: End): Outcome => {
   // Being stopped is how serving ends.
   const isServed = summary !== undefined && Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
   const problems = [
     ...(summary === undefined ? [] : unreadableOf(summary)),
     ...(Exit.isSuccess(exit) || isServed ? [] : [failureOf(exit.cause, target)]),
-    ...(report === undefined || CleanupReport.isClean(report)
-      ? []
-      : [`Not cleaned up: ${CleanupReport.summary(report)}`]),
     ...(unwritten === undefined ? [] : [`The output could not be written: ${unwritten.message}`])
   ]
   return { code: problems.length === 0 ? 0 : 1, problems }

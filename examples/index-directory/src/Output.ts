@@ -3,7 +3,7 @@
  * that went away, or a full disk behind a redirection, must not end the process before it has cleaned up: the error is
  * kept, and asked for at the end.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 
 export class Output extends Context.Tag("index-directory/Output")<Output, {
   readonly isTerminal: boolean
@@ -27,28 +27,27 @@ export interface Sink {
 
 const clearLine = "\r\u001b[K"
 
-export const layer = (out: Sink, problems: Sink): Layer.Layer<Output> =>
-  Layer.sync(Output, () => {
-    let failure: Error | undefined
-    let gone = false
-    out.on("error", (error) => {
-      gone = true
-      if (error.code !== "EPIPE") failure ??= error
-    })
-    problems.on("error", () => {})
-    const isTerminal = out.isTTY === true
-    const write = (sink: Sink, text: string) =>
-      Effect.sync(() => {
-        if (!gone || sink !== out) sink.write(text)
-      })
-    const prefix = isTerminal ? clearLine : ""
-    return {
-      isTerminal,
-      // 0 where a terminal does not know its width.
-      columns: () => out.columns || 80,
-      line: (text) => write(out, `${prefix}${text}\n`),
-      problem: (text) => write(problems, `${prefix}${text}\n`),
-      status: (text) => isTerminal ? write(out, prefix + text) : Effect.void,
-      failure: Effect.sync(() => failure)
-    }
+export const make = (out: Sink, problems: Sink): Output["Type"] => {
+  let failure: Error | undefined
+  let gone = false
+  out.on("error", (error) => {
+    gone = true
+    if (error.code !== "EPIPE") failure ??= error
   })
+  problems.on("error", () => {})
+  const isTerminal = out.isTTY === true
+  const write = (sink: Sink, text: string) =>
+    Effect.sync(() => {
+      if (!gone || sink !== out) sink.write(text)
+    })
+  const prefix = isTerminal ? clearLine : ""
+  return {
+    isTerminal,
+    // 0 where a terminal does not know its width.
+    columns: () => out.columns || 80,
+    line: (text) => write(out, `${prefix}${text}\n`),
+    problem: (text) => write(problems, `${prefix}${text}\n`),
+    status: (text) => isTerminal ? write(out, prefix + text) : Effect.void,
+    failure: Effect.sync(() => failure)
+  }
+}

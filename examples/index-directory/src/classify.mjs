@@ -1,6 +1,6 @@
 /**
  * A child process: reads `{ id, path }` as lines of JSON, answers each with the kind of the file and its lines. Ends when
- * its input does, and so never outlives its parent. A Ctrl-C at the terminal reaches it too, and is the parent's to handle.
+ * its input does, and so never outlives its parent. A signal to the whole group, as of Ctrl-C, is the parent's to handle.
  */
 import { createInterface } from "node:readline"
 import { chunksOf } from "./regular-file.mjs"
@@ -19,7 +19,7 @@ const classify = async (path) => {
   return { kind: "text", lines }
 }
 
-process.on("SIGINT", () => {})
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {})
 process.stdout.on("error", () => process.exit())
 
 const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -35,8 +35,7 @@ input.on("line", (line) => {
 })
 
 if (process.argv.includes("--deaf")) {
-  // For `--fault hang`: stays on when its input ends, and when it is asked to go.
-  process.on("SIGTERM", () => {})
+  // For `--fault hang`: stays on when its input ends.
   setInterval(() => {}, 60_000)
 } else {
   // Whatever is being read: nobody waits for the answer.

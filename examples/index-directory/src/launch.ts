@@ -1,24 +1,37 @@
-/** Runs the application as this process. Effect's own runtime turns SIGINT and SIGTERM into an interruption. */
-import { runMain } from "@effect/platform-node/NodeRuntime"
-import { Effect, Layer, Logger } from "effect"
-import { run } from "./App.js"
+/** Runs the application as this process: the signals and the deadline are `NodeRuntime`'s, the last words are ours. */
+import * as NodeRuntime from "@patinox/platform-node/NodeRuntime"
+import { Cause, Effect, Layer, Logger, LogLevel, Ref } from "effect"
+import * as App from "./App.js"
 import type { Settings } from "./Args.js"
+import type { Summary } from "./Indexer.js"
+import { decide } from "./Outcome.js"
 import * as Output from "./Output.js"
 
-const logger = Logger.make(({ logLevel, message }) => {
-  process.stderr.write(`${logLevel.label.toLowerCase()}: ${[message].flat().join(" ")}\n`)
-})
+const loggerTo = ({ line, problem }: Output.Output["Type"]) =>
+  Logger.make(({ cause, logLevel, message }) => {
+    const text = [message, ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])].flat().join("\n")
+    const isProblem = LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)
+    Effect.runSync(isProblem ? problem(`${logLevel.label.toLowerCase()}: ${text}`) : line(text))
+  })
 
-export const launch = (settings: Settings): void =>
-  runMain(
-    Effect.provide(
-      run(settings),
-      Layer.merge(Output.layer(process.stdout, process.stderr), Logger.replace(Logger.defaultLogger, logger))
-    ),
-    {
-      disableErrorReporting: true,
-      disablePrettyLogger: true,
-      // Once interrupted, the program has no value; it has set its exit code all the same.
-      teardown: (_, exit) => exit(Number(process.exitCode ?? 1))
+export const launch = (settings: Settings): void => {
+  const output = Output.make(process.stdout, process.stderr)
+  const published = Effect.runSync(Ref.make<Summary | undefined>(undefined))
+  NodeRuntime.launch(Layer.provideMerge(App.layer(settings), Layer.succeed(Output.Output, output)), {
+    main: App.main(settings, published),
+    shutdownTimeout: App.shutdownTimeout(settings),
+    loggerLayer: Logger.replace(Logger.defaultLogger, loggerTo(output)),
+    disableErrorReporting: true,
+    // Once all is closed: that something was not cleaned up, the runtime has told.
+    teardown: (exit, onExit) => {
+      const { code, problems } = decide({
+        exit,
+        summary: Effect.runSync(Ref.get(published)),
+        unwritten: Effect.runSync(output.failure),
+        target: settings.target
+      })
+      for (const problem of problems) Effect.runSync(output.problem(`index-directory: ${problem}`))
+      onExit(code)
     }
-  )
+  })
+}

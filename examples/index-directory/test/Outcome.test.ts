@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CleanupReport } from "@patinox/core"
 import { Effect, Exit } from "effect"
 import { FileError } from "../src/Errors.js"
 import { decide, type End } from "../src/Outcome.js"
@@ -7,14 +6,13 @@ import { decide, type End } from "../src/Outcome.js"
 const end: End = {
   exit: Exit.void,
   summary: { indexed: 3, bytes: 9, unreadable: [] },
-  report: CleanupReport.make({ records: [], durationMillis: 1, deadlineMillis: 100, deadlineReached: false }),
   unwritten: undefined,
   target: "/tmp/index.sqlite"
 }
 const interrupted = Effect.runSyncExit(Effect.interrupt)
 
 describe("Outcome", () => {
-  it("a complete index and a clean report: 0, also when serving it was stopped", () => {
+  it("a complete index: 0, also when serving it was stopped", () => {
     expect(decide(end)).toEqual({ code: 0, problems: [] })
     expect(decide({ ...end, exit: interrupted })).toEqual({ code: 0, problems: [] })
   })
@@ -32,14 +30,6 @@ describe("Outcome", () => {
     const died = decide({ ...end, exit: Exit.die(new TypeError("a mistake")), summary: undefined })
     expect(died.code).toBe(1)
     expect(died.problems[0]).toContain("TypeError: a mistake")
-  })
-
-  it("a cleanup that did not end well makes it 1, with a good index, too", () => {
-    const report = CleanupReport.make({ records: [], durationMillis: 9, deadlineMillis: 9, deadlineReached: true })
-    expect(decide({ ...end, report })).toEqual({
-      code: 1,
-      problems: ["Not cleaned up: 0 resources in 9 ms (deadline 9 ms reached)"]
-    })
   })
 
   it("many unreadable files are counted, not all listed", () => {

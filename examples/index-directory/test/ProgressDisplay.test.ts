@@ -17,7 +17,10 @@ const run = (isTTY: boolean) => {
   return Effect.as(
     Effect.provide(
       update,
-      layer.pipe(Layer.provide(Output.layer(sink, sink)), Layer.provide(ResourceRegistry.layer))
+      layer.pipe(
+        Layer.provide(Layer.succeed(Output.Output, Output.make(sink, sink))),
+        Layer.provide(ResourceRegistry.layer)
+      )
     ),
     written
   )

@@ -1,49 +1,33 @@
 /** Runs the application as a process of its own, in a world of its own, and looks at it from outside. */
 import { Effect } from "effect"
-import { build as bundle } from "esbuild"
-import { type ChildProcess, spawn } from "node:child_process"
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { bundle, type Ended, Process } from "../../process/src/Process.js"
 import { Connection } from "../../sqlite/src/Connection.js"
 
-const main = new URL("../src/main.ts", import.meta.url).pathname
-const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/cli.mjs")
+const main = new URL("../src/main.ts", import.meta.url)
+const sources = dirname(main.pathname)
+const tsx = join(dirname(createRequire(import.meta.url).resolve("tsx/package.json")), "dist/loader.mjs")
 
-/** As `npm start` does. */
-export const asStarted = [process.execPath, tsx, "--conditions=source", main]
+/** From the sources. Not by the command `tsx`, which kills who does not tell it of a signal within 60 ms. */
+export const asStarted = [process.execPath, "--import", tsx, "--conditions=source", main.pathname]
 
 const root = new URL("../../../", import.meta.url).pathname
 const built = join(root, ".tmp", `index-directory-${process.pid}`)
 
-/** In one file, as an application is shipped: it starts in a third of the time. */
 export const asBuilt = [process.execPath, join(built, "main.mjs")]
 
 export const build = async (): Promise<void> => {
-  await bundle({
-    entryPoints: [main],
-    outfile: asBuilt[1]!,
-    bundle: true,
-    conditions: ["source"],
-    external: ["@photostructure/sqlite"],
-    format: "esm",
-    platform: "node",
-    logLevel: "error"
-  })
-  for (const name of await readdir(dirname(main))) {
-    if (name.endsWith(".mjs")) await copyFile(join(dirname(main), name), join(built, name))
+  await bundle(main, asBuilt[1]!)
+  for (const name of await readdir(sources)) {
+    if (name.endsWith(".mjs")) await copyFile(join(sources, name), join(built, name))
   }
 }
 
 export const removeBuild = (): Promise<void> => rm(built, { recursive: true, force: true })
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** A directory to index, one for the index, and one for temporary files, with nothing else in them. */
 export interface World {
@@ -52,59 +36,10 @@ export interface World {
   readonly target: string
   readonly temporary: string
   readonly write: (files: Readonly<Record<string, string | Buffer>>) => Promise<void>
-  readonly launch: (args: ReadonlyArray<string>, command?: ReadonlyArray<string>) => Application
+  readonly launch: (args: ReadonlyArray<string>, command?: ReadonlyArray<string>) => Process
   readonly run: (args: ReadonlyArray<string>, command?: ReadonlyArray<string>) => Promise<Ended>
   /** Kills what a test that failed has left running, and removes the directories. */
   readonly end: () => Promise<void>
-}
-
-class Application {
-  private stdout = ""
-  private stderr = ""
-  private readonly watchers = new Set<() => void>()
-  readonly ended: Promise<Ended>
-  hasEnded = false
-
-  constructor(readonly child: ChildProcess) {
-    child.stdout?.on("data", (data) => this.grow(() => this.stdout += data))
-    child.stderr?.on("data", (data) => this.grow(() => this.stderr += data))
-    this.ended = new Promise((resolve, reject) => {
-      child.once("error", reject)
-      child.once("close", (code) => {
-        this.hasEnded = true
-        resolve({ code, stdout: this.stdout, stderr: this.stderr })
-        this.grow(() => {})
-      })
-    })
-  }
-
-  private grow(add: () => void): void {
-    add()
-    for (const watcher of this.watchers) watcher()
-  }
-
-  /** Waits until the output matches; rejects where it has ended without. */
-  printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const match = pattern.exec(this.stdout)
-        if (match === null && this.child.exitCode === null && this.child.signalCode === null) return
-        this.watchers.delete(look)
-        if (match !== null) resolve(match)
-        else reject(new Error(`never printed ${pattern}:\n${this.stdout}${this.stderr}`))
-      }
-      this.watchers.add(look)
-      look()
-    })
-  }
-}
-
-const killGroup = (leader: number): void => {
-  try {
-    process.kill(-leader, "SIGKILL")
-  } catch {
-    // Gone in the meantime.
-  }
 }
 
 const make = async (): Promise<World> => {
@@ -116,16 +51,9 @@ const make = async (): Promise<World> => {
   ]
   await Promise.all([files, out, temporary].map((path) => mkdir(path)))
   const target = join(out, "index.sqlite")
-  const launched: Array<Application> = []
-  const launch = (args: ReadonlyArray<string>, [program, ...before]: ReadonlyArray<string> = asBuilt) => {
-    const application = new Application(
-      spawn(program!, [...before, ...args], {
-        env: { ...process.env, TMPDIR: temporary, TSX_DISABLE_CACHE: "1" },
-        stdio: ["ignore", "pipe", "pipe"],
-        // The leader of a group, which can be killed with everything that it has started.
-        detached: true
-      })
-    )
+  const launched: Array<Process> = []
+  const launch = (args: ReadonlyArray<string>, command: ReadonlyArray<string> = asBuilt) => {
+    const application = new Process([...command, ...args], { TMPDIR: temporary, TSX_DISABLE_CACHE: "1" })
     launched.push(application)
     return application
   }
@@ -143,7 +71,7 @@ const make = async (): Promise<World> => {
     launch,
     run: (args, command) => launch(args, command).ended,
     end: async () => {
-      for (const { child, hasEnded } of launched) if (!hasEnded) killGroup(child.pid!)
+      for (const application of launched) application.killGroup("SIGKILL")
       await rm(root, { recursive: true })
     }
   }
@@ -182,8 +110,7 @@ const isListening = (url: string): Promise<boolean> =>
 export const leftBehind = async ({ out, target, temporary }: World, stdout: string): Promise<ReadonlyArray<string>> => {
   const started = stdout.includes("classifying in process") ? startedIn(stdout) : undefined
   return [
-    // The socket and the cache of tsx are its own.
-    ...(await readdir(temporary)).filter((name) => !name.startsWith("tsx-")),
+    ...await readdir(temporary),
     ...(await readdir(out)).filter((name) => join(out, name) !== target),
     ...(started !== undefined && isAlive(started.pid) ? [`process ${started.pid}`] : []),
     ...(started !== undefined && await isListening(started.url) ? [started.url] : [])

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
-import { readFile, symlink, truncate, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { once } from "node:events"
+import { watch } from "node:fs"
+import { mkdir, readFile, symlink, truncate, writeFile } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { promisify } from "node:util"
 import {
   asBuilt,
@@ -19,9 +21,12 @@ import {
 } from "./application.js"
 
 const sha256 = (content: string | Buffer) => createHash("sha256").update(content).digest("hex")
-const names = ["HttpServer", "Classifier", "HashWorkers", "SqliteIndex", "TargetFile", "StagingDirectory"]
+const names = ["HttpServer", "Classifier", "HashWorkers", "TargetFile", "SqliteIndex", "StagingDirectory"]
 const lost = /^\d+ .* (failed|abandoned|running) +\d/m
 const row = (name: string, outcome: string) => new RegExp(`^\\d+ .* index-directory/${name} +${outcome} `, "m")
+
+/** Without what a slow machine is warned of. */
+const problems = (stderr: string) => stderr.replace(/^warn: .*\n/gm, "")
 
 const live = (title: string, test: (world: World) => Promise<void>) =>
   it.scopedLive(title, () => Effect.flatMap(world, (world) => Effect.promise(() => test(world))))
@@ -45,14 +50,22 @@ describe("a normal end", () => {
       await symlink("a.txt", join(world.files, "link"))
       await symlink(".", join(world.files, "circle"))
       const { code, stderr, stdout } = await world.run([world.files, "--out", world.target])
-      expect(stderr).toBe("")
+      expect(problems(stderr)).toBe("")
       expect(code).toBe(0)
       expect(stdout).toContain("100 %  4 of 4 files")
-      for (const name of names) expect(stdout).toMatch(row(name, "cleaned"))
-      const cleaned = (name: string) => stdout.indexOf(`index-directory/${name} cleaned after`)
-      expect(cleaned("HttpServer")).toBeLessThan(cleaned("SqliteIndex"))
-      expect(cleaned("SqliteIndex")).toBeLessThan(cleaned("StagingDirectory"))
-      expect(stdout).toContain("6 resources in")
+      const rows = [...stdout.matchAll(/^\d {2}(\w+) +index-directory\/(\w+) +cleaned /gm)]
+      expect(rows.map(([, priority, name]) => `${priority} ${name}`)).toEqual([
+        "Critical HttpServer",
+        "High Classifier",
+        "High HashWorkers",
+        "Normal TargetFile",
+        "Normal SqliteIndex",
+        "Low StagingDirectory"
+      ])
+      const at = (event: string) => stdout.indexOf(`index-directory/${event}`)
+      expect(at("HttpServer cleaned")).toBeLessThan(at("Classifier cleanup started"))
+      expect(at("SqliteIndex cleaned")).toBeLessThan(at("StagingDirectory cleanup started"))
+      expect(stdout).toMatch(/^6 resources in \d.* \(deadline 25 s\): 6 cleaned$/m)
       expect(await leftBehind(world, stdout)).toEqual([])
       const text = { kind: "text", hash: sha256(small["a.txt"]), size: 8, lines: 2 }
       expect(openIndex(world.target)).toEqual({
@@ -90,7 +103,7 @@ describe("--fault", { concurrent: true }, () => {
   }
 })
 
-describe("signals", () => {
+describe("signals", { concurrent: true }, () => {
   live("--serve answers until SIGTERM, and then leaves nothing", async (world) => {
     await world.write(small)
     const application = world.launch([world.files, "--out", world.target, "--serve"], asStarted)
@@ -112,28 +125,131 @@ describe("signals", () => {
     expect(await get("//")).toMatchObject([400, {}])
     expect(await get("/other")).toMatchObject([404, {}])
     expect(await get("/files", "POST")).toMatchObject([405, {}])
-    application.child.kill("SIGTERM")
+    application.kill("SIGTERM")
     const ended = await application.ended
-    expect(ended).toMatchObject({ code: 0, stderr: "" })
+    expect(problems(ended.stderr)).toBe("")
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toContain("SIGTERM: shutting down, within 25 s")
     for (const name of names) expect(ended.stdout).toMatch(row(name, "cleaned"))
+    expect(ended.stdout).toMatch(/\nShut down in .* after SIGTERM: .* cleaned\n$/)
     expect(await leftBehind(world, ended.stdout)).toEqual([])
     expect(openIndex(world.target)).toMatchObject({ integrity: ["ok"], rows: { length: 3 } })
   })
 
-  live("SIGINT while it indexes: exit code 1, and the index that was there is untouched", async (world) => {
+  live("SIGTERM, and a cleanup fails for good: exit code 1, it is named, and the rest is cleaned up", async (world) => {
+    await world.write(small)
+    const application = world.launch([world.files, "--out", world.target, "--serve"])
+    await application.printed(/serving until/)
+    // Where it expects a file of its own, or nothing.
+    const partial = `${world.target}.${application.pid}.partial`
+    await mkdir(partial)
+    application.kill("SIGTERM")
+    const { code, stderr, stdout } = await application.ended
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^error: Cleanup of index-directory\/TargetFile .*EISDIR/m)
+    expect(stderr).toMatch(/^error: Shut down in .* after SIGTERM, not cleanly:$/m)
+    for (const name of names) {
+      for (const output of [stdout, stderr]) {
+        expect(output).toMatch(row(name, name === "TargetFile" ? "failed" : "cleaned"))
+      }
+    }
+    expect(await leftBehind(world, stdout)).toEqual([basename(partial)])
+  })
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    live(`${signal} while it indexes: exit code 1, and the index that was there is untouched`, async (world) => {
+      await world.write(small)
+      await endless(world)
+      await writeFile(world.target, "what was there")
+      const application = world.launch([world.files, "--out", world.target])
+      await application.printed(/\d+ % {2}2 of 4/)
+      application.killGroup(signal)
+      const { code, stderr, stdout } = await application.ended
+      expect(problems(stderr)).toBe(
+        `index-directory: Stopped before the index was complete; ${world.target} is as it was\n`
+      )
+      expect(code).toBe(1)
+      for (const name of names) expect(stdout).toMatch(row(name, "cleaned"))
+      expect(await leftBehind(world, stdout)).toEqual([])
+      expect(await readFile(world.target, "utf8")).toBe("what was there")
+    })
+  }
+
+  live("SIGINT twice while it indexes: the second ends it at once with 130 and says what was left", async (world) => {
     await world.write(small)
     await endless(world)
     await writeFile(world.target, "what was there")
     const application = world.launch([world.files, "--out", world.target])
-    await application.printed(/\d+ % {2}2 of 4/)
-    application.child.kill("SIGINT")
+    const { input } = await application.printed(/[^]* {2}2 of 4/)
+    const { pid } = startedIn(input)
+    // It does not end when it is asked to.
+    process.kill(pid, "SIGSTOP")
+    application.killGroup("SIGINT")
+    for (const name of names.filter((name) => name !== "Classifier")) {
+      await application.printed(new RegExp(`/${name} cleaned after`))
+    }
+    application.killGroup("SIGINT")
+    const { code, stderr } = await application.ended
+    expect(stderr).toMatch(
+      /^SIGINT after SIGINT: exits at once with 130\.\nStill running: index-directory\/Classifier for /m
+    )
+    expect(stderr).toMatch(row("Classifier", "running"))
+    expect(code).toBe(130)
+    // That the child process has ended, too, is what `ended` has waited for.
+    expect(await leftBehind(world, "")).toEqual([])
+    expect(await readFile(world.target, "utf8")).toBe("what was there")
+  })
+
+  live("SIGINT while a resource misbehaves in the shutdown: it is recovered all the same", async (world) => {
+    await world.write(small)
+    const application = world.launch([world.files, "--out", world.target, "--fault", "hang"])
+    await application.printed(/Classifier cleanup started/)
+    application.killGroup("SIGINT")
+    const { code, stdout } = await application.ended
+    expect(stdout).toMatch(row("Classifier", "recovered \\(fallback\\)"))
+    expect(stdout).toMatch(/Shut down in .* after SIGINT: .* 1 recovered\n$/)
+    expect(code).toBe(0)
+    expect(await leftBehind(world, stdout)).toEqual([])
+    expect(openIndex(world.target)).toMatchObject({ integrity: ["ok"], rows: { length: 3 } })
+  })
+
+  live("SIGINT before the first output: what is there already goes again", async (world) => {
+    await endless(world)
+    await writeFile(world.target, "what was there")
+    // It takes the staging directory first, and is acquiring the rest.
+    const watcher = watch(world.temporary)
+    const staged = once(watcher, "change")
+    const application = world.launch([world.files, "--out", world.target])
+    await staged
+    watcher.close()
+    application.killGroup("SIGINT")
     const { code, stderr, stdout } = await application.ended
-    expect(code).toBe(1)
     expect(stderr).toContain("Stopped before the index was complete")
-    for (const name of names) expect(stdout).toMatch(row(name, "cleaned"))
+    expect(code).toBe(1)
+    expect(stdout).not.toMatch(lost)
     expect(await leftBehind(world, stdout)).toEqual([])
     expect(await readFile(world.target, "utf8")).toBe("what was there")
   })
+
+  const points = [/^/, /indexing/, /serving http/, /66 %/, /indexed/, /HttpServer cleaned/, /StagingDirectory cleaned/]
+  for (const point of points) {
+    live(
+      `SIGINT at ${point}: the index is there and complete, or as it was, and nothing else is left`,
+      async (world) => {
+        await world.write(small)
+        await writeFile(world.target, "what was there")
+        const application = world.launch([world.files, "--out", world.target])
+        await application.printed(point)
+        application.killGroup("SIGINT")
+        const { code, stdout } = await application.ended
+        expect(await leftBehind(world, stdout)).toEqual([])
+        const isNew = (await readFile(world.target)).toString() !== "what was there"
+        // Undefined: before it listens to signals, or when all is over.
+        expect(code === undefined || code === (isNew ? 0 : 1)).toBe(true)
+        if (isNew) expect(openIndex(world.target)).toMatchObject({ integrity: ["ok"], rows: { length: 3 } })
+      }
+    )
+  }
 
   live("the child process is killed: the run fails, names it, and cleans up the rest", async (world) => {
     await endless(world)
@@ -165,7 +281,7 @@ describe("what cannot be read or written", () => {
 
   const refused = async (world: World, args: ReadonlyArray<string>, message: string) => {
     const { code, stderr, stdout } = await world.run(args)
-    expect({ code, stderr }).toEqual({ code: 1, stderr: `index-directory: ${message}\n` })
+    expect({ code, stderr: problems(stderr) }).toEqual({ code: 1, stderr: `index-directory: ${message}\n` })
     expect(stdout).not.toMatch(lost)
     expect(await leftBehind(world, stdout)).toEqual([])
     expect(() => openIndex(world.target)).toThrow()
@@ -202,7 +318,7 @@ describe("what cannot be read or written", () => {
     expect(full).toMatchObject({ code: 1, stderr: expect.stringContaining("The output could not be written: ENOSPC") })
     expect(await leftBehind(world, "")).toEqual([])
     const piped = await world.run(args, shell("{ \"$@\"; echo \"code $?\" >&2; } | head -n 1"))
-    expect(piped.stderr).toBe("code 0\n")
+    expect(problems(piped.stderr)).toBe("code 0\n")
     expect(await leftBehind(world, "")).toEqual([])
   })
 })

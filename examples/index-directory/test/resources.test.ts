@@ -98,7 +98,7 @@ describe("HttpServer", () => {
   const services = HttpServer.layer({ onClose: Ref.set(closed, true) }).pipe(
     Layer.provideMerge(Layer.merge(SqliteIndex.layer, ProgressDisplay.layer)),
     Layer.provideMerge(StagingDirectory.layer),
-    Layer.provide(Layer.merge(ResourceRegistry.layer, Output.layer(silent, silent)))
+    Layer.provide(Layer.merge(ResourceRegistry.layer, Layer.succeed(Output.Output, Output.make(silent, silent))))
   )
   const row = (path: string) => ({ path, size: 1, hash: "0".repeat(64), kind: "text", lines: 0 }) as const
 

@@ -1,0 +1,82 @@
+/** The client of `@effect/sql` on a pool of ours, against a real PostgreSQL server. */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import { SqlClient, type SqlConnection, SqlError, Statement } from "@effect/sql"
+import { describe, expect, it } from "@effect/vitest"
+import { ResourceRegistry } from "@patinox/core"
+import { Effect, Stream } from "effect"
+import type pg from "pg"
+import { ResourcePool } from "../../src/index.js"
+import * as Postgres from "./postgres.js"
+
+const isThere = await Postgres.isThere()
+
+const compiler = Statement.makeCompiler({
+  dialect: "pg",
+  placeholder: (index) => `$${index}`,
+  onIdentifier: Statement.defaultEscape("\""),
+  onCustom: () => ["", []],
+  onRecordUpdate: (placeholders, alias, columns, values, returning) => [
+    `(values ${placeholders}) as ${alias}${columns}${returning ? ` returning ${returning[0]}` : ""}`,
+    returning ? [...values.flat(), ...returning[1]] : values.flat()
+  ]
+})
+
+const connectionOf = (client: pg.Client): SqlConnection.Connection => {
+  const rows = (sql: string, params: ReadonlyArray<unknown>) =>
+    Effect.mapError(Postgres.query(client, sql, params), (cause) => new SqlError.SqlError({ cause }))
+  return {
+    execute: (sql, params) => rows(sql, params),
+    executeRaw: rows,
+    executeUnprepared: (sql, params) => rows(sql, params),
+    executeValues: (sql, params) => Effect.map(rows(sql, params), (all) => all.map((row) => Object.values(row))),
+    executeStream: (sql, params) => Stream.fromIterableEffect(rows(sql, params))
+  }
+}
+
+const sqlClient = (pool: ResourcePool.ResourcePool<pg.Client, Postgres.PostgresError>) =>
+  SqlClient.make({
+    acquirer: Effect.mapBoth(pool.get, {
+      onFailure: (cause) => new SqlError.SqlError({ cause, message: cause.message }),
+      onSuccess: connectionOf
+    }),
+    compiler,
+    spanAttributes: []
+  })
+
+describe.skipIf(!isThere)("@effect/sql on a pool", () => {
+  it.live("runs statements, and pins a transaction to one connection", () =>
+    Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(Postgres.connect(Postgres.shared), {
+        maxSize: 4,
+        destroy: Postgres.disconnect
+      })
+      const sql = yield* sqlClient(pool)
+      const pid = Effect.map(sql<{ pid: number }>`select pg_backend_pid() as pid`, ([row]) => row!.pid)
+      const [pids, others] = yield* Effect.all([
+        sql.withTransaction(Effect.gen(function*() {
+          yield* sql`create temporary table pinned (n int) on commit drop`
+          yield* Effect.forEach([1, 2, 3], (n) => sql`insert into pinned values (${n})`)
+          expect(yield* sql`select sum(n)::int as total from pinned`).toEqual([{ total: 6 }])
+          return yield* Effect.all([pid, pid, pid])
+        })),
+        Effect.forEach([1, 2, 3], () => pid)
+      ], { concurrency: "unbounded" })
+      expect(new Set(pids).size).toBe(1)
+      expect(others).not.toContain(pids[0])
+      expect((yield* pool.snapshot).inUse).toBe(0)
+    }).pipe(Effect.scoped, Effect.provide([ResourceRegistry.layer, Reactivity.layer])))
+
+  it.live("rolls back a transaction that fails, and gives its connection back", () =>
+    Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(Postgres.connect(Postgres.shared), {
+        maxSize: 1,
+        destroy: Postgres.disconnect
+      })
+      const sql = yield* sqlClient(pool)
+      const set = sql`select set_config('patinox.seen', 'yes', true)`
+      const error = yield* Effect.flip(sql.withTransaction(Effect.andThen(set, Effect.fail("no" as const))))
+      expect(error).toBe("no")
+      expect(yield* sql`select current_setting('patinox.seen', true) as seen`).not.toEqual([{ seen: "yes" }])
+      expect((yield* pool.snapshot).inUse).toBe(0)
+    }).pipe(Effect.scoped, Effect.provide([ResourceRegistry.layer, Reactivity.layer])))
+})
