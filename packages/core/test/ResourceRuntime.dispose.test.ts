@@ -407,7 +407,7 @@ describe("a dispose while the layer is being built", () => {
       expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
     }))
 
-  it.effect("lets an acquire go that does not end in time; what it gives later is released at once", () =>
+  it.effect("lets an acquire go that does not end in time, and releases what is built; what it gives later is released at once", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const { letGo, wait } = stubborn()
@@ -423,11 +423,14 @@ describe("a dispose while the layer is being built", () => {
       const disposing = yield* Effect.fork(runtime.disposeEffect)
       yield* TestClock.adjust("10 seconds")
       const report = yield* Fiber.join(disposing)
-      expect(outcomes(report)).toEqual(["the build of the layer in fiber #n (GET /orders) abandoned"])
-      expect(log).toEqual([])
+      expect(outcomes(report)).toEqual([
+        "the build of the layer in fiber #n (GET /orders) abandoned",
+        "app/Database cleaned"
+      ])
+      expect(log).toEqual(["released"])
       yield* letGo
       yield* turns
-      expect(log).toEqual(["cache released", "released"])
+      expect(log).toEqual(["released", "cache released"])
       expect(yield* Effect.flip(runtime.runtimeEffect)).toMatchObject({ _tag: "RuntimeDisposed" })
     }).pipe(silent))
 })

@@ -238,6 +238,30 @@ describe("layers in a ResourceScope", () => {
       expect(builds).toBe(2)
     }))
 
+  it.effect("that are being built when the scope closes are released as far as they are built, and the rest later", () =>
+    Effect.gen(function*() {
+      const { a, log } = parts()
+      const gate = yield* Deferred.make<void>()
+      const slow = Layer.scoped(
+        B,
+        Effect.acquireRelease(
+          Effect.as(Effect.andThen(A, Deferred.await(gate)), "b"),
+          () => Effect.sync(() => log.push("-b"))
+        )
+      )
+      const scope = yield* ResourceScope.make()
+      const building = yield* Effect.fork(
+        Scope.extend(ResourceScope.build(Layer.provide(slow, a)), scope)
+      )
+      yield* Effect.yieldNow()
+      const report = yield* ResourceScope.close(scope, Exit.void)
+      expect(report.totals).toMatchObject({ total: 1, cleaned: 1 })
+      expect(log).toEqual(["+a", "-a"])
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.await(building)
+      expect(log).toEqual(["+a", "-a", "-b"])
+    }))
+
   it.effect("that fail release what was built before, with limits, and the failure stays typed", () =>
     Effect.gen(function*() {
       const { a, log } = parts({ a: Effect.never })

@@ -1,7 +1,7 @@
 /** Programs as real processes: compiled once, started, signalled, and read until they end. */
 import { build } from "esbuild"
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, expect, vi } from "vitest"
@@ -13,7 +13,9 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 
 /** A directory of its own for a test file, removed after it. */
 export const makeFolder = (): string => {
-  const folder = mkdtempSync(path.join(here, "../../../node_modules/.cache/platform-node-"))
+  const cache = path.join(here, "../../../node_modules/.cache")
+  mkdirSync(cache, { recursive: true })
+  const folder = mkdtempSync(path.join(cache, "platform-node-"))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }

@@ -85,19 +85,25 @@ export class ScopeMemoMap implements Layer.MemoMap {
       if (op === "Scoped") inner.label = "layer"
       // Waiting for nothing has come between: nobody else can have begun to build it.
       if (op !== "Fresh") this.memos.set(layer, memo)
+      // From the start, so that a scope which closes meanwhile releases what has been built by then, too.
+      const key = bindEarly(memo, scope)
       return Effect.matchCauseEffect(restore(Effect.diffFiberRefs(this.build(layer, inner))), {
         onFailure: (cause) => {
           // A failure is kept for whoever else uses the layer, as Effect does, but not somebody's interruption.
           if (Cause.isInterruptedOnly(cause)) this.memos.delete(layer)
           return Effect.andThen(
             Effect.andThen(Deferred.failCause(built, cause), inner.close(Exit.failCause(cause))),
-            Effect.failCause(cause)
+            Effect.suspend(() => {
+              if (key !== undefined) Seam.dropFinalizer(scope, key)
+              return Effect.failCause(cause)
+            })
           )
         },
         onSuccess: (result) => {
           const keys = Seam.keysOf(result[1])
           if (op === "Scoped" && keys.length > 0) inner.label = keys.join(", ")
-          return Effect.as(Effect.andThen(bind(memo, scope), Deferred.succeed(built, result)), result[1])
+          const bound = key === undefined ? bind(memo, scope) : Effect.void
+          return Effect.as(Effect.andThen(bound, Deferred.succeed(built, result)), result[1])
         }
       })
     })
@@ -120,15 +126,17 @@ export class ScopeMemoMap implements Layer.MemoMap {
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** The scope's close lets go of the layer. */
-const bind = (memo: Memo, scope: Scope.Scope): Effect.Effect<void> => {
-  const finalizer = (exit: Exit.Exit<unknown, unknown>) => memo.close(exit)
-  if (!(scope instanceof ScopeNode)) return Scope.addFinalizerExit(scope, finalizer)
-  const closed = Seam.closedExit(scope)
-  if (closed !== undefined) return finalizer(closed)
-  Seam.putFinalizer(scope, new ScopeKey(memo.letGo), finalizer)
-  return Effect.void
+/** The close of an open scope of ours lets go of the layer. */
+const bindEarly = (memo: Memo, scope: Scope.Scope): ScopeKey | undefined => {
+  if (!(scope instanceof ScopeNode) || Seam.closedExit(scope) !== undefined) return undefined
+  const key = new ScopeKey(memo.letGo)
+  Seam.putFinalizer(scope, key, (exit) => memo.close(exit))
+  return key
 }
+
+/** The scope's close lets go of the layer; at once, where it is closed. */
+const bind = (memo: Memo, scope: Scope.Scope): Effect.Effect<void> =>
+  bindEarly(memo, scope) === undefined ? Scope.addFinalizerExit(scope, (exit) => memo.close(exit)) : Effect.void
 
 /** Builds a layer into a scope, each part of it once. */
 export const buildWith = <A, E, R>(
