@@ -93,17 +93,13 @@ const shared = globalThis as { [running]?: boolean }
 const start = (program: Effect.Effect<unknown, unknown, Scope.Scope>, options: Options = {}): void => {
   const resolved = resolve(options)
   if (resolved instanceof Validation) return refuse(resolved)
-  const scopes = Effect.runSyncExit(Effect.all([
-    ResourceScope.make(resolved.scope),
-    ResourceScope.make()
-  ]))
-  if (Exit.isFailure(scopes)) return refuse(Cause.squash(scopes.cause))
+  const scope = Effect.runSyncExit(ResourceScope.make(resolved.scope))
+  if (Exit.isFailure(scope)) return refuse(Cause.squash(scope.cause))
   if (shared[running] === true) {
     throw new Error("NodeRuntime runs a program already: run the two as one effect, with Effect.all or Layer.merge")
   }
   shared[running] = true
-  const [scope, loggerScope] = scopes.value
-  runProgram(program, resolved, scope, loggerScope, () => {
+  runProgram(program, resolved, scope.value, () => {
     shared[running] = false
   })
 }

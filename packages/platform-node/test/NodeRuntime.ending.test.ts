@@ -31,6 +31,11 @@ describe.concurrent("a program that ends by itself", () => {
     expect(ended.stdout + ended.stderr).toBe("done\nclosed\n")
   })
 
+  it("tells its finalizers how", async ({ expect }) => {
+    expect((await run("told")).stdout).toBe("a value\n")
+    expect((await run("told", { fails: true })).stdout).toBe("Error: refused\n")
+  })
+
   it("ends in 1 where it failed, with the error logged", async ({ expect }) => {
     const ended = await run("failed")
     expectCode(ended, 1)
@@ -136,6 +141,13 @@ describe.concurrent("the exit code", () => {
     const ended = await run("teardown that forgets", { shutdownTimeout: 500 })
     expectCode(ended, 0)
     expect(ended.millis).toBeGreaterThan(450)
+  })
+
+  it("that a teardown never gives is not waited for where nothing is open", async ({ expect }) => {
+    const ended = await run("teardown that forgets, with nothing open", { shutdownTimeout: 60_000 })
+    expectCode(ended, 0)
+    expect(ended.stdout).toBe("done\nclosed\n")
+    expect(ended.millis).toBeLessThan(15_000)
   })
 
   it("is 1 where the teardown throws", async ({ expect }) => {

@@ -168,12 +168,30 @@ describe.concurrent("the application's logger", () => {
     expect(ended.stderr).toMatch(/^SIGTERM: shutting down, within 25 s\nShut down in .* not cleanly:\n#[^]*broken pipe/)
   })
 
+  it("that throws does not keep a failed program, whose error goes to standard error", async ({ expect }) => {
+    const ended = await start(script, ["throwing, failing"]).ended
+    expectCode(ended, 1)
+    expect(ended.stderr).toMatch(/^Error: refused\n +at /)
+  })
+
   it("that cannot be built ends the process before the program begins", async ({ expect }) => {
     const file = path.join(folder, "unbuilt")
     const ended = await start(script, ["unbuilt", {}, file]).ended
     expectCode(ended, 1)
     expect(ended.stdout).toContain("no such collector")
     expect(() => readFileSync(file)).toThrow("ENOENT")
+  })
+
+  it("is alone with the report, whatever else logs in the app", async ({ expect }) => {
+    const started = start(script, ["launched, with both"])
+    await started.printed("ready")
+    started.kill("SIGTERM")
+    const ended = await started.ended
+    expectCode(ended, 0)
+    expect(ended.stdout).toMatch(/^app: closed$/m)
+    expect(ended.stdout).toMatch(/^process: closed$/m)
+    expect(ended.stdout).toMatch(/process: Shut down in .*\n$/)
+    expect(ended.stdout).not.toContain("app: Shut down")
   })
 
   it("of a launched app gets the report as well", async ({ expect }) => {

@@ -79,6 +79,24 @@ describe.concurrent("the delay of the readiness", () => {
     expect(deadline).toBeLessThanOrEqual(900)
   })
 
+  it("is not a time to be hurried: who serves is not told of as holding things up", async ({ expect }) => {
+    const started = start(script, ["serving", { readinessDelay: 2_500 }])
+    await started.printed("ready: true")
+    started.kill("SIGTERM")
+    const ended = await started.ended
+    expectCode(ended, 0)
+    expect(ended.stdout).not.toContain("Still shutting down")
+  })
+
+  it("is time for fibers to be forked, which are named as well", async ({ expect }) => {
+    const started = start(script, ["late child", { readinessDelay: 500, shutdownTimeout: 2_000 }])
+    await started.printed("ready")
+    started.kill("SIGTERM")
+    const ended = await started.ended
+    expectCode(ended, 1)
+    expect(ended.stdout).toMatch(/Let go of what ignores interruption for .*: .*fiber #\d+ in span "late child"/)
+  })
+
   it("ends with the program", async ({ expect }) => {
     const started = start(script, ["leaving", { readinessDelay: "20 seconds" }])
     await started.printed("ready")
@@ -145,6 +163,15 @@ describe.concurrent("signals", () => {
     expectCode(ended, 0)
     expect(ended.stdout).toBe("done\nlisteners: 0,0,0,0,0\n")
   })
+})
+
+it("a fiber that is let go of was interrupted, as far as finalizers can know", async () => {
+  const started = start(script, ["let go of", { shutdownTimeout: 1_500 }])
+  await started.printed("ready")
+  started.kill("SIGTERM")
+  const ended = await started.ended
+  expectCode(ended, 1)
+  expect(ended.stdout).toContain("closed by an interruption\n")
 })
 
 it("who still cleans up, and since when, is said from time to time", async () => {

@@ -91,8 +91,11 @@ export class PoolExhausted extends /* @__PURE__ */ TaggedError("PoolExhausted")<
   readonly maxWaiters: number
 }> {
   override get message(): string {
-    const why = this.maxWaiters === 0 ? "no item is idle" : `${this.maxWaiters} borrowers wait already`
-    return `Pool ${this.pool} is exhausted: ${why} (${counted(this.counts)})`
+    return `Pool ${this.pool} is exhausted: ${this.reason} (${counted(this.counts)})`
+  }
+  private get reason(): string {
+    if (this.maxWaiters > 0) return `no more than ${Wording.count(this.maxWaiters, "borrower")} may wait`
+    return this.counts.idle > 0 ? "it is suspended" : "no item is idle"
   }
 }
 

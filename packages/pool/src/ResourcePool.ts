@@ -25,7 +25,7 @@ import type { ItemInfo } from "./internal/Item.js"
 import { makeKeyed } from "./internal/Keyed.js"
 import type { Holder, LeaseHandle } from "./internal/Lease.js"
 import { prepare, publicOf } from "./internal/Making.js"
-import type { BorrowOptions, PoolSettings } from "./internal/Options.js"
+import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
 import type { Pool } from "./internal/Pool.js"
 import { makePromisePool } from "./internal/Promises.js"
 import type { PoolRuntime } from "./internal/Seam.js"
@@ -35,7 +35,7 @@ import type { PoolEvent } from "./PoolEvent.js"
 export type { PoolReport } from "./internal/Drain.js"
 export type { ItemInfo } from "./internal/Item.js"
 export type { Holder } from "./internal/Lease.js"
-export type { BorrowOptions, PoolSettings } from "./internal/Options.js"
+export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
 export type { RemovalReason } from "./internal/PoolState.js"
 
 /** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
@@ -76,12 +76,6 @@ export interface PoolSnapshot extends PoolCounts {
   readonly isFailingFast: boolean
   /** Who holds items, the oldest first. */
   readonly holders: ReadonlyArray<Holder>
-}
-
-/** How a drain differs from the pool's options. */
-export interface DrainOptions {
-  readonly timeout?: Duration.DurationInput
-  readonly waiters?: "fail" | "serve"
 }
 
 /** A pool of `A`, the creating of which fails with `E`. */
@@ -170,14 +164,14 @@ const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, neve
  */
 export const make = <A, E, R, RD = never, RV = never, RR = never, RK = never>(
   create: Effect.Effect<A, E, R>,
-  options: PoolOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+  options: PoolOptions<A, RD, RV, RR, RK> = {}
 ): Made<A, E, Env<R | RD | RV | RR | RK>> => makeNamed(create, options, "pool")
 
 /** As `make`, as a layer; its name is the Tag's key, unless given. */
 export const layer = <I, A, E, R, RD = never, RV = never, RR = never, RK = never>(
   tag: Context.Tag<I, ResourcePool<A, E>>,
   create: Effect.Effect<A, E, R>,
-  options: PoolOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+  options: PoolOptions<A, RD, RV, RR, RK> = {}
 ): Layer.Layer<
   I,
   PatinoxError.Validation,
@@ -231,27 +225,28 @@ export interface KeyedPool<in out K, out A, out E = never> {
  *   const second = yield* pools.use("green", ({ tenant }) => Effect.succeed(tenant))
  *   return [first, second, yield* pools.keys]
  * })
- * console.log(await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))))
- * // => [ 'blue', 'green', [ 'blue', 'green' ] ]
+ * const run = Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))
+ * console.log(await Effect.runPromise(run)) // => [ 'blue', 'green', [ 'blue', 'green' ] ]
  * ```
  */
 export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never>(
   create: (key: K) => Effect.Effect<A, E, R>,
-  options: KeyedOptions<NoInfer<A>, RD, RV, RR, RK> = {}
+  options: KeyedOptions<A, RD, RV, RR, RK> = {}
 ): Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, Env<R | RD | RV | RR | RK>> =>
   Effect.uninterruptible(Effect.gen(function*() {
     const keyIdleTimeout = checkDuration("keyIdleTimeout", options.keyIdleTimeout ?? "10 minutes")
     if (keyIdleTimeout instanceof Validation) return yield* Effect.fail(keyIdleTimeout)
-    const { build, name, runtime, timers } = yield* prepare(options, "pool")
+    const { build, capture, name, runtime, timers } = yield* prepare(options, "pool")
     const keyed = makeKeyed<K, A, E>({
       name,
       keyIdleTimeout,
       timers,
       runtime,
+      capture,
       makePool: (key) => {
         const pool = build(Effect.suspend(() => create(key)), `${name}/${Inspectable.toStringUnknown(key, 0)}`)
         pool.state.grow(timers.now())
-        return publicOf(pool)
+        return { pool, made: publicOf(pool) }
       }
     })
     yield* Effect.addFinalizer(() => keyed.drain())
@@ -292,8 +287,8 @@ export interface ToPromisePool {
  *   const promises = ResourcePool.toPromisePool(pool, yield* Effect.runtime())
  *   return yield* Effect.promise(() => promises.use((connection) => connection.query("select 1")))
  * })
- * console.log(await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))))
- * // => rows of select 1
+ * const run = Effect.scoped(program).pipe(Effect.provide(ResourceRegistry.layer))
+ * console.log(await Effect.runPromise(run)) // => rows of select 1
  * ```
  */
 export const toPromisePool: ToPromisePool = (...args: ReadonlyArray<any>): any =>

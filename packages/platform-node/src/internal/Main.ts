@@ -5,7 +5,7 @@
 import * as CleanupReport from "@patinox/core/CleanupReport"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import * as Readiness from "@patinox/platform/Readiness"
-import { Cause, Deferred, Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope } from "effect"
 import { constants } from "node:os"
 import * as Plan from "./Plan.js"
 import type { Resolved } from "./RunOptions.js"
@@ -20,7 +20,7 @@ const lastMillis = 250
 class Main {
   private readonly plan: Plan.Plan
   private readonly readiness = Effect.runSync(Readiness.make)
-  private readonly hasBegun = Effect.runSync(Deferred.make<void>())
+  private readonly loggerScope = Effect.runSync(ResourceScope.make())
   private readonly keepAlive = Seam.startKeepAlive()
   private readonly listeners: ReadonlyArray<readonly [event: string, listener: (...args: Array<any>) => void]>
   /** That of the program, from its first step on. */
@@ -33,9 +33,12 @@ class Main {
   private exit: Exit.Exit<unknown, unknown> | undefined = undefined
   private begunAt = 0
   private deadline: Seam.Timer | undefined = undefined
+  private progress: Seam.Timer | undefined = undefined
   private watchdog: Watchdog.Watchdog | undefined = undefined
   private signal: Plan.Received | undefined = undefined
   private hasUncaught = false
+  /** The fibers are to end: what still runs is what holds it up. */
+  private isStopping = false
   private isClean = true
   private isOverdue = false
   private programCode = 0
@@ -46,7 +49,6 @@ class Main {
   constructor(
     private readonly options: Resolved,
     private readonly scope: ResourceScope.ResourceScope,
-    private readonly loggerScope: ResourceScope.ResourceScope,
     private readonly onEnd: () => void
   ) {
     this.plan = Plan.plan(options.shutdownTimeout, options.readinessDelay)
@@ -62,13 +64,6 @@ class Main {
   start(program: Effect.Effect<unknown, unknown, Scope.Scope>): void {
     for (const [event, listener] of this.listeners) process.on(event, listener)
     Seam.fork(this.run(program), Seam.firstRefs(this.options.hasPrettyLogger, this.cleanupWatch))
-    Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
-      if (Exit.isFailure(exit)) {
-        this.isClean = false
-        Stdio.writeNow(`The shutdown itself failed: ${Cause.pretty(exit.cause)}`)
-      }
-      this.end()
-    })
   }
 
   // --- the program ---------------------------------------------------------------------------------------------------
@@ -87,11 +82,13 @@ class Main {
     )
     const ended = (exit: Exit.Exit<unknown, unknown>) => {
       this.exit = exit
-      const isError = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
-      return Effect.andThen(
-        isError && reportsErrors ? Effect.logError(exit.cause) : Effect.void,
-        Effect.sync(() => this.begin())
-      )
+      const report = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && reportsErrors
+        ? Effect.catchAllCause(
+          Effect.logError(exit.cause),
+          () => Effect.sync(() => Stdio.writeNow(Cause.pretty(exit.cause)))
+        )
+        : Effect.void
+      return Effect.andThen(report, Effect.sync(() => this.begin()))
     }
     return Seam.withFiber((fiber) => {
       this.fiber = fiber
@@ -156,7 +153,14 @@ class Main {
       this.deadline = Seam.startTimer(shutdownTimeout, () => this.reachDeadline())
       if (this.isForced || !Seam.isEmpty(this.scope) || !Seam.isEmpty(this.loggerScope)) this.watch()
     }
-    Effect.runSync(Deferred.succeed(this.hasBegun, undefined))
+    this.tellProgress(0)
+    Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
+      if (Exit.isFailure(exit)) {
+        this.isClean = false
+        Stdio.writeNow(`The shutdown itself failed: ${Cause.pretty(exit.cause)}`)
+      }
+      this.end()
+    })
   }
 
   private watch(): void {
@@ -175,20 +179,22 @@ class Main {
   }
 
   /** Until so many milliseconds after the beginning, or the end of the fiber. */
-  private awaitFiber(until: number): Effect.Effect<unknown> {
-    const ended = Fiber.await(this.fiber)
-    return until === Infinity || !Seam.isRunning(this.fiber)
-      ? ended
-      : Effect.raceFirst(ended, Effect.sleep(Math.max(0, until - this.elapsed)))
+  private awaitFiber(until: number): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const timer = until === Infinity ? undefined : Seam.startTimer(until - this.elapsed, () => resume(Effect.void))
+      Seam.onEnd(this.fiber, () => {
+        timer?.clear()
+        resume(Effect.void)
+      })
+    })
   }
 
   private shutDown(): Effect.Effect<void> {
     const { closedAt, endAt, interruptAt, letGoAt } = this.plan
     return Effect.gen(this, function*() {
-      yield* Deferred.await(this.hasBegun)
-      yield* Effect.fork(Effect.interruptible(this.tellProgress))
       yield* this.readiness.drain
-      if (this.isForced && interruptAt > 0) yield* this.awaitFiber(interruptAt)
+      if (interruptAt > 0) yield* this.awaitFiber(interruptAt)
+      this.isStopping = true
       // Seen now, as it hides those that it has to wait for.
       this.runningFibers()
       Seam.interruptLater(this.fiber)
@@ -203,6 +209,7 @@ class Main {
       const refs = this.refs
       const report = yield* this.close(this.scope, exit, closedAt, refs)
       this.tellEnd(report, refs)
+      if (Seam.isEmpty(this.loggerScope)) return
       const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
       if (!CleanupReport.isClean(loggers)) {
         this.isClean = false
@@ -238,13 +245,15 @@ class Main {
     return { fibers: this.runningFibers(), report: this.scope.report }
   }
 
-  private readonly tellProgress = Effect.gen(this, function*() {
-    for (let n = 0;; n++) {
-      yield* Effect.sleep(Math.max(0, Plan.progressAt(n) - this.elapsed))
-      const text = Wording.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
+  private tellProgress(n: number): void {
+    this.progress = Seam.startTimer(Plan.progressAt(n) - this.elapsed, () => {
+      const text = this.isStopping
+        ? Wording.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
+        : undefined
       if (text !== undefined) this.log(LogLevel.Warning, text)
-    }
-  })
+      this.tellProgress(n + 1)
+    })
+  }
 
   /** A program that ends by itself, and cleanly, has nothing to add. */
   private tellEnd(report: CleanupReport.CleanupReport, refs: Seam.Refs): void {
@@ -296,6 +305,7 @@ class Main {
   private end(): void {
     this.isEnding = true
     this.keepAlive.clear()
+    this.progress?.clear()
     this.deadline?.unref()
     try {
       this.options.teardown(this.exit ?? Exit.void, (code) => this.finish(code))
@@ -331,7 +341,7 @@ class Main {
   }
 }
 
-/** Runs a program with the scopes given, which it closes; calls `onEnd` where the process goes on after it. */
+/** Runs a program with the scope given, which it closes; calls `onEnd` where the process goes on after it. */
 export const runProgram = (
   program: Effect.Effect<unknown, unknown, Scope.Scope>,
   ...args: ConstructorParameters<typeof Main>

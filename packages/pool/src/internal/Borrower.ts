@@ -2,12 +2,11 @@
 import type { Deadline } from "@patinox/core/Foundation"
 import { Effect, Exit } from "effect"
 import type { PoolError } from "../PoolError.js"
+import type { Restore } from "./Checks.js"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import type { PoolWaiter } from "./PoolState.js"
 import type { Waiting } from "./WaitQueue.js"
-
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
   index = -1
@@ -15,6 +14,7 @@ export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
   previous: Waiting | undefined = undefined
   next: Waiting | undefined = undefined
   isWaiting = false
+  servedAt = 0
   private item: Item<A> | undefined = undefined
   private error: PoolError<E> | undefined = undefined
   private resume: (() => void) | undefined = undefined
@@ -34,6 +34,7 @@ export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
 
   serve(item: Item<A>): void {
     this.item = item
+    this.servedAt = this.pool.timers.now()
     this.settle()
   }
 
@@ -51,14 +52,18 @@ export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
     this.resume?.()
   }
 
+  /** Reports it, once, when it has taken too long. */
+  checkSlow(now: number): void {
+    if (this.isSlow || now < this.since + this.pool.options.slowBorrowAfter - 0.5) return
+    this.isSlow = true
+    this.pool.slowBorrow(this)
+  }
+
   onDue(): void {
     const { pool } = this
-    const { slowBorrowAfter } = pool.options
-    if (!this.isSlow && pool.timers.now() >= this.since + slowBorrowAfter - 0.5) {
-      this.isSlow = true
-      pool.slowBorrow(this)
-    }
-    if (pool.timers.now() < this.deadline - 0.5) return pool.timers.set(this, this.deadline)
+    const now = pool.timers.now()
+    this.checkSlow(now)
+    if (now < this.deadline - 0.5) return pool.timers.set(this, this.deadline)
     const error = pool.timeout(this.limit, undefined)
     pool.state.leave(this)
     this.fail(error)

@@ -11,7 +11,7 @@ export const bounded = <A, E, T>(
   timedOut: () => T
 ): Effect.Effect<Exit.Exit<A, E | T>> =>
   Effect.exit(
-    Effect.timeoutFailCause(Effect.disconnect(Effect.interruptible(Effect.suspend(make))), {
+    Effect.timeoutFailCause(Effect.interruptible(Effect.disconnect(Effect.suspend(make))), {
       duration: Duration.millis(millis),
       onTimeout: () => Cause.fail(timedOut())
     })

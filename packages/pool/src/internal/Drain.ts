@@ -5,8 +5,9 @@
 import type { CleanupError, ResourceId } from "@patinox/core"
 import { makeDeadline } from "@patinox/core/Foundation"
 import { Deferred, Effect } from "effect"
+import type { LeaseHandle } from "./Lease.js"
 import type { Pool } from "./Pool.js"
-import type * as Seam from "./Seam.js"
+import * as Seam from "./Seam.js"
 
 /** What became of a pool. */
 export interface PoolReport {
@@ -32,12 +33,14 @@ export interface PoolReport {
 }
 
 /** Shortly before the deadline, so that there is time to destroy: a fifth of the time, at most 5 seconds. */
-export const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
+const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
 export class Drain {
-  /** Fibers that drain the pool while they hold items: nobody waits for those. */
-  private readonly drainers = new Set<Seam.CurrentFiber>()
+  readonly report = Seam.makeDeferred<PoolReport>()
+  /** Of those who wait for the drain while they hold an item: nobody waits for these. */
+  private readonly own = new Set<LeaseHandle<any>>()
   private readonly startedAt: number
+  private refused = 0
   private reclaimed = 0
   private destroyed = 0
   private readonly failed: Array<PoolReport["failed"][number]> = []
@@ -45,20 +48,34 @@ export class Drain {
   constructor(
     private readonly pool: Pool<any, any>,
     private readonly timeout: number,
-    private readonly waiters: "fail" | "serve",
-    readonly report: Deferred.Deferred<PoolReport>
+    private readonly waiters: "fail" | "serve"
   ) {
     this.startedAt = pool.timers.now()
   }
 
+  /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
+  start(): void {
+    const { lifecycle, runtime, startDraining, state, teller, timers } = this.pool
+    this.pool.onDestroyed = (item, error) => {
+      this.destroyed++
+      if (error !== undefined) this.failed.push({ id: item.id, error })
+    }
+    teller.emit(() => ({ _tag: "Draining" }))
+    this.refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
+    if (state.waiting.size === 0) lifecycle.interruptCreations()
+    this.pool.counted()
+    Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
+  }
+
+  /** A fiber that waits for the report may hold items, or run inside of what holds some. */
   join(fiber: Seam.CurrentFiber): void {
-    this.drainers.add(fiber)
+    for (const lease of this.pool.leases.all()) if (Seam.isWithin(fiber, lease.fiber)) this.own.add(lease)
     this.pool.state.host.settled()
   }
 
   private get held(): number {
     let held = 0
-    for (const { fiber } of this.pool.leases.all()) if (this.drainers.has(fiber)) held++
+    for (const { isOver, item } of this.own) if (!isOver && item.status === "inUse") held++
     return held
   }
 
@@ -69,9 +86,8 @@ export class Drain {
 
   /** Waits until nothing is left, or the instant has come. */
   private quietBy(at: number): Effect.Effect<void> {
-    const { onSettled, timers } = this.pool
+    const { lifecycle, onSettled, state, timers } = this.pool
     return Effect.async<void>((resume) => {
-      if (this.isQuiet) return resume(Effect.void)
       const over = () => {
         onSettled.delete(look)
         timers.clear(deadline)
@@ -79,45 +95,39 @@ export class Drain {
       }
       const look = () => {
         if (this.isQuiet) over()
+        else if (state.waiting.size === 0) lifecycle.interruptCreations()
       }
       const deadline = makeDeadline(over)
       onSettled.add(look)
       timers.set(deadline, at)
+      look()
     })
   }
 
-  readonly run: Effect.Effect<void> = Effect.gen(this, function*() {
-    const { leases, lifecycle, state, teller, timers } = this.pool
+  private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
+    const { checks, leases, lifecycle, state, teller, timers } = this.pool
     const deadline = this.startedAt + this.timeout
-    this.pool.onDestroyed = (item, error) => {
-      this.destroyed++
-      if (error !== undefined) this.failed.push({ id: item.id, error })
-    }
-    teller.emit(() => ({ _tag: "Draining" }))
-    let refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
-    if (state.waiting.size === 0) lifecycle.interruptCreations()
-    this.pool.counted()
     yield* this.quietBy(deadline - forceMargin(this.timeout))
-    refused += state.close(timers.now())
+    this.refused += state.close(timers.now())
     lifecycle.interruptCreations()
     for (const lease of leases.all()) {
-      if (this.drainers.has(lease.fiber)) continue
-      this.reclaimed++
+      if (this.own.has(lease)) continue
+      if (lease.item.status === "inUse") this.reclaimed++
       this.pool.reclaim(lease)
     }
+    for (const item of checks.running) state.giveBack(item, timers.now(), "reclaimed")
     yield* this.quietBy(deadline)
-    const now = timers.now()
     const isQuiet = this.isQuiet
     this.pool.onDestroyed = undefined
     this.pool.counted()
     leases.stop()
-    teller.emit(() => ({ _tag: "Closed" }))
+    teller.closed()
     const report: PoolReport = {
       pool: this.pool.options.name,
-      durationMillis: now - this.startedAt,
+      durationMillis: timers.now() - this.startedAt,
       deadlineMillis: this.timeout,
       deadlineReached: !isQuiet,
-      refused,
+      refused: this.refused,
       reclaimed: this.reclaimed,
       destroyed: this.destroyed - this.failed.length,
       failed: this.failed,

@@ -1,6 +1,6 @@
-/** An item of a pool: the value, what decisions need of it, and its guard. */
-import type { ResourceGuard, ResourceId } from "@patinox/core"
-import type { PoolItem, RemovalReason } from "./PoolState.js"
+/** An item of a pool: the value, what decisions need of it, its guard, and the scope that it was created in. */
+import type { ResourceGuard, ResourceId, ResourceScope } from "@patinox/core"
+import type { PoolItem } from "./PoolState.js"
 
 /** What the pool's functions are told of an item, beside the item. */
 export interface ItemInfo {
@@ -15,27 +15,30 @@ export interface ItemInfo {
 
 export class Item<A> implements PoolItem {
   status: PoolItem["status"] = "inUse"
-  condemned: RemovalReason | undefined = undefined
   isReleased = false
   uses = 0
-  usedAt: number
-  idleSince: number
+  createdAt = 0
+  expiresAt = 0
+  usedAt = 0
+  idleSince = 0
+  value!: A
+  /** From its registration on. */
+  guard: ResourceGuard.Any | undefined = undefined
 
-  constructor(
-    readonly guard: ResourceGuard.Any,
-    readonly value: A,
-    readonly createdAt: number,
-    readonly expiresAt: number
-  ) {
-    this.usedAt = this.idleSince = createdAt
-  }
+  constructor(readonly scope: ResourceScope.ResourceScope) {}
 
   get id(): ResourceId.ResourceId {
-    return this.guard.id
+    return this.guard!.id
+  }
+
+  created(guard: ResourceGuard.Any, now: number, lifetime: number): void {
+    this.guard = guard
+    this.createdAt = this.usedAt = this.idleSince = now
+    this.expiresAt = now + lifetime
   }
 
   info(now: number): ItemInfo {
-    return {
+    return this.guard === undefined ? { id: undefined, ageMillis: 0, idleMillis: 0, uses: 0 } : {
       id: this.id,
       ageMillis: now - this.createdAt,
       idleMillis: Math.max(0, now - this.usedAt),

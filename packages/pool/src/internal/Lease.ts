@@ -16,6 +16,13 @@ export interface Holder {
   readonly stack?: string
 }
 
+// Bundled into one file with its user, this package has no frames that can be told apart.
+const [, ownFolder] = /\/\/(.*)\/internal\//.exec(import.meta.url) ?? []
+
+/** The user's frames of a stack. */
+const withoutOwn = (stack: string): string =>
+  ownFolder === undefined ? stack : stack.split("\n").filter((frame) => !frame.includes(ownFolder)).join("\n")
+
 export class LeaseHandle<A> extends Inspectable.Class {
   isOver = false
   isInvalid = false
@@ -63,7 +70,7 @@ export class LeaseHandle<A> extends Inspectable.Class {
       fiberId: `#${Seam.fiberNumber(fiber)}`,
       heldMillis: now - since,
       ...(span?._tag === "Span" ? { spanName: span.name } : undefined),
-      ...(site?.stack === undefined ? undefined : { stack: site.stack })
+      ...(site?.stack === undefined ? undefined : { stack: withoutOwn(site.stack) })
     }
   }
 

@@ -16,8 +16,9 @@ interface Watch {
 export class Leases {
   private oldest: LeaseHandle<any> | undefined = undefined
   private newest: LeaseHandle<any> | undefined = undefined
+  /** The age at which a lease has to be looked at for the first time. */
   private readonly first: number
-  private isArmed = false
+  private armedFor = Infinity
   private readonly deadline = makeDeadline(() => this.look())
 
   constructor(private readonly timers: Timers, private readonly watch: Watch) {
@@ -29,9 +30,7 @@ export class Leases {
     if (this.newest === undefined) this.oldest = lease
     else this.newest.newer = lease
     this.newest = lease
-    if (this.isArmed || this.first === Infinity) return
-    this.isArmed = true
-    this.timers.set(this.deadline, lease.since + this.first)
+    this.lookBy(lease.since + this.first)
   }
 
   remove(lease: LeaseHandle<any>): void {
@@ -51,38 +50,37 @@ export class Leases {
 
   /** Looks no more; those that are left are nobody's concern. */
   stop(): void {
+    this.armedFor = -Infinity
     this.timers.clear(this.deadline)
   }
 
-  /** The instant at which a lease has to be looked at again. */
-  private due(lease: LeaseHandle<any>): number {
-    const { leakThreshold, leaseTimeout } = this.watch
-    return lease.since +
-      Math.min(lease.isSuspected ? Infinity : leakThreshold, lease.isExpired ? Infinity : leaseTimeout)
+  private lookBy(at: number): void {
+    if (at >= this.armedFor) return
+    this.armedFor = at
+    this.timers.set(this.deadline, at)
   }
 
   private look(): void {
-    const now = this.timers.now()
-    let next = Infinity
+    const { leakThreshold, leaseTimeout, onExpired, onSuspected } = this.watch
+    // A timer may fire a fraction of a millisecond before its time.
+    const now = this.timers.now() + 0.5
+    this.armedFor = Infinity
     for (const lease of this.all()) {
-      // A timer may fire a fraction of a millisecond before its time.
-      if (lease.since + this.first > now + 0.5) {
-        next = Math.min(next, lease.since + this.first)
-        break
-      }
-      const { leakThreshold, leaseTimeout, onExpired, onSuspected } = this.watch
-      const held = now + 0.5 - lease.since
-      if (!lease.isSuspected && held >= leakThreshold) {
+      const suspectedAt = lease.since + leakThreshold
+      const expiredAt = lease.since + leaseTimeout
+      if (!lease.isSuspected && suspectedAt <= now) {
         lease.isSuspected = true
         onSuspected(lease)
       }
-      if (!lease.isExpired && held >= leaseTimeout) {
+      if (!lease.isExpired && expiredAt <= now) {
         lease.isExpired = true
         onExpired(lease)
       }
-      next = Math.min(next, this.due(lease))
+      if (lease.isOver) continue
+      if (!lease.isSuspected) this.lookBy(suspectedAt)
+      if (!lease.isExpired) this.lookBy(expiredAt)
+      // Those that are younger come after it.
+      if (!lease.isSuspected && !lease.isExpired) break
     }
-    this.isArmed = next !== Infinity
-    if (this.isArmed) this.timers.set(this.deadline, next)
   }
 }

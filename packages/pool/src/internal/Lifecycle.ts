@@ -2,7 +2,7 @@
  * How items come and go: each is created within its time limit in a fiber of its own, bound to a guard, and destroyed
  * through the registry. Whatever happens on the way, `PoolState` hears of each beginning's end exactly once.
  */
-import { ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
+import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
 import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
 import { Cause, Effect, Exit, Option, Scope } from "effect"
 import { PoolCreateTimeout } from "../PoolError.js"
@@ -15,20 +15,30 @@ interface Creation {
   readonly startedAt: number
   readonly deadline: Deadline
   fiber: Seam.CurrentFiber | undefined
-  /** Its time limit has passed. */
-  isLate: boolean
+  /** It has failed, takes too long or is not wanted any more: `PoolState` counts it among the stuck until its end. */
+  isStuck: boolean
 }
 
 export class Lifecycle<A, E> {
   private readonly creations = new Set<Creation>()
+  /** Shared by the fibers that create, so that a guard does not keep those of its own. */
+  private home: Seam.Refs | undefined = undefined
+  private readonly newScope: Effect.Effect<ResourceScope.ResourceScope>
+  private readonly settings: ResourceGuard.GuardOptions<unknown, unknown>
+  private readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
 
   constructor(
     private readonly pool: Pool<A, E>,
-    private readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry>,
     /** Where the guards live; they leave nothing there when they go. */
-    private readonly guards: Scope.Scope,
+    guards: Scope.Scope,
     private readonly random: () => number
-  ) {}
+  ) {
+    const { destroyTimeout, name, priority } = pool.options
+    this.settings = { typeName: name, priority, timeout: destroyTimeout }
+    // Over a little before the guard gives the release up, with the finalizer named that has not ended.
+    this.newScope = ResourceScope.make({ timeout: destroyTimeout * 0.95 })
+    this.runtime = Seam.withScope(pool.runtime, guards)
+  }
 
   // --- creating ------------------------------------------------------------------------------------------------------
 
@@ -38,21 +48,27 @@ export class Lifecycle<A, E> {
       startedAt: timers.now(),
       deadline: makeDeadline(() => this.timedOut(creation)),
       fiber: undefined,
-      isLate: false
+      isStuck: false
     }
     this.creations.add(creation)
-    timers.set(creation.deadline, creation.startedAt + options.createTimeout)
     creation.fiber = Seam.forkLater(this.runtime, this.creating(creation))
+    timers.set(creation.deadline, creation.startedAt + options.createTimeout)
   }
 
-  /** Ends every creation that has not ended. */
+  /** Ends every creation that has not ended; that is no failure. */
   interruptCreations(): void {
-    for (const { fiber } of this.creations) Seam.interruptLater(fiber!)
+    for (const creation of this.creations) {
+      if (creation.isStuck) continue
+      creation.isStuck = true
+      this.pool.timers.clear(creation.deadline)
+      this.pool.state.createUnwanted()
+      Seam.interruptLater(creation.fiber!)
+    }
   }
 
   private timedOut(creation: Creation): void {
     const { options, state, timers } = this.pool
-    creation.isLate = true
+    creation.isStuck = true
     this.pool.creationFailed(
       Cause.fail(new PoolCreateTimeout({ pool: options.name, limitMillis: options.createTimeout }))
     )
@@ -60,97 +76,146 @@ export class Lifecycle<A, E> {
     Seam.interruptLater(creation.fiber!)
   }
 
-  private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
-    const { manager, options, state, timers } = this.pool
-    return Effect.flatMap(ResourceScope.make({ timeout: options.destroyTimeout }), (scope) => {
-      let created: Option.Option<A> = Option.none()
-      let item: Item<A> | undefined = undefined
-      const create = Effect.interruptible(
-        Effect.map(Scope.extend(manager.create, scope), (value) => {
-          created = Option.some(value)
-          return value
-        })
-      )
-      // What has been created is kept, though it was interrupted in the same moment.
-      const acquire = Effect.catchAllCause(
-        create,
-        (cause): Effect.Effect<A, E> =>
-          Option.match(created, { onNone: () => Effect.failCause(cause), onSome: Effect.succeed })
-      )
-      const guard = ResourceGuard.make(acquire, (value) => this.releasing(value, item, scope), {
-        typeName: options.name,
-        priority: options.priority,
-        timeout: options.destroyTimeout
-      })
-      return Effect.flatMap(Effect.exit(Scope.extend(guard, this.guards)), (exit) => {
-        this.creations.delete(creation)
-        timers.clear(creation.deadline)
-        const now = timers.now()
-        if (Exit.isSuccess(exit)) {
-          item = new Item(exit.value, Option.getOrThrow(created), now, now + this.lifetime())
-          this.pool.created(item, now - creation.startedAt)
-          state.created(item, now, creation.isLate)
+  private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
+    return Seam.withFiber((fiber) => {
+      this.home = Seam.shareRefs(fiber, this.home)
+      return Effect.flatMap(this.newScope, (scope) => {
+        const item = new Item<A>(scope)
+        return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
+          this.pool.timers.clear(creation.deadline)
+          if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, scope)
+          // Between its registration and this moment the registry may have made it clean up.
+          if (item.isReleased) {
+            const cause = Cause.die(new Error("It was released before it could be lent"))
+            return Effect.andThen(
+              Effect.exit(exit.value.cleanup),
+              Effect.suspend(() => this.failed(creation, cause, scope))
+            )
+          }
+          this.succeeded(creation, item, exit.value)
           return Effect.void
-        }
-        if (creation.isLate) state.stuckEnded(now)
-        else {
-          this.pool.creationFailed(exit.cause)
-          state.createFailed(now, this.random())
-        }
-        return Seam.isEmptyScope(scope) ? Effect.void : Effect.asVoid(ResourceScope.close(scope, exit))
+        })
       })
     })
   }
 
-  private lifetime(): number {
-    const { lifetimeJitter, maxLifetime } = this.pool.options
-    return lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * this.random())
+  /** What it refers to lives as long as the item: nothing of the creation. */
+  private guard(item: Item<A>) {
+    const { manager } = this.pool
+    const create = Effect.map(Scope.extend(manager.create, item.scope), (value) => item.value = value)
+    // An interruption in the moment of its success takes the value away, which only a scope can then release.
+    const acquire = manager.destroy === undefined ? Effect.interruptible(create) : create
+    return ResourceGuard.make(acquire, () => this.releasing(item), this.settings) as Effect.Effect<
+      ResourceGuard.Any,
+      E | CleanupError.RegistryShuttingDown,
+      ResourceRegistry.ResourceRegistry | Scope.Scope
+    >
+  }
+
+  private succeeded(creation: Creation, item: Item<A>, guard: ResourceGuard.Any): void {
+    const { pool } = this
+    const { lifetimeJitter, maxLifetime } = pool.options
+    this.creations.delete(creation)
+    const now = pool.timers.now()
+    item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * this.random()))
+    pool.created(item, now - creation.startedAt)
+    pool.state.created(item, now, creation.isStuck)
+    pool.counted()
+  }
+
+  /** It counts until what it has left in its scope is gone, too. */
+  private failed(
+    creation: Creation,
+    cause: Cause.Cause<E | CleanupError.RegistryShuttingDown>,
+    scope: ResourceScope.ResourceScope
+  ): Effect.Effect<void> {
+    const { pool } = this
+    const { state } = pool
+    const now = pool.timers.now()
+    const leavesSomething = Seam.hasFinalizers(scope)
+    if (!leavesSomething) this.creations.delete(creation)
+    if (!creation.isStuck) {
+      creation.isStuck = true
+      pool.creationFailed(cause)
+      if (leavesSomething) state.createStuck(now, this.random())
+      else state.createFailed(now, this.random())
+      if (this.isRefused(cause)) pool.onRegistryClosed()
+    } else if (!leavesSomething) state.stuckEnded(now)
+    pool.counted()
+    return !leavesSomething ? Effect.void : Effect.map(ResourceScope.close(scope, Exit.failCause(cause)), () => {
+      this.creations.delete(creation)
+      state.stuckEnded(pool.timers.now())
+    })
+  }
+
+  /** The pool's own registry takes nothing on any more. */
+  private isRefused(cause: Cause.Cause<unknown>): boolean {
+    return Option.exists(
+      Cause.failureOption(cause),
+      (error) => error instanceof CleanupError.RegistryShuttingDown && error.typeName === this.pool.options.name
+    )
   }
 
   // --- destroying ----------------------------------------------------------------------------------------------------
 
-  /** The release of an item's guard, whoever asks for it; it has no item where the registry refused it at once. */
-  private releasing(value: A, item: Item<A> | undefined, scope: Scope.CloseableScope): Effect.Effect<void, unknown> {
+  /** The release of an item's guard, whoever asks for it: the registry may do so before the item is in the pool. */
+  private releasing(item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> {
     const { manager, timers } = this.pool
     const { destroy } = manager
-    if (item !== undefined) this.noticeRelease(item)
-    const info = item?.info(timers.now()) ?? { id: undefined, ageMillis: 0, idleMillis: 0, uses: 0 }
+    const { scope, value } = item
+    const info = item.info(timers.now())
     const destroyed = destroy === undefined ? Effect.void : Effect.asVoid(Effect.suspend(() => destroy(value, info)))
-    return Seam.isEmptyScope(scope) ? destroyed : Effect.ensuring(destroyed, Scope.close(scope, Exit.void))
+    const released = Seam.hasFinalizers(scope) ? closing(scope, destroyed) : destroyed
+    if (item.guard !== undefined && !item.isReleased) return Effect.andThen(this.noticeRelease(item), released)
+    item.isReleased = true
+    return released
   }
 
-  /** A release that the pool has not asked for: the registry is closing, or somebody made it clean up. */
-  private noticeRelease(item: Item<A>): void {
-    if (item.isReleased) return
-    const { state } = this.pool
-    const isOurs = item.status === "destroying"
-    state.released(item)
-    if (isOurs) return
-    this.pool.removed(item, "released")
-    // From outside of the cleanup, which would wait for itself.
-    Seam.forkLater(this.runtime, Effect.flatMap(Effect.exit(item.guard.cleanup), () => this.ended(item, Exit.void)))
+  /** One that the pool has not asked for: the registry is closing, or somebody made it clean up. */
+  private noticeRelease(item: Item<A>): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
+    return Effect.suspend(() => {
+      const isOurs = item.status === "destroying"
+      this.pool.state.released(item)
+      if (isOurs) return Effect.void
+      this.pool.removed(item, "released")
+      return Effect.match(this.scheduled(item), {
+        onFailure: (error) => this.whenOver(item, Effect.fail(error)),
+        onSuccess: ({ await: over }) => this.whenOver(item, over)
+      })
+    })
   }
 
   destroy(item: Item<A>, reason: RemovalReason): void {
     this.pool.removed(item, reason)
-    Seam.forkLater(
-      this.runtime,
-      Effect.flatMap(
-        Effect.exit(Effect.flatMap(this.scheduled(item), ({ await: ended }) => ended)),
-        (exit) => this.ended(item, exit)
-      )
-    )
+    this.whenOver(item, Effect.flatMap(this.scheduled(item), ({ await: over }) => over))
   }
 
+  /** Of a release that has begun already, only its end can be waited for. */
   private scheduled(item: Item<A>) {
-    const request = { resource: item.guard, priority: this.pool.options.priority }
+    const request = { resource: item.id, priority: this.pool.options.priority }
     return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
   }
 
-  private ended(item: Item<A>, exit: Exit.Exit<void, unknown>): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.pool.destroyed(item, exit)
-      this.pool.state.ended(item, this.pool.timers.now())
-    })
+  /** Waits in a fiber that is no part of a cleanup, as that would wait for itself. */
+  private whenOver(
+    item: Item<A>,
+    over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
+  ): void {
+    Seam.forkLater(
+      this.pool.runtime,
+      Effect.map(Effect.exit(over), (exit) => {
+        this.pool.destroyed(item, exit)
+        this.pool.state.ended(item, this.pool.timers.now())
+        this.pool.counted()
+      })
+    )
   }
 }
+
+/** It is destroyed before what its creating has added to its scope; each is limited, and none keeps another from running. */
+const closing = (scope: ResourceScope.ResourceScope, destroyed: Effect.Effect<void, unknown>) =>
+  Effect.flatMap(
+    Effect.andThen(Scope.addFinalizer(scope, Effect.orDie(destroyed)), ResourceScope.close(scope, Exit.void)),
+    (report) =>
+      CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
+  )

@@ -1,16 +1,24 @@
 /** Makes pools: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { checkDuration, makeTimers, type Timers, wrongChoice } from "@patinox/core/Foundation"
+import { type CallSite, callSite, makeTimers } from "@patinox/core/Foundation"
 import { Deferred, Effect, Scope } from "effect"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
 import { Drain } from "./Drain.js"
-import { resolve, resolveSizes } from "./Options.js"
-import { type Manager, Pool } from "./Pool.js"
+import { resolve, type ResolvedDrain, resolveDrain, resolveSizes } from "./Options.js"
+import { type Manager, Pool, type PoolParts } from "./Pool.js"
+import { PoolTotals } from "./PoolMetrics.js"
 import * as Seam from "./Seam.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
   const { options, state, teller, timers } = pool
   let drain: Drain | undefined
+  const draining = ({ timeout, waiters }: ResolvedDrain): Drain => {
+    if (drain !== undefined) return drain
+    drain = new Drain(pool, timeout, waiters)
+    drain.start()
+    return drain
+  }
+  pool.onRegistryClosed = () => draining({ timeout: options.drainTimeout, waiters: "fail" })
   return {
     name: options.name,
     get get() {
@@ -48,15 +56,10 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     drain: (given) =>
       Effect.uninterruptibleMask((restore) =>
         Seam.withFiber((fiber) => {
-          const timeout = given?.timeout === undefined ? options.drainTimeout : checkDuration("timeout", given.timeout)
-          if (timeout instanceof PatinoxError.Validation) return Effect.die(timeout)
-          const mistake = wrongChoice("waiters", given?.waiters, ["fail", "serve"])
-          if (mistake !== undefined) return Effect.die(mistake)
-          if (drain === undefined) {
-            drain = new Drain(pool, timeout, given?.waiters ?? options.drainWaiters, Seam.makeDeferred())
-            drain.join(fiber)
-            Seam.forkLater(pool.runtime, Effect.andThen(pool.startDraining, drain.run))
-          } else drain.join(fiber)
+          const checked = resolveDrain(given, options)
+          if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
+          const drain = draining(checked)
+          drain.join(fiber)
           return restore(Deferred.await(drain.report))
         })
       ),
@@ -65,7 +68,7 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
       ...pool.counts(),
       minSize: state.minSize,
       maxSize: state.maxSize,
-      state: state.phase === "open" && state.isSuspended ? "suspended" : state.phase,
+      state: stateOf(pool),
       creationFailures: state.circuit.failures,
       lastCreationFailure: pool.lastCreationFailure,
       isFailingFast: state.circuit.isOpen,
@@ -76,13 +79,24 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
   }
 }
 
+const stateOf = ({ state: { isSuspended, phase } }: Pool<any, any>) =>
+  phase === "open" && isSuspended ? "suspended" : phase === "serving" ? "draining" : phase
+
 /** What pools are made of. */
-interface Workshop {
+interface Workshop extends PoolParts {
   readonly name: string
-  readonly timers: Timers
-  readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry>
   /** Makes a pool at once. Nothing drains it. */
   readonly build: <A, E>(create: Effect.Effect<A, E, any>, name: string) => Pool<A, E>
+}
+
+const sampleEvery = 128
+
+const capturing = (captureStacks: "off" | "sampled" | "all") => {
+  let calls = 0
+  return (): CallSite | undefined =>
+    captureStacks === "all" || (captureStacks === "sampled" && calls++ % sampleEvery === 0)
+      ? callSite(true, true)
+      : undefined
 }
 
 /** Checks the options, and takes from the fiber at hand what the pools will need. */
@@ -95,11 +109,17 @@ export const prepare = <A>(
     if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
     const runtime = yield* Effect.runtime<ResourceRegistry.ResourceRegistry>()
     const random = yield* Effect.randomWith(Effect.succeed)
-    const timers = yield* makeTimers
-    const guards = yield* Scope.make()
+    const parts: PoolParts = {
+      timers: yield* makeTimers,
+      runtime,
+      guards: yield* Scope.make(),
+      random: () => Effect.runSync(random.next),
+      totals: new PoolTotals(options.name),
+      capture: capturing(options.captureStacks)
+    }
     const own = <Args extends ReadonlyArray<unknown>>(
       f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
-    ) => f && ((...args: Args) => Effect.provide(f(...args), runtime) as Effect.Effect<unknown, unknown>)
+    ) => f && ((...args: Args) => Effect.provide(f(...args), runtime.context) as Effect.Effect<unknown, unknown>)
     const manager = {
       destroy: own(given.destroy),
       validate: own(given.validate),
@@ -112,11 +132,7 @@ export const prepare = <A>(
         { ...options, name },
         // An item has a scope of its own, whatever scope there is where the pool is made.
         { ...manager, create: Seam.provideAround(create, runtime) } as Manager<any, any>,
-        timers,
-        runtime,
-        guards,
-        () => Effect.runSync(random.next),
-        Seam.makeDeferred()
+        parts
       )
-    return { name: options.name, timers, runtime, build: build as Workshop["build"] }
+    return { ...parts, name: options.name, build: build as Workshop["build"] }
   })

@@ -14,7 +14,10 @@ export interface PoolSettings {
   readonly minSize?: number
   /** How many there may be, those being created and destroyed included: 1 to 100000. Default 10. */
   readonly maxSize?: number
-  /** How many borrowers may wait: an integer from 0, or Infinity. Default Infinity. */
+  /**
+   * How many borrowers may wait for what others hold, beside those for whom there is room or an item is being created: an
+   * integer from 0, or Infinity. Default Infinity.
+   */
   readonly maxWaiters?: number
   /** The deadline of a borrow, over waiting, creating and validating. Default 30 seconds. */
   readonly acquireTimeout?: Duration.DurationInput
@@ -70,7 +73,7 @@ export interface ResolvedPool extends PoolLimits {
   readonly name: string
   readonly minSize: number
   readonly maxSize: number
-  readonly acquireTimeout: number
+  readonly wants: Wants
   readonly slowBorrowAfter: number
   readonly createTimeout: number
   readonly destroyTimeout: number
@@ -158,6 +161,10 @@ export const resolve = (given: PoolSettings, hasKeepAlive: boolean, name: string
     resolved[option] = checked
   }
   if (!hasKeepAlive) resolved["keepAliveInterval"] = Infinity
+  resolved["wants"] = {
+    limit: resolved["acquireTimeout"],
+    band: CleanupPriority.toNumber(CleanupPriority.defaultPriority)
+  }
   return checkSizes(resolved["minSize"] as number, resolved["maxSize"] as number) ??
     resolved as unknown as ResolvedPool
 }
@@ -179,10 +186,46 @@ export const resolveSizes = (
   return checkSizes(minSize, maxSize) ?? { minSize, maxSize }
 }
 
+/** How a drain differs from the pool's options. */
+export interface DrainOptions {
+  readonly timeout?: Duration.DurationInput
+  readonly waiters?: "fail" | "serve"
+}
+
+export interface ResolvedDrain {
+  readonly timeout: number
+  readonly waiters: "fail" | "serve"
+}
+
+export const resolveDrain = (
+  options: DrainOptions | undefined,
+  { drainTimeout, drainWaiters }: ResolvedPool
+): Checked<ResolvedDrain> => {
+  const { timeout = drainTimeout, waiters = drainWaiters } = options ?? {}
+  const limit = checkDuration("timeout", timeout)
+  if (limit instanceof PatinoxError.Validation) return limit
+  return wrongChoice("waiters", waiters, ["fail", "serve"]) ?? { timeout: limit, waiters }
+}
+
 /** How a single borrow differs from the pool's. */
 export interface BorrowOptions {
   /** Instead of the pool's. */
   readonly acquireTimeout?: Duration.DurationInput
   /** Who waits with a higher priority is served first. Default `"Normal"`. */
   readonly priority?: CleanupPriority.CleanupPriority
+}
+
+/** What a borrower wants: an item within so many milliseconds, and how urgently. */
+export interface Wants {
+  readonly limit: number
+  readonly band: number
+}
+
+export const resolveBorrow = (options: BorrowOptions | undefined, { wants }: ResolvedPool): Checked<Wants> => {
+  if (options === undefined) return wants
+  const { acquireTimeout, priority = CleanupPriority.defaultPriority } = options
+  const limit = acquireTimeout === undefined ? wants.limit : checkDuration("acquireTimeout", acquireTimeout)
+  if (limit instanceof PatinoxError.Validation) return limit
+  return wrongChoice("priority", priority, CleanupPriority.values) ??
+    { limit, band: CleanupPriority.toNumber(priority) }
 }

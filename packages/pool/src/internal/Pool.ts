@@ -2,18 +2,18 @@
  * A pool as it runs: the decisions of `PoolState` carried out. Borrowing and returning an idle item is synchronous; who
  * waits does so as a `Borrower`; items come and go in fibers of their own (`Lifecycle`), off everybody's path.
  */
-import { type CleanupError, CleanupPriority, PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, callSite, checkDuration, type Timers, wrongChoice } from "@patinox/core/Foundation"
+import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox/core"
+import { type CallSite, makeDeadline, type Timers } from "@patinox/core/Foundation"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
 import { Borrower } from "./Borrower.js"
-import { bounded } from "./Bounded.js"
+import { Checks, type Restore } from "./Checks.js"
 import type { Item, ItemInfo } from "./Item.js"
 import { LeaseHandle } from "./Lease.js"
 import { Leases } from "./Leases.js"
 import { Lifecycle } from "./Lifecycle.js"
-import type { BorrowOptions, ResolvedPool } from "./Options.js"
-import { PoolMetrics } from "./PoolMetrics.js"
+import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./Options.js"
+import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
 import { PoolState, type RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
 import { Teller } from "./Teller.js"
@@ -28,48 +28,65 @@ export interface Manager<A, E> {
   readonly invalidateWhen?: (cause: Cause.Cause<unknown>) => boolean
 }
 
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-const sampleEvery = 128
+/** What a pool is given by who makes it. */
+export interface PoolParts {
+  readonly timers: Timers
+  readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry>
+  /** Where the guards of its items live. */
+  readonly guards: Scope.Scope
+  /** From 0 to 1. */
+  readonly random: () => number
+  readonly totals: PoolTotals
+  /** The place of the call at hand, where it is wanted. Called while the user's code is on the stack. */
+  readonly capture: () => CallSite | undefined
+}
 
 export class Pool<A, E> {
   readonly state: PoolState<Item<A>, Borrower<A, E>>
   readonly metrics: PoolMetrics
   readonly teller: Teller
   readonly leases: Leases
+  readonly checks: Checks<A>
   readonly lifecycle: Lifecycle<A, E>
+  readonly timers: Timers
+  readonly runtime: PoolParts["runtime"]
+  readonly capture: PoolParts["capture"]
   lastCreationFailure: Cause.Cause<PoolError.CreationError<E>> | undefined = undefined
   /** Those that wait for the counts to change. */
   readonly onSettled = new Set<() => void>()
-  private calls = 0
+  /** Nothing can be created any more. */
+  onRegistryClosed: () => void = () => {}
+  /** Who drains wants to know what became of the items. */
+  onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
+  private readonly draining = Seam.makeDeferred<void>()
 
   constructor(
     readonly options: ResolvedPool,
     readonly manager: Manager<A, E>,
-    readonly timers: Timers,
-    readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry>,
-    guards: Scope.Scope,
-    random: () => number,
-    private readonly draining: Deferred.Deferred<void>
+    { capture, guards, random, runtime, timers, totals }: PoolParts
   ) {
-    this.metrics = new PoolMetrics(options.name)
+    this.timers = timers
+    this.runtime = runtime
+    this.capture = capture
+    this.metrics = new PoolMetrics(totals)
     this.teller = new Teller(options.name, runtime, timers)
-    this.lifecycle = new Lifecycle(this, runtime, guards, random)
+    this.checks = new Checks(this)
+    this.lifecycle = new Lifecycle(this, guards, random)
     this.leases = new Leases(timers, {
       leakThreshold: options.leakThreshold,
       leaseTimeout: options.leaseTimeout,
       onSuspected: (lease) => this.teller.leakSuspected(lease),
       onExpired: (lease) => this.expired(lease)
     })
-    const growth = this.due(() => this.state.grow(timers.now()))
-    const maintenance = this.due(() => {
-      this.state.maintain(timers.now())
+    const growth = this.due((now) => this.state.grow(now))
+    const maintenance = this.due((now) => {
+      this.state.maintain(now)
       this.counted()
     })
     const host = {
       create: () => this.lifecycle.create(),
       destroy: (item: Item<A>, reason: RemovalReason) => this.lifecycle.destroy(item, reason),
-      keepAlive: (item: Item<A>) => this.keepAlive(item),
+      keepAlive: (item: Item<A>) => this.checks.keepAlive(item),
       growAt: growth,
       maintainAt: maintenance,
       settled: () => {
@@ -79,9 +96,9 @@ export class Pool<A, E> {
     this.state = new PoolState(host, options, options.minSize, options.maxSize)
   }
 
-  /** Something that is due at an instant that can be moved. */
-  private due(then: () => void): (at: number) => void {
-    const deadline = { index: -1, at: Infinity, onDue: then }
+  /** Something that is due at an instant that can be moved. A timer may fire a fraction of a millisecond before its time. */
+  private due(then: (now: number) => void): (at: number) => void {
+    const deadline = makeDeadline(() => then(Math.max(this.timers.now(), deadline.at)))
     return (at) => this.timers.set(deadline, at)
   }
 
@@ -112,26 +129,21 @@ export class Pool<A, E> {
 
   // --- borrowing -----------------------------------------------------------------------------------------------------
 
-  /** Called while the user's code is on the stack. */
-  capture(): CallSite | undefined {
-    const { captureStacks } = this.options
-    if (captureStacks === "off") return undefined
-    return captureStacks === "all" || this.calls++ % sampleEvery === 0 ? callSite(true, true) : undefined
-  }
-
   use<B, E2, R2>(
     f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>,
-    options: BorrowOptions | undefined
+    options: BorrowOptions | undefined,
+    site = this.capture()
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
-    const site = this.capture()
+    const wants = resolveBorrow(options, this.options)
+    if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
         const now = this.timers.now()
         const item = this.state.take(now)
-        return item !== undefined && !this.isStale(item, now)
+        return item !== undefined && !this.checks.isStale(item, now)
           ? this.using(this.lend(item, fiber, now, now, site), f, restore)
           : Effect.flatMap(
-            this.borrow(item, fiber, now, site, options, restore),
+            this.borrow(item, fiber, now, site, wants, restore),
             (lease) => this.using(lease, f, restore)
           )
       })
@@ -153,19 +165,24 @@ export class Pool<A, E> {
   }
 
   /** Borrows for as long as the scope at hand is open; or `"now"`, or not at all. */
-  hold(options: BorrowOptions | undefined | "now"): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>, Scope.Scope> {
-    const site = this.capture()
+  hold(
+    options: BorrowOptions | undefined | "now",
+    site = this.capture()
+  ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>, Scope.Scope> {
+    const wants = options === "now" ? options : resolveBorrow(options, this.options)
+    if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
-        const borrowed = options === "now"
+        const borrowed = wants === "now"
           ? this.borrowNow(fiber, now, site, restore)
-          : this.borrow(this.state.take(now), fiber, now, site, options, restore)
+          : this.borrow(this.state.take(now), fiber, now, site, wants, restore)
         return Effect.flatMap(borrowed, (lease) =>
           Effect.as(
             Scope.addFinalizerExit(
               Seam.scopeOf(fiber),
-              (exit) => Effect.suspend(() => this.giveBack(lease, exit) ?? Effect.void)
+              // A scope hands its closer's interruptibility on to its finalizers.
+              (exit) => Effect.uninterruptible(Effect.suspend(() => this.giveBack(lease, exit) ?? Effect.void))
             ),
             lease
           ))
@@ -175,9 +192,9 @@ export class Pool<A, E> {
 
   /** As `use`, where an item is idle; it does not wait for one. */
   tryUse<B, E2, R2>(
-    f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
+    f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>,
+    site = this.capture()
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
-    const site = this.capture()
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) =>
         Effect.flatMap(
@@ -190,20 +207,26 @@ export class Pool<A, E> {
 
   private borrowNow(
     fiber: Seam.CurrentFiber,
-    now: number,
+    since: number,
     site: CallSite | undefined,
     restore: Restore
   ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> {
-    const item = this.state.take(now)
-    if (item === undefined) return Effect.fail(this.state.phase === "open" ? this.exhausted(0) : this.closed())
-    const { options } = this
-    if (!this.isStale(item, now)) return Effect.succeed(this.lend(item, fiber, now, now, site))
-    return Effect.flatMap(this.validate(item, options.validateTimeout, restore), (cause) => {
-      if (cause === undefined) return Effect.succeed(this.lend(item, fiber, now, this.timers.now(), site))
-      return this.state.idle.length > 0
-        ? this.borrowNow(fiber, this.timers.now(), site, restore)
-        : Effect.fail(new PoolError.PoolValidationFailed({ pool: options.name, cause }))
-    })
+    const { checks, options, state, timers } = this
+    const now = timers.now()
+    const item = state.take(now)
+    if (item === undefined) return Effect.fail(state.phase === "open" ? this.exhausted(0) : this.closed())
+    const lend = () => Effect.succeed(this.lend(item, fiber, since, timers.now(), site))
+    if (!checks.isStale(item, now)) return lend()
+    return checks.validate(
+      item,
+      options.validateTimeout,
+      restore,
+      lend,
+      (cause) =>
+        cause === undefined || state.idle.length > 0 || state.phase !== "open"
+          ? this.borrowNow(fiber, since, site, restore)
+          : Effect.fail(new PoolError.PoolValidationFailed({ pool: options.name, cause }))
+    )
   }
 
   /** The item if it is fit, else another; waits for one where none is idle. */
@@ -212,37 +235,44 @@ export class Pool<A, E> {
     fiber: Seam.CurrentFiber,
     since: number,
     site: CallSite | undefined,
-    options: BorrowOptions | undefined,
+    { band, limit }: Wants,
     restore: Restore
   ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> {
-    const limit = options?.acquireTimeout === undefined
-      ? this.options.acquireTimeout
-      : checkDuration("acquireTimeout", options.acquireTimeout)
-    const priority = options?.priority ?? CleanupPriority.defaultPriority
-    const mistake = limit instanceof PatinoxError.Validation
-      ? limit
-      : wrongChoice("priority", priority, CleanupPriority.values)
-    if (mistake !== undefined) {
-      if (item !== undefined) this.state.giveBack(item, since)
-      return Effect.die(mistake)
+    const { checks, options, state, timers } = this
+    const borrower = new Borrower(this, Seam.fiberNumber(fiber), band, since, limit)
+    const lend = (item: Item<A>) => {
+      const now = timers.now()
+      borrower.checkSlow(now)
+      return Effect.succeed(this.lend(item, fiber, since, now, site))
     }
-    const band = CleanupPriority.toNumber(priority)
-    const borrower = new Borrower(this, Seam.fiberNumber(fiber), band, since, limit as number)
-    const lend = (item: Item<A>) => this.lend(item, fiber, since, this.timers.now(), site)
-    const fit = (item: Item<A>): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> => {
-      const now = this.timers.now()
-      if (!this.isStale(item, now)) return Effect.succeed(lend(item))
+    const fit = (item: Item<A>, servedAt: number): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> => {
+      const now = timers.now()
+      if (!this.isLendable(item)) {
+        state.giveBack(item, now)
+        return another(now)
+      }
+      if (!checks.isStale(item, servedAt)) return lend(item)
       const left = borrower.deadline - now
-      const { validateTimeout } = this.options
-      return Effect.flatMap(this.validate(item, Math.min(validateTimeout, left), restore), (cause) => {
-        if (cause === undefined) return Effect.succeed(lend(item))
-        const now = this.timers.now()
-        if (now >= borrower.deadline) return Effect.fail(this.timeout(borrower.limit, "validating"))
-        const other = this.state.takeAgain(now)
-        return other === undefined ? Effect.flatMap(borrower.wait(true, restore), fit) : fit(other)
-      })
+      if (left <= 0) {
+        state.giveBack(item, now)
+        return Effect.fail(this.timeout(limit, "validating"))
+      }
+      const validateLimit = Math.min(options.validateTimeout, left)
+      return checks.validate(item, validateLimit, restore, () => lend(item), () => another(timers.now()))
     }
-    return item === undefined ? Effect.flatMap(borrower.wait(false, restore), fit) : fit(item)
+    const another = (now: number) => {
+      if (now >= borrower.deadline) return Effect.fail(this.timeout(limit, "validating"))
+      const other = state.takeAgain(now)
+      return other === undefined ? waited(true) : fit(other, now)
+    }
+    const waited = (inFront: boolean) =>
+      Effect.flatMap(borrower.wait(inFront, restore), (item) => fit(item, borrower.servedAt))
+    return item === undefined ? waited(false) : fit(item, since)
+  }
+
+  /** Not where its release has begun, or the pool takes back what it can, since it was served. */
+  isLendable(item: Item<A>): boolean {
+    return item.status === "inUse" && !item.isReleased && this.state.phase !== "closed"
   }
 
   private lend(
@@ -266,11 +296,15 @@ export class Pool<A, E> {
   giveBack(lease: LeaseHandle<A>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
     if (lease.isOver) return undefined
     const { item } = lease
+    const { state } = this
     const now = this.timers.now()
     this.endLease(lease, now)
-    const reason = lease.isInvalid ? "invalidated" : this.condemns(exit) ? "failedUse" : item.condemned
-    if (reason === undefined && this.manager.recycle !== undefined && !item.isReleased) return this.recycle(item, exit)
-    this.state.giveBack(item, now, reason)
+    if (lease.isSuspected) this.teller.leakResolved(lease)
+    const reason = lease.isInvalid ? "invalidated" : this.condemns(exit) ? "failedUse" : undefined
+    const isKept = reason === undefined && this.manager.recycle !== undefined && !item.isReleased &&
+      state.reasonToRetire(item, now) === undefined
+    if (isKept) return this.checks.recycle(item, exit)
+    state.giveBack(item, now, reason)
     this.counted()
     return undefined
   }
@@ -279,7 +313,6 @@ export class Pool<A, E> {
     lease.isOver = true
     this.leases.remove(lease)
     this.metrics.used(now - lease.since)
-    if (lease.isSuspected) this.teller.leakResolved(lease)
   }
 
   private condemns(exit: Exit.Exit<unknown, unknown>): boolean {
@@ -293,84 +326,18 @@ export class Pool<A, E> {
     }
   }
 
-  private recycle(item: Item<A>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { manager, options, timers } = this
-    return Effect.map(
-      this.run(
-        "recycle",
-        item,
-        options.recycleTimeout,
-        () => manager.recycle!(item.value, exit, item.info(timers.now()))
-      ),
-      (cause) => {
-        this.state.giveBack(item, timers.now(), cause === undefined ? undefined : "recycleFailed")
-        this.counted()
-      }
-    )
-  }
-
-  /** Takes the item out of its holder's hands; its return will be nothing. */
   private expired(lease: LeaseHandle<A>): void {
     const isReclaimed = this.options.onLeaseTimeout === "reclaim"
     this.teller.leaseExpired(lease, isReclaimed)
     if (isReclaimed) this.reclaim(lease)
   }
 
+  /** Takes the item out of its holder's hands; its return will be nothing. */
   reclaim(lease: LeaseHandle<A>): void {
     const now = this.timers.now()
     this.endLease(lease, now)
     this.state.giveBack(lease.item, now, "reclaimed")
     this.counted()
-  }
-
-  // --- the manager's functions ---------------------------------------------------------------------------------------
-
-  private isStale(item: Item<A>, now: number): boolean {
-    return this.manager.validate !== undefined && now - item.usedAt >= this.options.validateAfter
-  }
-
-  /** Why the item is unfit, in which case it is let go of; it is, too, where the borrower is interrupted meanwhile. */
-  private validate(item: Item<A>, limit: number, restore: Restore): Effect.Effect<Cause.Cause<unknown> | undefined> {
-    const { manager, state, timers } = this
-    const info = item.info(timers.now())
-    const validating = restore(this.run("validate", item, limit, () => manager.validate!(item.value, info)))
-    return Effect.flatMap(Effect.exit(validating), (exit) => {
-      if (Exit.isSuccess(exit) && exit.value === undefined) return Effect.succeed(undefined)
-      state.giveBack(item, timers.now(), "unfit")
-      this.counted()
-      return exit
-    })
-  }
-
-  private keepAlive(item: Item<A>): void {
-    const { manager, options, runtime, state, timers } = this
-    const info = item.info(timers.now())
-    const kept = this.run("keepAlive", item, options.keepAliveTimeout, () => manager.keepAlive!(item.value, info))
-    Seam.forkLater(
-      runtime,
-      Effect.map(kept, (cause) => {
-        if (cause === undefined) state.keptAlive(item, timers.now())
-        else state.giveBack(item, timers.now(), "keepAliveFailed")
-        this.counted()
-      })
-    )
-  }
-
-  /** Runs one of them in its time limit; gives what it failed with. A check that answers with false has failed. */
-  private run(
-    operation: "validate" | "recycle" | "keepAlive",
-    item: Item<A>,
-    limit: number,
-    make: () => Effect.Effect<unknown, unknown>
-  ): Effect.Effect<Cause.Cause<unknown> | undefined> {
-    const timedOut = () =>
-      new PoolError.PoolOperationTimeout({ pool: this.options.name, operation, limitMillis: limit })
-    return Effect.map(bounded(make, limit, timedOut), (exit) => {
-      if (Exit.isSuccess(exit) && (exit.value !== false || operation === "recycle")) return undefined
-      const cause = Exit.isSuccess(exit) ? Cause.fail(`${operation} answered with false`) : exit.cause
-      this.teller.itemFailed(item, operation, cause)
-      return cause
-    })
   }
 
   // --- what is told --------------------------------------------------------------------------------------------------
@@ -403,9 +370,6 @@ export class Pool<A, E> {
     this.onDestroyed?.(item, error)
     this.teller.emit(() => ({ _tag: "Destroyed", id: item.id, ...(error === undefined ? undefined : { error }) }))
   }
-
-  /** Who drains wants to know what became of the items. */
-  onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
 
   slowBorrow(borrower: Borrower<A, E>): void {
     this.teller.slowBorrow(this.timers.now() - borrower.since, this.counts())

@@ -29,23 +29,55 @@ const useTime = /* @__PURE__ */ Metric.histogram(
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
-export class PoolMetrics {
+/** What all pools of one name have together: keyed pools, of which there may be any number over time. */
+export class PoolTotals {
   // One array for each set of labels: a metric finds its state by it.
-  private readonly labels: Labels
+  readonly labels: Labels
   private readonly byReason = new Map<string, Labels>()
-  private lastInUse = -1
-  private lastIdle = -1
-  private lastWaiting = -1
+  inUse = 0
+  idle = 0
+  waiting = 0
 
   constructor(pool: string) {
     this.labels = [MetricLabel.make("pool", pool)]
+    for (const metric of [inUse, idle, waiting]) Seam.updateNow(metric, 0, this.labels)
+  }
+
+  withReason(reason: string): Labels {
+    let labels = this.byReason.get(reason)
+    if (labels === undefined) {
+      labels = [...this.labels, MetricLabel.make("reason", reason)]
+      this.byReason.set(reason, labels)
+    }
+    return labels
+  }
+}
+
+export class PoolMetrics {
+  private readonly labels: Labels
+  private lastInUse = 0
+  private lastIdle = 0
+  private lastWaiting = 0
+
+  constructor(private readonly totals: PoolTotals) {
+    this.labels = totals.labels
   }
 
   /** What there is now. */
   count(inUseNow: number, idleNow: number, waitingNow: number): void {
-    if (inUseNow !== this.lastInUse) Seam.updateNow(inUse, this.lastInUse = inUseNow, this.labels)
-    if (idleNow !== this.lastIdle) Seam.updateNow(idle, this.lastIdle = idleNow, this.labels)
-    if (waitingNow !== this.lastWaiting) Seam.updateNow(waiting, this.lastWaiting = waitingNow, this.labels)
+    const { labels, totals } = this
+    if (inUseNow !== this.lastInUse) {
+      Seam.updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
+      this.lastInUse = inUseNow
+    }
+    if (idleNow !== this.lastIdle) {
+      Seam.updateNow(idle, totals.idle += idleNow - this.lastIdle, labels)
+      this.lastIdle = idleNow
+    }
+    if (waitingNow !== this.lastWaiting) {
+      Seam.updateNow(waiting, totals.waiting += waitingNow - this.lastWaiting, labels)
+      this.lastWaiting = waitingNow
+    }
   }
 
   waited(millis: number): void {
@@ -69,11 +101,6 @@ export class PoolMetrics {
   }
 
   removed(reason: string): void {
-    let labels = this.byReason.get(reason)
-    if (labels === undefined) {
-      labels = [...this.labels, MetricLabel.make("reason", reason)]
-      this.byReason.set(reason, labels)
-    }
-    Seam.updateNow(removed, 1, labels)
+    Seam.updateNow(removed, 1, this.totals.withReason(reason))
   }
 }

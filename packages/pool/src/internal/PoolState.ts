@@ -26,8 +26,6 @@ export type RemovalReason =
 /** An item, as far as decisions go. Instants are milliseconds of a clock that never jumps. */
 export interface PoolItem {
   status: "idle" | "inUse" | "destroying" | "gone"
-  /** To be let go of at its return. */
-  condemned: RemovalReason | undefined
   /** Its release runs or has run, though somebody still holds it. */
   isReleased: boolean
   readonly expiresAt: number
@@ -73,7 +71,8 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   /** Of those being created: past their time limit, and not ended yet. */
   stuck = 0
   destroying = 0
-  phase: "open" | "draining" | "closed" = "open"
+  /** While it is serving only who waited already is, while it drains nobody; closed, it takes back what it can. */
+  phase: "open" | "serving" | "draining" | "closed" = "open"
   isSuspended = false
   readonly circuit: Circuit
   private maintenance = Infinity
@@ -92,9 +91,9 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     return this.idle.length + this.inUse + this.creating - this.stuck
   }
 
-  /** Whether it gives items to those that wait: while open, and to who waited already while it drains. */
+  /** Whether it gives items to those that wait. */
   private get serves(): boolean {
-    return this.phase !== "closed" && !this.isSuspended
+    return (this.phase === "open" || this.phase === "serving") && !this.isSuspended
   }
 
   // --- borrowing -----------------------------------------------------------------------------------------------------
@@ -125,8 +124,8 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   /** Whether a borrower may wait, and if not, why; creates for it where there is room. */
   join(waiter: W, now: number, inFront = false): "joined" | "closed" | "exhausted" | "creation" {
-    if (this.phase === "closed" || (this.phase === "draining" && !inFront)) return "closed"
-    if (!inFront && this.waiting.size >= this.limits.maxWaiters) return "exhausted"
+    if (this.phase !== "open" && !(inFront && this.phase === "serving")) return "closed"
+    if (!inFront && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
     // While the circuit is open only one borrower finds out whether it can close, when the pause is over.
     if (this.isHopeless && !this.circuit.allows(now, this.creating - this.stuck)) return "creation"
     this.waiting.join(waiter, inFront)
@@ -135,9 +134,14 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     return "joined"
   }
 
+  /** Items that those who wait need no other borrower for: they are being created, or there is room for them. */
+  private get coming(): number {
+    return this.creating - this.stuck + Math.max(0, this.maxSize - this.total)
+  }
+
   leave(waiter: W): void {
     this.waiting.leave(waiter)
-    if (this.wanted === 0) this.host.growAt(Infinity)
+    if (this.wanted <= 0) this.host.growAt(Infinity)
     this.host.settled()
   }
 
@@ -151,25 +155,22 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   /** An item in use is in use no longer; unless there is a reason to let it go it serves the next. */
   giveBack(item: I, now: number, reason?: RemovalReason): void {
     if (item.status !== "inUse") return
+    const why = reason ?? this.reasonToRetire(item, now)
     this.inUse--
     item.usedAt = now
     if (item.isReleased) {
       item.status = "destroying"
       this.destroying++
-      return this.settle(now)
-    }
-    const why = reason ?? this.reasonToRetire(item, now)
-    if (why === undefined) this.hand(item, now)
+    } else if (why === undefined) this.hand(item, now)
     else this.retire(item, why)
     this.settle(now)
   }
 
-  private reasonToRetire(item: I, now: number): RemovalReason | undefined {
-    if (item.condemned !== undefined) return item.condemned
+  /** Why an item in use will be let go of at its return, as far as is known now. */
+  reasonToRetire(item: I, now: number): RemovalReason | undefined {
     if (now >= item.expiresAt) return "expired"
     if (item.uses >= this.limits.maxUses) return "maxUses"
-    // This one is counted nowhere at the moment.
-    if (this.lasting >= this.maxSize) return "resized"
+    if (this.lasting > this.maxSize) return "resized"
     return this.phase !== "open" && this.waiting.size === 0 ? "drained" : undefined
   }
 
@@ -232,25 +233,20 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     }
   }
 
+  /** How many are to be created: one for each that waits, and as many as `minSize` lacks, of which they may be some. */
   private get wanted(): number {
-    if (this.phase === "closed") return 0
-    const waiting = this.isSuspended ? 0 : this.waiting.size
-    return this.phase === "open" ? waiting + Math.max(0, this.minSize - this.idle.length - this.inUse) : waiting
+    const waiting = this.serves ? this.waiting.size : 0
+    return this.phase === "open" ? Math.max(waiting, this.minSize - this.idle.length - this.inUse) : waiting
   }
 
   /** An item was created. It comes too late where its time limit had passed. */
   created(item: I, now: number, isLate: boolean): void {
+    const why = isLate ? "late" : this.reasonToRetire(item, now)
     this.creating--
-    if (isLate) {
-      this.stuck--
-      this.retire(item, "late")
-    } else {
-      this.circuit.succeeded()
-      if (this.phase === "closed" || (this.phase === "draining" && this.waiting.size === 0)) {
-        this.retire(item, "drained")
-      } else if (this.lasting >= this.maxSize) this.retire(item, "resized")
-      else this.hand(item, now)
-    }
+    if (isLate) this.stuck--
+    else this.circuit.succeeded()
+    if (why === undefined) this.hand(item, now)
+    else this.retire(item, why)
     this.settle(now)
   }
 
@@ -261,14 +257,19 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     this.settle(now)
   }
 
-  /** Creating one takes too long; it still counts until it has ended. */
+  /** Creating one has failed or takes too long; it still counts until nothing of it is left. */
   createStuck(now: number, random: number): void {
     this.stuck++
     this.circuit.failed(now, random)
     this.settle(now)
   }
 
-  /** One that took too long has ended with nothing. */
+  /** Nobody wants what is being created any more; it still counts until it has ended. */
+  createUnwanted(): void {
+    this.stuck++
+  }
+
+  /** Of one that still counted nothing is left. */
   stuckEnded(now: number): void {
     this.creating--
     this.stuck--
@@ -278,8 +279,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   // --- what follows from a change ------------------------------------------------------------------------------------
 
   private settle(now: number): void {
-    const probing = this.creating > this.stuck || this.circuit.allows(now, 0)
-    if (this.isHopeless && !probing) this.refuseAll("creation")
+    if (this.isHopeless && this.creating === this.stuck && !this.circuit.allows(now, 0)) this.refuseAll("creation")
     this.serveIdle(now)
     this.grow(now)
     this.host.settled()
@@ -305,7 +305,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   // --- by hand -------------------------------------------------------------------------------------------------------
 
   suspend(): void {
-    this.isSuspended = true
+    this.isSuspended = this.phase === "open"
   }
 
   resume(now: number): void {
@@ -333,20 +333,22 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   /** Takes no borrowers on any more; who waits already is served or refused. Gives how many were refused. */
   drain(now: number, waiters: "serve" | "refuse"): number {
-    this.phase = "draining"
+    this.phase = waiters === "serve" ? "serving" : "draining"
     this.isSuspended = false
-    const refused = waiters === "refuse" ? this.refuseAll("closed") : 0
-    this.evictIdle(now, "drained")
-    return refused
+    return this.stopLending(now)
   }
 
   /** Serves nobody any more. */
   close(now: number): number {
     this.phase = "closed"
-    const refused = this.refuseAll("closed")
+    return this.stopLending(now)
+  }
+
+  private stopLending(now: number): number {
+    this.serveIdle(now)
+    const refused = this.phase === "serving" ? 0 : this.refuseAll("closed")
+    if (this.wanted <= 0) this.host.growAt(Infinity)
     this.evictIdle(now, "drained")
-    this.host.growAt(Infinity)
-    this.host.maintainAt(Infinity)
     return refused
   }
 
@@ -376,16 +378,15 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   /** An idle item was checked: it serves the next, or is idle for as long as before. */
   keptAlive(item: I, now: number): void {
-    if (item.status !== "inUse" || item.isReleased || this.waiting.size > 0 || this.reasonToRetire(item, now)) {
-      return this.giveBack(item, now)
-    }
-    this.inUse--
-    item.usedAt = now
-    item.status = "idle"
-    const younger = this.idle.findIndex((other) => other.idleSince > item.idleSince)
+    const { idleSince } = item
+    this.giveBack(item, now)
+    if (item.status !== "idle") return
+    // To the place that it had.
+    this.idle.splice(this.idle.indexOf(item), 1)
+    const younger = this.idle.findIndex((other) => other.idleSince > idleSince)
     this.idle.splice(younger === -1 ? this.idle.length : younger, 0, item)
+    item.idleSince = idleSince
     this.planMaintenance(item)
-    this.settle(now)
   }
 
   /** Lets go of idle items that are too old or not needed, and checks on the others. */
@@ -394,10 +395,10 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     for (const item of this.idle.slice()) {
       // What was begun for one may have served another.
       if (item.status !== "idle") continue
-      const isSurplus = this.lasting > this.minSize && now - item.idleSince >= this.limits.idleTimeout
+      const isSurplus = this.lasting > this.minSize && now >= item.idleSince + this.limits.idleTimeout
       if (now >= item.expiresAt) this.removeIdle(item, "expired")
       else if (isSurplus) this.removeIdle(item, "idle")
-      else if (now - item.usedAt >= this.limits.keepAliveInterval) {
+      else if (now >= item.usedAt + this.limits.keepAliveInterval) {
         this.idle.splice(this.idle.indexOf(item), 1)
         item.status = "inUse"
         this.inUse++

@@ -5,7 +5,7 @@ import type { LeaseHandle } from "./Lease.js"
 import * as Seam from "./Seam.js"
 
 interface Borrowed<A> {
-  readonly lease: Pick<LeaseHandle<A>, "invalidate">
+  readonly lease: Pick<LeaseHandle<A>, "value" | "invalidate">
   readonly scope: Scope.CloseableScope
 }
 
@@ -13,7 +13,8 @@ export const makePromisePool = <A, E>(
   pool: ResourcePool<A, E>,
   runtime: Seam.PoolRuntime<never>
 ): PromisePool<A> => {
-  const borrowed = new Map<A, Borrowed<A>>()
+  // Two items may be equal: numbers, or one object that was lent twice.
+  const lent = new Map<A, Array<Borrowed<A>>>()
 
   const run = async <B, E2>(effect: Effect.Effect<B, E2>, signal?: AbortSignal): Promise<B> => {
     const exit = await Seam.runPromiseExit(runtime, effect, signal)
@@ -21,34 +22,45 @@ export const makePromisePool = <A, E>(
     throw Cause.isInterruptedOnly(exit.cause) && signal?.aborted === true ? signal.reason : Cause.squash(exit.cause)
   }
 
-  const acquire = Effect.uninterruptibleMask((restore) =>
+  const borrow: Effect.Effect<Borrowed<A>, any> = Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Scope.make(), (scope) =>
       Effect.onError(
-        Effect.map(restore(Scope.extend(pool.lease(), scope)), (lease) => {
-          borrowed.set(lease.value, { lease, scope })
-          return lease.value
-        }),
+        Effect.map(restore(Scope.extend(pool.lease(), scope)), (lease) => ({ lease, scope })),
         (cause) => Scope.close(scope, Exit.failCause(cause))
       ))
   )
 
   const giveBack = (item: A, isBad: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const held = borrowed.get(item)
-      if (held === undefined) return Effect.die(new Error(`Pool ${pool.name} has not lent this item, or has it back`))
-      borrowed.delete(item)
-      return Effect.andThen(isBad ? held.lease.invalidate : Effect.void, Scope.close(held.scope, Exit.void))
+      const borrowed = lent.get(item)?.pop()
+      if (borrowed === undefined) {
+        return Effect.die(new Error(`Pool ${pool.name} has not lent this item, or has it back`))
+      }
+      if (lent.get(item)!.length === 0) lent.delete(item)
+      return Effect.andThen(isBad ? borrowed.lease.invalidate : Effect.void, Scope.close(borrowed.scope, Exit.void))
     })
 
   return {
-    acquire: (options) => run(acquire, options?.signal),
+    acquire: async (options) => {
+      const borrowed = await run(borrow, options?.signal)
+      const { value } = borrowed.lease
+      lent.set(value, [...lent.get(value) ?? [], borrowed])
+      return value
+    },
     release: (item) => run(giveBack(item, false)),
     destroy: (item) => run(giveBack(item, true)),
-    use: (f, options) =>
-      run(
-        pool.use((item) => Effect.tryPromise({ try: async () => f(item), catch: (error) => error })),
-        options?.signal
-      ),
+    use: async (f, options) => {
+      const { lease, scope } = await run(borrow, options?.signal)
+      let exit: Exit.Exit<unknown, unknown> = Exit.void
+      try {
+        return await f(lease.value)
+      } catch (error) {
+        exit = Exit.fail(error)
+        throw error
+      } finally {
+        await run(Scope.close(scope, exit))
+      }
+    },
     drain: (options) => run(pool.drain(options))
   }
 }

@@ -7,9 +7,9 @@ import {
   type Exit,
   type Fiber,
   FiberId,
+  type FiberRefs,
   type Metric,
   type MetricLabel,
-  type PubSub,
   Runtime,
   Scope,
   type Tracer
@@ -30,13 +30,20 @@ export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
 /** Milliseconds since the epoch; for what people read. */
 export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
 
-/** Offers an event to who listens, without an effect around it. */
-export const publishNow = <A>(hub: PubSub.PubSub<A>, value: A): void => {
-  hub.unsafeOffer(value)
-}
-
 /** Where effects run that belong to nobody: a context and FiberRefs. */
 export type PoolRuntime<R> = Runtime.Runtime<R>
+
+export const withScope = <R>(runtime: PoolRuntime<R>, scope: Scope.Scope): PoolRuntime<R | Scope.Scope> =>
+  Runtime.make({ ...runtime, context: Context.add(runtime.context, Scope.Scope, scope) })
+
+export type Refs = FiberRefs.FiberRefs
+
+/** Puts FiberRefs that others have, too, into the place of a fiber's own, or gives its own to be shared. */
+export const shareRefs = (fiber: CurrentFiber, refs: Refs | undefined): Refs => {
+  if (refs === undefined) return fiber.getFiberRefs()
+  ;(fiber as CurrentFiber & { readonly setFiberRefs: (refs: Refs) => void }).setFiberRefs(refs)
+  return refs
+}
 
 /** Provides the runtime's context under what is there: the scope at hand stays. */
 export const provideAround = <A, E>(
@@ -71,8 +78,18 @@ export const updateNow = <In>(
   labels: ReadonlyArray<MetricLabel.MetricLabel>
 ): void => metric.unsafeUpdate(value, labels)
 
-/** Whether a scope holds any finalizer. */
-export const isEmptyScope = (scope: unknown): boolean => {
-  const { state } = scope as { readonly state?: { readonly finalizers?: { readonly size?: number } } }
-  return state?.finalizers?.size === 0
+/** Whether a scope holds any finalizer; a closed one does not. */
+export const hasFinalizers = (scope: Scope.Scope): boolean => {
+  const { state } = scope as { readonly state?: { readonly finalizers?: { readonly size: number } } }
+  return (state?.finalizers?.size ?? 0) > 0
+}
+
+/** Whether a fiber is `ancestor`, or its child over any number of steps. */
+export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
+  const stack = [ancestor as CurrentFiber & { readonly _children: Set<CurrentFiber> | null }]
+  for (;;) {
+    const next = stack.pop()
+    if (next === undefined || next === fiber) return next !== undefined
+    stack.push(...(next._children ?? []) as Set<typeof next>)
+  }
 }

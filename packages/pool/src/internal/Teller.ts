@@ -1,6 +1,6 @@
 /** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
 import { type Timers, Wording } from "@patinox/core/Foundation"
-import { Cause, Effect, PubSub, Stream } from "effect"
+import { Cause, Effect, Queue, Stream } from "effect"
 import type { PoolCounts } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { Circuit } from "./Circuit.js"
@@ -14,7 +14,8 @@ type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event
 const buffered = 1_024
 
 export class Teller {
-  private hub: PubSub.PubSub<PoolEvent> | undefined = undefined
+  private readonly listeners = new Set<Queue.Queue<PoolEvent>>()
+  private isOver = false
 
   constructor(
     private readonly pool: string,
@@ -22,25 +23,30 @@ export class Teller {
     private readonly timers: Timers
   ) {}
 
-  /** From the moment on at which it is listened to. */
+  /** From the moment on at which it is listened to, to the pool's end. */
   readonly stream: Stream.Stream<PoolEvent> = Stream.unwrapScoped(
     Effect.suspend(() =>
-      Effect.flatMap(
-        this.hub === undefined ? PubSub.sliding<PoolEvent>(buffered) : Effect.succeed(this.hub),
-        (hub) => {
-          this.hub ??= hub
-          return Stream.fromPubSub(this.hub, { scoped: true })
-        }
+      this.isOver ? Effect.succeed(Stream.empty) : Effect.map(
+        Effect.acquireRelease(
+          Effect.tap(Queue.sliding<PoolEvent>(buffered), (queue) => Effect.sync(() => this.listeners.add(queue))),
+          (queue) => Effect.andThen(Effect.sync(() => this.listeners.delete(queue)), Queue.shutdown(queue))
+        ),
+        (queue) => Stream.takeUntil(Stream.fromQueue(queue), ({ _tag }) => _tag === "Closed")
       )
     )
   )
 
   /** The event is made only where somebody listens. */
   emit(make: () => Told): void {
-    const { hub } = this
-    if (hub === undefined) return
-    const at = Seam.wallMillis(this.timers.clock)
-    Seam.publishNow(hub, { ...make(), at, pool: this.pool } as PoolEvent)
+    if (this.listeners.size === 0) return
+    const event = { ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool } as PoolEvent
+    // Not `unsafeOffer`, which drops the newest where the queue is full.
+    for (const queue of this.listeners) Effect.runSync(Queue.offer(queue, event))
+  }
+
+  closed(): void {
+    this.emit(() => ({ _tag: "Closed" }))
+    this.isOver = true
   }
 
   private warn(message: string, details: Record<string, unknown> = {}): void {

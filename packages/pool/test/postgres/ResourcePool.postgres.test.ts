@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, Schedule } from "effect"
-import type pg from "pg"
+import type { Client } from "pg"
 import { type PoolError, ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
 
@@ -17,7 +17,7 @@ let names = 0
 const pooled = <A, E>(
   settings: Postgres.Settings,
   options: ResourcePool.PoolSettings,
-  use: (pool: ResourcePool.ResourcePool<pg.Client, Postgres.PostgresError>, name: string) => Effect.Effect<A, E>
+  use: (pool: ResourcePool.ResourcePool<Client, Postgres.PostgresError>, name: string) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function*() {
     const name = `patinox-pool-${process.pid}-${++names}`
@@ -35,7 +35,7 @@ const pooled = <A, E>(
     return result
   })
 
-const select = (client: pg.Client) => Postgres.query(client, "select 1 as one")
+const select = (client: Client) => Postgres.query(client, "select 1 as one")
 
 const times = (count: number) => Array.from({ length: count }, (_, i) => i)
 

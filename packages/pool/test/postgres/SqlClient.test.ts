@@ -4,7 +4,7 @@ import { SqlClient, type SqlConnection, SqlError, Statement } from "@effect/sql"
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Effect, Stream } from "effect"
-import type pg from "pg"
+import type { Client } from "pg"
 import { ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
 
@@ -21,7 +21,7 @@ const compiler = Statement.makeCompiler({
   ]
 })
 
-const connectionOf = (client: pg.Client): SqlConnection.Connection => {
+const connectionOf = (client: Client): SqlConnection.Connection => {
   const rows = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.mapError(Postgres.query(client, sql, params), (cause) => new SqlError.SqlError({ cause }))
   return {
@@ -33,7 +33,7 @@ const connectionOf = (client: pg.Client): SqlConnection.Connection => {
   }
 }
 
-const sqlClient = (pool: ResourcePool.ResourcePool<pg.Client, Postgres.PostgresError>) =>
+const sqlClient = (pool: ResourcePool.ResourcePool<Client, Postgres.PostgresError>) =>
   SqlClient.make({
     acquirer: Effect.mapBoth(pool.get, {
       onFailure: (cause) => new SqlError.SqlError({ cause, message: cause.message }),

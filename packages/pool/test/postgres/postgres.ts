@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import pg from "pg"
+import { Client, type ClientConfig } from "pg"
 
 export class PostgresError extends Data.TaggedError("PostgresError")<{
   readonly operation: "connect" | "query" | "end"
@@ -19,13 +19,13 @@ const failed = (operation: PostgresError["operation"]) => (cause: unknown): Post
   return new PostgresError({ operation, code, message: message || String(code) })
 }
 
-export type Settings = pg.ClientConfig
+export type Settings = ClientConfig
 
 export const shared: Settings = { host: "127.0.0.1", port: 5432, user: "postgres", database: "test" }
 
 /** Whether the server answers. Where it has to be there and does not, that is an error. */
 export const isThere = async (): Promise<boolean> => {
-  const client = new pg.Client({ ...shared, connectionTimeoutMillis: 5_000 })
+  const client = new Client({ ...shared, connectionTimeoutMillis: 5_000 })
   try {
     await client.connect()
     await client.end()
@@ -38,9 +38,9 @@ export const isThere = async (): Promise<boolean> => {
 }
 
 /** A connection; when it is given up, what has been opened by then is closed. */
-export const connect = (settings: Settings): Effect.Effect<pg.Client, PostgresError> =>
+export const connect = (settings: Settings): Effect.Effect<Client, PostgresError> =>
   Effect.async((resume) => {
-    const client = new pg.Client(settings)
+    const client = new Client(settings)
     // An idle connection that is lost says so here, and Node would end the process for it.
     client.on("error", () => {})
     client.connect().then(
@@ -50,11 +50,11 @@ export const connect = (settings: Settings): Effect.Effect<pg.Client, PostgresEr
     return Effect.ignore(disconnect(client))
   })
 
-export const disconnect = (client: pg.Client): Effect.Effect<void, PostgresError> =>
+export const disconnect = (client: Client): Effect.Effect<void, PostgresError> =>
   Effect.tryPromise({ try: () => client.end(), catch: failed("end") })
 
 export const query = (
-  client: pg.Client,
+  client: Client,
   sql: string,
   values: ReadonlyArray<unknown> = []
 ): Effect.Effect<ReadonlyArray<Record<string, unknown>>, PostgresError> =>

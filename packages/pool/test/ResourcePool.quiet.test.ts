@@ -1,0 +1,168 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { ResourcePool } from "../src/index.js"
+import { quietly, turns } from "./kit.js"
+
+/** Timers that are set while `effect` runs and not over at its end. */
+const timersOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const { clearTimeout, setTimeout } = globalThis
+      const open = new Set<unknown>()
+      globalThis.setTimeout = ((run: () => void, ...rest: Array<any>) => {
+        const handle = setTimeout(() => {
+          open.delete(handle)
+          run()
+        }, ...rest)
+        open.add(handle)
+        return handle
+      }) as typeof setTimeout
+      globalThis.clearTimeout = ((handle: any) => {
+        open.delete(handle)
+        clearTimeout(handle)
+      }) as typeof clearTimeout
+      return { open, restore: () => Object.assign(globalThis, { clearTimeout, setTimeout }) }
+    }),
+    ({ open }) => Effect.map(Effect.zipLeft(effect, macrotask), () => open.size),
+    ({ restore }) => Effect.sync(restore)
+  )
+
+const macrotask = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+const endless = { idleTimeout: Infinity, maxLifetime: Infinity } as const
+
+const within = <A, E>(effect: Effect.Effect<A, E, any>) =>
+  Effect.provide(Effect.scoped(effect), quietly) as Effect.Effect<A, E>
+
+describe("a pool", () => {
+  it.live("holds no timer before it is used, nor with idle items that may stay", () =>
+    within(Effect.gen(function*() {
+      expect(
+        yield* timersOf(Effect.gen(function*() {
+          const pool = yield* ResourcePool.make(Effect.void, { ...endless, minSize: 2, maxSize: 100 })
+          yield* pool.awaitReady
+          yield* Effect.all(Array.from({ length: 100 }, () => pool.use(() => Effect.yieldNow())), {
+            concurrency: "unbounded"
+          })
+        }))
+      ).toBe(0)
+    })))
+
+  it.live("holds one timer for all its idle items, and for all that waits", () =>
+    within(Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const fibers: Array<Fiber.RuntimeFiber<void, unknown>> = []
+      expect(
+        yield* timersOf(Effect.gen(function*() {
+          const pool = yield* Scope.extend(
+            ResourcePool.make(Effect.void, { leakThreshold: "1 minutes", keepAlive: () => Effect.void }),
+            scope
+          )
+          yield* Effect.all(Array.from({ length: 10 }, () => pool.use(() => Effect.yieldNow())), {
+            concurrency: "unbounded"
+          })
+          for (let i = 0; i < 1_000; i++) fibers.push(yield* Effect.fork(pool.use(() => Deferred.await(gate))))
+          yield* turns
+          expect(yield* pool.snapshot).toMatchObject({ inUse: 10, waiting: 990 })
+        }))
+      ).toBe(1)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(Fiber.all(fibers))
+      yield* Scope.close(scope, Exit.void)
+    })))
+
+  it.live("holds none after its drain, whatever it has done", () =>
+    within(Effect.gen(function*() {
+      expect(
+        yield* timersOf(Effect.gen(function*() {
+          let isDown = true
+          const pool = yield* ResourcePool.make(Effect.suspend(() => isDown ? Effect.fail("down") : Effect.void), {
+            minSize: 2,
+            backoffFrom: "1 minutes",
+            backoffTo: "1 minutes",
+            leakThreshold: "1 minutes",
+            leaseTimeout: "2 minutes",
+            keepAlive: () => Effect.void,
+            recycle: () => Effect.void
+          })
+          yield* Effect.flip(pool.awaitReady)
+          isDown = false
+          const other = yield* ResourcePool.make(Effect.void, { leakThreshold: "1 minutes" })
+          const waiter = yield* Effect.fork(Effect.flip(pool.use(() => Effect.void)))
+          yield* other.use(() => Effect.andThen(Effect.yieldNow(), other.drain()))
+          yield* turns
+          yield* pool.drain()
+          yield* Fiber.join(waiter)
+        }))
+      ).toBe(0)
+    })))
+
+  it.live("leaves no fiber behind", () =>
+    Effect.gen(function*() {
+      const before = new Set(yield* Fiber.roots)
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(quietly, scope)
+      const program = Effect.gen(function*() {
+        const pool = yield* ResourcePool.make(Effect.void, { ...endless, minSize: 2, recycle: () => Effect.void })
+        yield* pool.awaitReady
+        yield* Effect.all(Array.from({ length: 50 }, () => pool.use(() => Effect.yieldNow())), {
+          concurrency: "unbounded"
+        })
+        yield* turns
+        const idle = [...yield* Fiber.roots].filter((fiber) => !before.has(fiber))
+        expect(idle).toEqual([])
+        yield* pool.drain()
+      })
+      yield* Effect.provide(Scope.extend(program, scope), context)
+      yield* Scope.close(scope, Exit.void)
+      yield* turns
+      expect([...yield* Fiber.roots].filter((fiber) => !before.has(fiber))).toEqual([])
+    }))
+
+  it("keeps no process alive after its drain: one with an open registry ends by itself", () => {
+    const [core, pool] = ["../../core/src/index.ts", "../src/index.ts"].map((file) =>
+      fileURLToPath(new URL(file, import.meta.url))
+    )
+    const program = `
+      import { ResourceRegistry } from ${JSON.stringify(core)}
+      import { ResourcePool } from ${JSON.stringify(pool)}
+      import { Effect, Layer, Scope } from "effect"
+      const program = Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(ResourceRegistry.layer, scope)
+        const make = ResourcePool.make(Effect.succeed("item"), { minSize: 3, leakThreshold: "1 hours" })
+        const pool = yield* Effect.provide(Scope.extend(make, scope), context)
+        yield* pool.awaitReady
+        yield* pool.use(() => Effect.void)
+        const { destroyed } = yield* pool.drain()
+        console.log("drained", destroyed)
+      })
+      Effect.runFork(program)
+    `
+    return new Promise<void>((resolve, reject) => {
+      const child = spawn(
+        process.execPath,
+        ["--conditions=source", "--import", "tsx", "--input-type=module", "-e", program],
+        {
+          cwd: fileURLToPath(new URL("../../..", import.meta.url)),
+          stdio: ["ignore", "pipe", "inherit"],
+          timeout: 25_000
+        }
+      )
+      let output = ""
+      child.stdout.on("data", (chunk) => output += chunk)
+      child.on("error", reject)
+      child.on("close", (code, signal) => {
+        try {
+          expect({ code, output, signal }).toEqual({ code: 0, output: "drained 3\n", signal: null })
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  })
+})

@@ -1,0 +1,496 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ResourceRegistry } from "@patinox/core"
+import { TestClock } from "@patinox/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { ResourcePool } from "../src/index.js"
+import { atRest, inScope, listen, logging, openScope, quietly, Server, turns } from "./kit.js"
+
+const registry = ResourceRegistry.ResourceRegistry
+
+const make = (server: Server, options: ResourcePool.PoolOptions<any> = {}) =>
+  ResourcePool.make(server.create, { destroy: server.destroy, name: "db", ...options })
+
+/** A pool with one item held until the gate opens, and one borrower that waits. */
+const busy = (options: ResourcePool.PoolOptions<any> = {}) =>
+  Effect.gen(function*() {
+    const server = new Server()
+    const pool = yield* make(server, { maxSize: 1, ...options })
+    const gate = yield* Deferred.make<void>()
+    const holder = yield* Effect.fork(
+      Effect.exit(pool.use((item) => server.holding(item, Effect.as(Deferred.await(gate), "held"))))
+    )
+    yield* turns
+    const waiter = yield* Effect.fork(Effect.exit(pool.use((item) => server.holding(item, Effect.succeed("waited")))))
+    yield* turns
+    return { server, pool, gate, holder, waiter }
+  })
+
+describe("a drain", () => {
+  it.effect("fails who waits and who comes, waits for who holds, and reports", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, holder, pool, server, waiter } = yield* busy()
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      expect(yield* Fiber.join(waiter)).toMatchObject({ cause: { error: { _tag: "PoolClosed", pool: "db" } } })
+      const refused = yield* Effect.flip(pool.use(() => Effect.void))
+      expect(refused.message).toBe("Pool db is closed")
+      expect(yield* Effect.flip(pool.tryUse(() => Effect.void))).toMatchObject({ _tag: "PoolClosed" })
+      expect(yield* Effect.flip(pool.awaitReady)).toMatchObject({ _tag: "PoolClosed" })
+      expect((yield* pool.snapshot).state).toBe("draining")
+      yield* TestClock.adjust("10 seconds")
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(holder)).toEqual(Exit.succeed("held"))
+      expect(yield* Fiber.join(draining)).toEqual({
+        pool: "db",
+        durationMillis: 10_000,
+        deadlineMillis: 20_000,
+        deadlineReached: false,
+        refused: 1,
+        reclaimed: 0,
+        destroyed: 1,
+        failed: [],
+        stillHeld: 0,
+        stillRunning: 0
+      })
+      expect((yield* pool.snapshot).state).toBe("closed")
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("refuses newcomers from the call on, before anything else has had a turn", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, { minSize: 1 })
+      yield* pool.awaitReady
+      const [, error] = yield* Effect.all([pool.drain(), Effect.flip(pool.use(() => Effect.void))], {
+        concurrency: "unbounded"
+      })
+      expect(error._tag).toBe("PoolClosed")
+    })))
+
+  it.effect("serves who waits first, where that is wanted", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, pool, server, waiter } = yield* busy()
+      const draining = yield* Effect.fork(pool.drain({ waiters: "serve" }))
+      yield* turns
+      expect((yield* pool.snapshot).state).toBe("draining")
+      expect(yield* Effect.flip(pool.use(() => Effect.void))).toMatchObject({ _tag: "PoolClosed" })
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(waiter)).toEqual(Exit.succeed("waited"))
+      expect(yield* Fiber.join(draining)).toMatchObject({ refused: 0, destroyed: 1 })
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("serves from what has to be created still, and interrupts what nobody wants any more", () =>
+    inScope(Effect.gen(function*() {
+      let interrupted = 0
+      let created = 0
+      const gate = yield* Deferred.make<void>()
+      const create = Effect.suspend(() =>
+        ++created === 1 ?
+          Effect.as(Deferred.await(gate), "first") :
+          Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      )
+      const pool = yield* ResourcePool.make(create, { drainWaiters: "serve" })
+      const borrowers = yield* Effect.forEach([1, 2], () => Effect.fork(pool.use((item) => Effect.succeed(item))))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      expect(created).toBe(2)
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(Fiber.all(borrowers))).toEqual(["first", "first"])
+      expect(yield* Fiber.join(draining)).toMatchObject({ deadlineReached: false, stillRunning: 0 })
+      expect(interrupted).toBe(1)
+    })))
+
+  it.effect("takes items from their holders shortly before its deadline", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, holder, pool, server } = yield* busy({ drainWaiters: "serve" })
+      const draining = yield* Effect.fork(pool.drain({ timeout: "10 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("7999 millis")
+      yield* turns
+      expect([server.closed, (yield* pool.snapshot).waiting]).toEqual([0, 1])
+      yield* TestClock.adjust("1 millis")
+      const report = yield* Fiber.join(draining)
+      expect(report).toMatchObject({
+        durationMillis: 8_000,
+        deadlineReached: false,
+        refused: 1,
+        reclaimed: 1,
+        destroyed: 1
+      })
+      expect(server.closed).toBe(1)
+      // Its return is nothing then.
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(holder)
+      expect(yield* atRest(pool)).toBe(0)
+      expect(server.closed).toBe(1)
+    })))
+
+  it.effect("forces 5 seconds before its deadline at the earliest", () =>
+    inScope(Effect.gen(function*() {
+      const { pool } = yield* busy()
+      const draining = yield* Effect.fork(pool.drain({ timeout: "1 minutes" }))
+      yield* turns
+      yield* TestClock.adjust("55 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({ durationMillis: 55_000, reclaimed: 1 })
+    })))
+
+  it.effect("ends at its deadline with a destruction that hangs, and says so", () =>
+    inScope(Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(Effect.void, {
+        destroy: () => Effect.never,
+        destroyTimeout: "1 minutes",
+        minSize: 2
+      })
+      yield* pool.awaitReady
+      const draining = yield* Effect.fork(pool.drain({ timeout: "3 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({
+        durationMillis: 3_000,
+        deadlineReached: true,
+        stillRunning: 2,
+        destroyed: 0
+      })
+      // The registry still lets go of them in time.
+      yield* TestClock.adjust("1 minutes")
+      expect(yield* atRest(pool)).toBe(0)
+    })))
+
+  it.effect("ends at its deadline with a creation that does not stop, and destroys what it gives then", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const gate = yield* Deferred.make<void>()
+      const pool = yield* ResourcePool.make(Effect.andThen(Deferred.await(gate), server.create), {
+        destroy: server.destroy,
+        minSize: 1
+      })
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain({ timeout: "3 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({ deadlineReached: true, stillRunning: 1 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      expect([server.opened, server.closed]).toEqual([1, 1])
+      expect(yield* atRest(pool)).toBe(0)
+    })))
+
+  it.effect("is not held up by a check that hangs beyond its deadline", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const stuck = () => Effect.uninterruptible(Effect.never)
+      const pool = yield* make(server, {
+        minSize: 1,
+        maxSize: 3,
+        keepAlive: stuck,
+        keepAliveTimeout: "1 minutes",
+        recycle: stuck,
+        recycleTimeout: "1 minutes",
+        validate: stuck,
+        validateTimeout: "1 minutes",
+        acquireTimeout: "1 minutes"
+      })
+      yield* pool.awaitReady
+      yield* TestClock.adjust("2 minutes")
+      // One is kept alive, one recycled.
+      const recycling = yield* Effect.fork(Effect.exit(pool.use(() => Effect.void)))
+      yield* turns
+      expect(yield* pool.snapshot).toMatchObject({ inUse: 2, holders: [] })
+      const draining = yield* Effect.fork(pool.drain({ timeout: "5 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({ durationMillis: 4_000, deadlineReached: false, destroyed: 2 })
+      expect(server.alive).toBe(0)
+      yield* TestClock.adjust("1 minutes")
+      expect(yield* Fiber.join(recycling)).toEqual(Exit.void)
+      expect(yield* atRest(pool)).toBe(0)
+    })))
+
+  it.effect("does not lend an item that was found fit after it was taken back", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const gate = yield* Deferred.make<void>()
+      const pool = yield* make(server, {
+        minSize: 1,
+        validate: () => Deferred.await(gate),
+        validateTimeout: "1 minutes"
+      })
+      yield* pool.awaitReady
+      yield* TestClock.adjust("1 seconds")
+      const borrower = yield* Effect.fork(Effect.flip(pool.use(() => Effect.die("lent"))))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain({ timeout: "5 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("4 seconds")
+      yield* Fiber.join(draining)
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(borrower)).toMatchObject({ _tag: "PoolClosed" })
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("lends an item that is being validated, unless it serves nobody any more", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const gate = yield* Deferred.make<boolean>()
+      const pool = yield* make(server, { minSize: 1, validate: () => Deferred.await(gate) })
+      yield* pool.awaitReady
+      yield* TestClock.adjust("1 seconds")
+      const borrower = yield* Effect.fork(pool.use((item) => server.holding(item, Effect.succeed("lent"))))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* Deferred.succeed(gate, true)
+      expect(yield* Fiber.join(borrower)).toBe("lent")
+      expect(yield* Fiber.join(draining)).toMatchObject({ destroyed: 1, reclaimed: 0 })
+    })))
+
+  it.effect("is one, however often and concurrently it is asked for", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, pool, server } = yield* busy()
+      const drains = yield* Effect.forEach(
+        [pool.drain(), pool.drain({ timeout: "1 millis" }), pool.drain()],
+        Effect.fork
+      )
+      yield* turns
+      yield* Deferred.succeed(gate, undefined)
+      const [first, second, third] = yield* Fiber.join(Fiber.all(drains))
+      expect(second).toBe(first)
+      expect(third).toBe(first)
+      expect(first!.deadlineMillis).toBe(20_000)
+      expect(yield* pool.drain()).toBe(first)
+      expect(server.closed).toBe(1)
+    })))
+
+  it.effect("goes on where its caller is interrupted", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, pool, server } = yield* busy()
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* Fiber.interrupt(draining)
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      expect(server.alive).toBe(0)
+      expect((yield* pool.snapshot).state).toBe("closed")
+    })))
+
+  it.effect("tells holders that it wants its items back", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server)
+      const holder = yield* Effect.fork(pool.use((_, lease) => Effect.as(lease.awaitDraining, "returned early")))
+      yield* turns
+      expect(yield* pool.drain()).toMatchObject({ reclaimed: 0, destroyed: 1 })
+      expect(yield* Fiber.join(holder)).toBe("returned early")
+    })))
+
+  it.effect("serves a suspended pool's waiters, or fails them", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const drainSuspended = (waiters: "serve" | "fail") =>
+        Effect.gen(function*() {
+          const pool = yield* make(server, { minSize: 1 })
+          yield* pool.awaitReady
+          yield* pool.suspend
+          const waiter = yield* Effect.fork(Effect.exit(pool.use(() => Effect.void)))
+          yield* turns
+          yield* pool.drain({ waiters })
+          return yield* Fiber.join(waiter)
+        })
+      expect(Exit.isSuccess(yield* drainSuspended("serve"))).toBe(true)
+      expect(server.opened).toBe(1)
+      expect(Exit.isFailure(yield* drainSuspended("fail"))).toBe(true)
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("ends suspending, resizing and evicting", () =>
+    inScope(Effect.gen(function*() {
+      const { gate, pool, server } = yield* busy({ drainWaiters: "serve" })
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* pool.suspend
+      yield* pool.resize({ minSize: 5, maxSize: 10 })
+      expect(yield* pool.evictIdle).toBe(0)
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(draining)).toMatchObject({ refused: 0, deadlineReached: false })
+      yield* pool.resume
+      yield* turns
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("does not take creations that it interrupts for failures", () =>
+    logging((lines) =>
+      Effect.gen(function*() {
+        const pool = yield* ResourcePool.make(Effect.never, { minSize: 3 })
+        yield* turns
+        yield* pool.drain()
+        const { creationFailures, lastCreationFailure } = yield* pool.snapshot
+        expect([creationFailures, lastCreationFailure, lines]).toEqual([0, undefined, []])
+      })
+    ))
+})
+
+describe("the scope of a pool", () => {
+  it.effect("drains it when it closes", () =>
+    Effect.gen(function*() {
+      const server = new Server()
+      const { close, scope } = yield* openScope
+      const pool = yield* Scope.extend(make(server, { minSize: 3 }), scope)
+      yield* pool.awaitReady
+      yield* close
+      expect(server.alive).toBe(0)
+      expect((yield* pool.snapshot).state).toBe("closed")
+      expect((yield* Effect.flatMap(registry, (r) => r.accounts)).live).toBe(0)
+    }).pipe(Effect.provide(quietly)))
+
+  it.effect("takes a drain that was begun by hand for its own", () =>
+    Effect.gen(function*() {
+      const server = new Server()
+      const { close, scope } = yield* openScope
+      const pool = yield* Scope.extend(make(server, { minSize: 1 }), scope)
+      yield* pool.awaitReady
+      const report = yield* pool.drain()
+      yield* close
+      expect(yield* pool.drain()).toBe(report)
+    }).pipe(Effect.provide(quietly)))
+})
+
+describe("a registry that releases a pool's items by itself", () => {
+  it.effect("takes idle items out, which are made up for", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, { minSize: 2 })
+      yield* pool.awaitReady
+      const events = yield* listen(pool)
+      const r = yield* registry
+      const report = yield* r.forceCleanupAll
+      expect(report.totals.cleaned).toBe(2)
+      yield* turns
+      expect([server.opened, server.closed]).toEqual([4, 2])
+      expect(yield* atRest(pool)).toBe(2)
+      expect(events.map((event) => event._tag === "Removed" ? event.reason : event._tag).sort()).toEqual([
+        "Created",
+        "Created",
+        "Destroyed",
+        "Destroyed",
+        "released",
+        "released"
+      ])
+    })))
+
+  it.effect("takes an item from its holder, whose return is nothing then", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, { maxSize: 1 })
+      const gate = yield* Deferred.make<void>()
+      const holder = yield* Effect.fork(pool.use(() => Deferred.await(gate)))
+      yield* turns
+      const waiter = yield* Effect.fork(pool.use(({ number }) => Effect.succeed(number)))
+      yield* turns
+      yield* Effect.flatMap(registry, (r) => r.forceCleanupAll)
+      expect(yield* Fiber.join(waiter)).toBe(2)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(holder)
+      expect(yield* atRest(pool)).toBe(1)
+      expect(server.mostAlive).toBe(1)
+    })))
+
+  it.effect("does not lend an item that is released between its return and its next borrower's turn", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, { maxSize: 1 })
+      const held = yield* openScope
+      yield* Scope.extend(pool.get, held.scope)
+      const waiter = yield* Effect.fork(pool.use((item) => server.holding(item, Effect.succeed(item.number))))
+      yield* turns
+      const r = yield* registry
+      const forced = yield* Effect.fork(Effect.andThen(held.close, r.forceCleanupAll))
+      yield* Fiber.join(forced)
+      expect(yield* Fiber.join(waiter)).toBe(2)
+      expect(yield* atRest(pool)).toBe(1)
+    })))
+
+  for (const during of ["validate", "recycle", "keepAlive"] as const) {
+    it.effect(`does not lend an item that is released during ${during}`, () =>
+      inScope(Effect.gen(function*() {
+        const server = new Server()
+        const gate = yield* Deferred.make<void>()
+        const pool = yield* make(server, { maxSize: 1, [during]: () => Deferred.await(gate) })
+        const first = yield* Effect.fork(pool.use(({ number }) => Effect.succeed(number)))
+        yield* turns
+        yield* TestClock.adjust(during === "recycle" ? "1 seconds" : "2 minutes")
+        const second = yield* Effect.fork(pool.use((item) => server.holding(item, Effect.succeed(item.number))))
+        yield* turns
+        expect((yield* pool.snapshot).inUse).toBe(1)
+        yield* Effect.flatMap(registry, (r) => r.forceCleanupAll)
+        expect(server.closed).toBe(1)
+        yield* Deferred.succeed(gate, undefined)
+        expect(yield* Fiber.join(first)).toBe(1)
+        expect(yield* Fiber.join(second)).toBe(2)
+        expect(yield* atRest(pool)).toBe(1)
+      })))
+  }
+
+  it.effect("and then closes: the pool closes, too, and does not go on trying", () =>
+    Effect.gen(function*() {
+      const server = new Server()
+      const registryScope = yield* openScope
+      const poolScope = yield* openScope
+      const context = yield* Layer.buildWithScope(quietly, registryScope.scope)
+      const pool = yield* Effect.provide(
+        Scope.extend(make(server, { minSize: 1, maxSize: 2 }), poolScope.scope),
+        context
+      )
+      yield* pool.awaitReady
+      const holder = yield* Effect.fork(Effect.exit(pool.use(() => Effect.sleep("3 seconds"))))
+      yield* turns
+      yield* registryScope.close
+      yield* turns
+      expect(server.alive).toBe(0)
+      expect(yield* Effect.flip(pool.use(() => Effect.void))).toMatchObject({ _tag: "PoolClosed" })
+      yield* turns
+      expect(yield* pool.snapshot).toMatchObject({ state: "closed", total: 0 })
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(holder)
+      yield* poolScope.close
+      expect(server.opened).toBe(1)
+    }))
+
+  it.effect("fails a borrower that waits for what can no longer be created", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server)
+      yield* Effect.flatMap(registry, (r) => r.shutdown)
+      expect(yield* Effect.flip(pool.use(() => Effect.void))).toMatchObject({ _tag: "PoolClosed" })
+      expect(server.opened).toBe(0)
+    })))
+
+  it.effect("destroys what was being created when it began to close", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const gate = yield* Deferred.make<void>()
+      const pool = yield* ResourcePool.make(Effect.andThen(Deferred.await(gate), server.create), {
+        destroy: server.destroy
+      })
+      const borrower = yield* Effect.fork(Effect.flip(pool.use(() => Effect.void)))
+      yield* turns
+      const shutdown = yield* Effect.fork(Effect.flatMap(registry, (r) => r.shutdown))
+      yield* turns
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(shutdown)
+      expect(yield* Fiber.join(borrower)).toMatchObject({ _tag: "PoolClosed" })
+      expect([server.opened, server.closed]).toEqual([1, 1])
+    })))
+
+  it.effect("tells how the release ended that it had begun", () =>
+    inScope(Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(Effect.void, { destroy: () => Effect.fail("refused"), minSize: 1 })
+      yield* pool.awaitReady
+      yield* pool.resize({ minSize: 0 })
+      const events = yield* listen(pool)
+      yield* Effect.flatMap(registry, (r) => r.forceCleanupAll)
+      yield* turns
+      expect(events.find((event) => event._tag === "Destroyed")).toMatchObject({ error: { _tag: "CleanupFailed" } })
+    })))
+})

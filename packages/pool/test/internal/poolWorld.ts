@@ -1,0 +1,341 @@
+/** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
+import {
+  type PoolHost,
+  type PoolItem,
+  type PoolLimits,
+  PoolState,
+  type PoolWaiter,
+  type RemovalReason
+} from "../../src/internal/PoolState.js"
+import type { Waiting } from "../../src/internal/WaitQueue.js"
+
+/** As an assertion of vitest, at a hundredth of its time: there are millions of these. */
+const same = (what: string, actual: unknown, expected: unknown): void => {
+  if (!Object.is(actual, expected)) throw new Error(`${what}: ${String(actual)}, not ${String(expected)}`)
+}
+
+const must = (what: string, holds: boolean): void => {
+  if (!holds) throw new Error(`It does not hold that ${what}`)
+}
+
+export class FakeItem implements PoolItem {
+  status: PoolItem["status"] = "inUse"
+  isReleased = false
+  uses = 0
+  idleSince: number
+
+  constructor(readonly name: number, public usedAt: number, readonly expiresAt = Infinity) {
+    this.idleSince = usedAt
+  }
+}
+
+export class FakeWaiter implements PoolWaiter<FakeItem> {
+  previous: Waiting | undefined = undefined
+  next: Waiting | undefined = undefined
+  isWaiting = false
+  outcome: "waiting" | "served" | "closed" | "creation" | "left" | "turnedAway" = "waiting"
+  item: FakeItem | undefined = undefined
+
+  constructor(private readonly world: World, readonly name: number, readonly band = 1) {}
+
+  serve(item: FakeItem): void {
+    same("outcome of who is served", this.outcome, "waiting")
+    must("the first in line is served", this.world.line()[0] === this)
+    this.world.lines[this.band]!.shift()
+    this.outcome = "served"
+    this.item = item
+    this.world.held.push({ item, waiter: this })
+    item.uses++
+  }
+
+  refuse(why: "closed" | "creation"): void {
+    same("outcome of who is refused", this.outcome, "waiting")
+    this.outcome = why
+    this.world.forget(this)
+  }
+}
+
+const noLimits: PoolLimits = {
+  maxUses: Infinity,
+  idleTimeout: Infinity,
+  keepAliveInterval: Infinity,
+  createConcurrency: 2,
+  maxWaiters: Infinity,
+  failFastAfter: Infinity,
+  backoffFrom: 10,
+  backoffTo: 5_000
+}
+
+export class World implements PoolHost<FakeItem> {
+  now = 0
+  readonly state: PoolState<FakeItem, FakeWaiter>
+  readonly waiters: Array<FakeWaiter> = []
+  readonly items: Array<FakeItem> = []
+  /** Those that wait, as they should be served: by band. */
+  readonly lines: ReadonlyArray<Array<FakeWaiter>> = [[], [], [], []]
+  /** Creations that run, of which some have taken too long. */
+  readonly creations: Array<{ isStuck: boolean }> = []
+  readonly held: Array<{ readonly item: FakeItem; readonly waiter: FakeWaiter | undefined }> = []
+  readonly kept: Array<FakeItem> = []
+  readonly removals: Array<readonly [item: FakeItem, reason: RemovalReason]> = []
+  /** Releases that somebody else has begun. */
+  readonly releases: Array<FakeItem> = []
+  settledTimes = 0
+  growDue = Infinity
+  maintainDue = Infinity
+  private firing: number | undefined = undefined
+  private lastTotal = 0
+
+  constructor(
+    limits: Partial<PoolLimits> & { readonly minSize?: number; readonly maxSize?: number } = {},
+    private readonly lifetime: () => number = () => Infinity
+  ) {
+    const { maxSize = 3, minSize = 0 } = limits
+    this.state = new PoolState(this, { ...noLimits, ...limits }, minSize, maxSize)
+  }
+
+  // --- as the host ---------------------------------------------------------------------------------------------------
+
+  create(): void {
+    const { state } = this
+    const running = this.creations.filter(({ isStuck }) => !isStuck).length
+    must("nothing is created that nobody wants", running < this.wanted)
+    must("nothing is created above maxSize", this.bookedTotal < state.maxSize)
+    must("so many are created at once", running < state.limits.createConcurrency)
+    must("nothing is created in a pause", this.now >= state.circuit.nextAt)
+    this.creations.push({ isStuck: false })
+  }
+
+  destroy(item: FakeItem, reason: RemovalReason): void {
+    same("status", item.status, "destroying")
+    must("nothing is destroyed that is being released", !item.isReleased)
+    must("nothing is destroyed twice", !this.removals.some(([other]) => other === item))
+    this.removals.push([item, reason])
+  }
+
+  keepAlive(item: FakeItem): void {
+    same("status", item.status, "inUse")
+    this.kept.push(item)
+  }
+
+  growAt(at: number): void {
+    this.growDue = this.asked(at)
+  }
+
+  maintainAt(at: number): void {
+    this.maintainDue = this.asked(at)
+  }
+
+  /** What is done at an instant is not asked for again at that instant. */
+  private asked(at: number): number {
+    must("what was due is not due again at once", this.firing === undefined || at > this.firing)
+    return at
+  }
+
+  settled(): void {
+    this.settledTimes++
+    this.check()
+  }
+
+  // --- the books -----------------------------------------------------------------------------------------------------
+
+  /** Those that wait, the next to be served first. */
+  line(): ReadonlyArray<FakeWaiter> {
+    return [...this.lines].reverse().flat()
+  }
+
+  forget(waiter: FakeWaiter): void {
+    const line = this.lines[waiter.band]!
+    must("who is told waits", line.includes(waiter))
+    line.splice(line.indexOf(waiter), 1)
+  }
+
+  private count(status: PoolItem["status"]): number {
+    return this.items.filter((item) => item.status === status).length
+  }
+
+  private get bookedTotal(): number {
+    return this.creations.length + this.items.length - this.count("gone")
+  }
+
+  private get serves(): boolean {
+    const { isSuspended, phase } = this.state
+    return (phase === "open" || phase === "serving") && !isSuspended
+  }
+
+  get wanted(): number {
+    const { minSize, phase } = this.state
+    const waiting = this.serves ? this.line().length : 0
+    return phase === "open" ? Math.max(waiting, minSize - this.count("idle") - this.count("inUse")) : waiting
+  }
+
+  /** What holds between any two transitions. */
+  check(): void {
+    const { state } = this
+    same("in use", state.inUse, this.count("inUse"))
+    same("being destroyed", state.destroying, this.count("destroying"))
+    same("being created", state.creating, this.creations.length)
+    same("stuck", state.stuck, this.creations.filter(({ isStuck }) => isStuck).length)
+    same("idle", state.idle.length, this.count("idle"))
+    for (const item of state.idle) must("idle items are idle", item.status === "idle" && !item.isReleased)
+    same("items that are idle once", new Set(state.idle).size, state.idle.length)
+    same("total", state.total, this.bookedTotal)
+    must("there are never more than maxSize", state.total <= Math.max(state.maxSize, this.lastTotal))
+    this.lastTotal = state.total
+    const line = this.line()
+    same("those that wait", state.waiting.size, line.length)
+    for (const waiter of line) must("who waits, waits", waiter.outcome === "waiting" && waiter.isWaiting)
+  }
+
+  /** What holds where nothing is half done. */
+  rest(): void {
+    this.check()
+    const { state } = this
+    const line = this.line()
+    if (state.phase === "draining" || state.phase === "closed") {
+      same("those that wait at the end", line.length, 0)
+      same("idle at the end", state.idle.length, 0)
+      must("nothing is due at the end", this.growDue === Infinity && this.maintainDue === Infinity)
+    }
+    const { idleTimeout, keepAliveInterval } = state.limits
+    const isSurplus = state.idle.length + state.inUse + state.creating - state.stuck > state.minSize
+    for (const { expiresAt, idleSince, usedAt } of state.idle) {
+      const dueAt = Math.min(expiresAt, usedAt + keepAliveInterval, isSurplus ? idleSince + idleTimeout : Infinity)
+      must("what is due is done then", this.maintainDue <= Math.max(this.now, dueAt))
+    }
+    if (!this.serves || line.length === 0) return
+    same("idle while somebody waits", state.idle.length, 0)
+    const isHelped = state.creating > state.stuck || state.total >= state.maxSize || this.growDue < Infinity
+    must("who waits is not forgotten", isHelped)
+    const isHopeless = state.circuit.isOpen && state.inUse === 0 && state.creating === state.stuck
+    must("nobody waits in vain", !isHopeless || this.now >= state.circuit.nextAt)
+  }
+
+  // --- what can happen -----------------------------------------------------------------------------------------------
+
+  borrow(band = 1): FakeWaiter {
+    const waiter = new FakeWaiter(this, this.waiters.length, band)
+    this.waiters.push(waiter)
+    const taken = this.state.take(this.now)
+    if (taken === undefined) return this.join(waiter, false)
+    same("those who are overtaken", this.line().length, 0)
+    taken.uses++
+    waiter.outcome = "served"
+    waiter.item = taken
+    this.held.push({ item: taken, waiter })
+    return waiter
+  }
+
+  join(waiter: FakeWaiter, inFront: boolean): FakeWaiter {
+    // It may be served on the way.
+    const line = this.lines[waiter.band]!
+    if (inFront) line.unshift(waiter)
+    else line.push(waiter)
+    const before = { waiting: this.state.waiting.size, total: this.state.total }
+    const refused = this.state.join(waiter, this.now, inFront)
+    if (refused !== "joined") {
+      same("outcome of who may not join", waiter.outcome, "waiting")
+      same("those that wait beside who may not join", this.state.waiting.size, before.waiting)
+      same("total beside who may not join", this.state.total, before.total)
+      this.forget(waiter)
+      waiter.outcome = refused === "exhausted" ? "turnedAway" : refused
+    }
+    return waiter
+  }
+
+  leave(waiter: FakeWaiter): void {
+    if (waiter.outcome === "waiting") {
+      waiter.outcome = "left"
+      this.forget(waiter)
+    }
+    this.state.leave(waiter)
+  }
+
+  giveBack(item: FakeItem, reason?: RemovalReason): void {
+    const at = this.held.findIndex((holding) => holding.item === item)
+    if (at !== -1) this.held.splice(at, 1)
+    this.state.giveBack(item, this.now, reason)
+  }
+
+  /** Its holder finds it unfit, and wants another. */
+  unfit(item: FakeItem): void {
+    const waiter = this.held.find((holding) => holding.item === item)!.waiter!
+    this.giveBack(item, "unfit")
+    waiter.outcome = "waiting"
+    const other = this.state.takeAgain(this.now)
+    if (other === undefined) {
+      this.join(waiter, true)
+      return
+    }
+    same("those who are overtaken", this.line().length, 0)
+    other.uses++
+    waiter.outcome = "served"
+    waiter.item = other
+    this.held.push({ item: other, waiter })
+  }
+
+  created(index = 0): FakeItem {
+    const [creation] = this.creations.splice(index, 1)
+    const item = new FakeItem(this.items.length, this.now, this.now + this.lifetime())
+    this.items.push(item)
+    this.state.created(item, this.now, creation!.isStuck)
+    return item
+  }
+
+  createFailed(index = 0, random = 0): void {
+    const [creation] = this.creations.splice(index, 1)
+    if (creation!.isStuck) this.state.stuckEnded(this.now)
+    else this.state.createFailed(this.now, random)
+  }
+
+  createStuck(index = 0, random = 0): void {
+    this.creations[index]!.isStuck = true
+    this.state.createStuck(this.now, random)
+  }
+
+  /** The destroying that the pool has asked for is over. */
+  ended(item: FakeItem): void {
+    this.state.ended(item, this.now)
+    same("status at the end", item.status, "gone")
+  }
+
+  released(item: FakeItem): void {
+    this.releases.push(item)
+    this.state.released(item)
+  }
+
+  releaseEnded(item: FakeItem): void {
+    this.releases.splice(this.releases.indexOf(item), 1)
+    this.ended(item)
+  }
+
+  keptAlive(item: FakeItem, isAlive = true): void {
+    this.kept.splice(this.kept.indexOf(item), 1)
+    if (isAlive) this.state.keptAlive(item, this.now)
+    else this.state.giveBack(item, this.now, "keepAliveFailed")
+  }
+
+  /** Time goes on, and what becomes due on the way is done. */
+  pass(millis: number): void {
+    const until = this.now + millis
+    for (;;) {
+      const at = Math.min(this.growDue, this.maintainDue)
+      if (at > until) break
+      this.now = Math.max(this.now, at)
+      this.firing = this.now
+      if (at === this.growDue) {
+        this.growDue = Infinity
+        this.state.grow(this.now)
+      } else {
+        this.maintainDue = Infinity
+        this.state.maintain(this.now)
+      }
+      this.firing = undefined
+    }
+    this.now = until
+  }
+
+  reasonOf(item: FakeItem): RemovalReason | undefined {
+    return this.removals.find(([other]) => other === item)?.[1]
+  }
+}
