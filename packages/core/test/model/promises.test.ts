@@ -30,20 +30,20 @@ it(
     Effect.runPromise(Effect.gen(function*() {
       const table = new Table()
       const programs = fc.sample(Arbitraries.program, { numRuns: runs, seed })
-      let broken: Program.Program | undefined
+      let broken: { readonly program: Program.Program; readonly step: string; readonly violation: unknown } | undefined
       yield* Effect.forEach(programs, (program) =>
         broken !== undefined ? Effect.void : Effect.map(execute(program), (result) => {
           if (result._tag === "Held") {
             table.add(result.table)
-          } else broken ??= program
+          } else broken ??= { program, step: result.step, violation: result.violation }
         }), { concurrency, discard: true })
       if (broken !== undefined) {
-        const smallest = yield* shrink(broken)
+        const smallest = yield* shrink(broken.program)
         const result = yield* execute(smallest)
         expect.fail(
           result._tag === "Broken"
             ? describeFailure(smallest, result.step, result.violation)
-            : `failed once, and not again:\n${describeFailure(broken, "?", undefined)}`
+            : `failed once, and not again:\n${describeFailure(broken.program, broken.step, broken.violation)}`
         )
       }
       console.log(`seed ${seed}, ${runs} programs, ${

@@ -206,9 +206,9 @@ class Main {
       }
       const exit = this.exit ??= Exit.interrupt(this.fiber.id())
       // As the application has set its fiber up: with its loggers, too, which the close may take away.
-      const refs = this.refs
+      const refs = Seam.refsOf(this.fiber)
       const report = yield* this.close(this.scope, exit, closedAt, refs)
-      this.tellEnd(report, refs)
+      this.tellEnd(report, this.loggerRefs ?? refs)
       if (Seam.isEmpty(this.loggerScope)) return
       const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
       if (!CleanupReport.isClean(loggers)) {
@@ -261,7 +261,7 @@ class Main {
     const isClean = this.isClean &&= CleanupReport.isClean(report) && this.elapsed <= this.options.shutdownTimeout
     const level = !isClean ? LogLevel.Error : this.isForced ? LogLevel.Info : LogLevel.Debug
     const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : "the end of the program")
-    this.log(level, Wording.ended(report, isClean, why, this.elapsed), undefined, this.loggerRefs ?? refs)
+    this.log(level, Wording.ended(report, isClean, why, this.elapsed), undefined, refs)
   }
 
   // --- the deadline --------------------------------------------------------------------------------------------------
