@@ -1,43 +1,16 @@
 /** The wall clock is set to another day: spans of time are measured on a clock that never jumps. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { listen, quietly, Server, turns } from "./kit.js"
+import { virtualClock } from "./virtualClock.js"
 
-/** A clock whose wall time can be set to anything, as an operating system's can; its monotonic time goes on. */
 const jumping = () => {
-  let wall = 1_000_000
-  let monotonic = 0
-  let sleepers: Array<{ readonly at: number; readonly wake: Deferred.Deferred<void> }> = []
-  const clock: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => wall,
-    unsafeCurrentTimeNanos: () => BigInt(Math.round(monotonic * 1_000_000)),
-    currentTimeMillis: Effect.sync(() => wall),
-    currentTimeNanos: Effect.sync(() => BigInt(Math.round(monotonic * 1_000_000))),
-    sleep: (duration) =>
-      Effect.flatMap(Deferred.make<void>(), (wake) => {
-        sleepers.push({ at: monotonic + Duration.toMillis(duration), wake })
-        return Deferred.await(wake)
-      })
-  }
+  const clock = virtualClock()
   return {
-    provide: Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock))),
-    jump: (millis: number) => Effect.sync(() => wall += millis),
-    pass: (millis: number) =>
-      Effect.gen(function*() {
-        const until = monotonic + millis
-        for (;;) {
-          const next = Math.min(until, ...sleepers.map(({ at }) => at))
-          wall += next - monotonic
-          monotonic = next
-          const due = sleepers.filter(({ at }) => at <= monotonic)
-          sleepers = sleepers.filter(({ at }) => at > monotonic)
-          for (const { wake } of due) yield* Deferred.succeed(wake, undefined)
-          if (due.length > 0) yield* turns
-          else if (next === until) return
-        }
-      })
+    provide: Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock.clock))),
+    jump: clock.jump,
+    pass: (millis: number) => clock.pass(millis, turns)
   }
 }
 

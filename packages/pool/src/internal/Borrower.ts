@@ -22,7 +22,7 @@ export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
 
   constructor(
     private readonly pool: Pool<A, E>,
-    readonly fiberId: number,
+    readonly ticket: number,
     readonly band: number,
     readonly since: number,
     readonly limit: number
@@ -70,10 +70,10 @@ export class Borrower<A, E> implements PoolWaiter<Item<A>>, Deadline {
   }
 
   /** Waits in line for an item, which is then in use by this one. Must run inside an uninterruptible region. */
-  wait(inFront: boolean, restore: Restore): Effect.Effect<Item<A>, PoolError<E>> {
+  wait(isBack: boolean, restore: Restore): Effect.Effect<Item<A>, PoolError<E>> {
     const { options, state, timers } = this.pool
     this.item = undefined
-    const refused = state.join(this, timers.now(), inFront)
+    const refused = state.join(this, timers.now(), isBack)
     if (refused !== "joined") return Effect.fail(this.pool.refusal(refused))
     this.pool.counted()
     if (this.isWaiting) {

@@ -58,6 +58,8 @@ export class Pool<A, E> {
   onRegistryClosed: () => void = () => {}
   /** Who drains wants to know what became of the items. */
   onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
+  /** How many have asked for an item that was not to be had at once. */
+  private asked = 0
   private readonly draining = Seam.makeDeferred<void>()
 
   constructor(
@@ -217,16 +219,16 @@ export class Pool<A, E> {
     if (item === undefined) return Effect.fail(state.phase === "open" ? this.exhausted(0) : this.closed())
     const lend = () => Effect.succeed(this.lend(item, fiber, since, timers.now(), site))
     if (!checks.isStale(item, now)) return lend()
-    return checks.validate(
-      item,
-      options.validateTimeout,
-      restore,
-      lend,
-      (cause) =>
-        cause === undefined || state.idle.length > 0 || state.phase !== "open"
-          ? this.borrowNow(fiber, since, site, restore)
-          : Effect.fail(new PoolError.PoolValidationFailed({ pool: options.name, cause }))
-    )
+    // However many items there are to look at, it takes as long as validating one may.
+    const deadline = since + options.validateTimeout
+    return checks.validate(item, deadline - now, restore, lend, (cause) => {
+      if (state.phase !== "open" || (timers.now() < deadline && state.idle.length > 0)) {
+        return this.borrowNow(fiber, since, site, restore)
+      }
+      return Effect.fail(
+        cause === undefined ? this.exhausted(0) : new PoolError.PoolValidationFailed({ pool: options.name, cause })
+      )
+    })
   }
 
   /** The item if it is fit, else another; waits for one where none is idle. */
@@ -239,7 +241,7 @@ export class Pool<A, E> {
     restore: Restore
   ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> {
     const { checks, options, state, timers } = this
-    const borrower = new Borrower(this, Seam.fiberNumber(fiber), band, since, limit)
+    const borrower = new Borrower(this, this.asked++, band, since, limit)
     const lend = (item: Item<A>) => {
       const now = timers.now()
       borrower.checkSlow(now)
@@ -265,8 +267,8 @@ export class Pool<A, E> {
       const other = state.takeAgain(now)
       return other === undefined ? waited(true) : fit(other, now)
     }
-    const waited = (inFront: boolean) =>
-      Effect.flatMap(borrower.wait(inFront, restore), (item) => fit(item, borrower.servedAt))
+    const waited = (isBack: boolean) =>
+      Effect.flatMap(borrower.wait(isBack, restore), (item) => fit(item, borrower.servedAt))
     return item === undefined ? waited(false) : fit(item, since)
   }
 

@@ -122,13 +122,13 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     }
   }
 
-  /** Whether a borrower may wait, and if not, why; creates for it where there is room. */
-  join(waiter: W, now: number, inFront = false): "joined" | "closed" | "exhausted" | "creation" {
-    if (this.phase !== "open" && !(inFront && this.phase === "serving")) return "closed"
-    if (!inFront && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
+  /** Whether a borrower may wait, and if not, why; creates for it where there is room. It may be back from waiting. */
+  join(waiter: W, now: number, isBack = false): "joined" | "closed" | "exhausted" | "creation" {
+    if (this.phase !== "open" && !(isBack && this.phase === "serving")) return "closed"
+    if (!isBack && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
     // While the circuit is open only one borrower finds out whether it can close, when the pause is over.
     if (this.isHopeless && !this.circuit.allows(now, this.creating - this.stuck)) return "creation"
-    this.waiting.join(waiter, inFront)
+    this.waiting.join(waiter)
     this.serveIdle(now)
     this.grow(now)
     return "joined"

@@ -1,10 +1,12 @@
 /**
- * Borrowers that wait: first in, first out within each band of urgency, the most urgent band first. Joining, leaving and
- * being served cost the same however many wait. Pure data.
+ * Borrowers that wait: first asked, first served within each band of urgency, the most urgent band first. Joining,
+ * leaving and being served cost the same however many wait. Pure data.
  */
 export interface Waiting {
   /** 0 (low) to 3 (critical). */
   readonly band: number
+  /** The order of asking. */
+  readonly ticket: number
   previous: Waiting | undefined
   next: Waiting | undefined
   isWaiting: boolean
@@ -24,24 +26,20 @@ export class WaitQueue<W extends Waiting> {
     last: undefined
   }))
 
-  /** To the end of its band, or to its front: who had been served already does not lose its place. */
-  join(waiter: W, inFront = false): void {
+  /** To the end of its band; who had been served already takes its place again, which is near the front. */
+  join(waiter: W): void {
     const band = this.lists[waiter.band]!
+    let next = band.first
+    if (band.last === undefined || band.last.ticket < waiter.ticket) next = undefined
+    else while (next !== undefined && next.ticket < waiter.ticket) next = next.next
+    waiter.next = next
+    waiter.previous = next === undefined ? band.last : next.previous
+    if (waiter.previous === undefined) band.first = waiter
+    else waiter.previous.next = waiter
+    if (next === undefined) band.last = waiter
+    else next.previous = waiter
     waiter.isWaiting = true
     this.size++
-    if (inFront) {
-      waiter.previous = undefined
-      waiter.next = band.first
-      if (band.first === undefined) band.last = waiter
-      else band.first.previous = waiter
-      band.first = waiter
-    } else {
-      waiter.next = undefined
-      waiter.previous = band.last
-      if (band.last === undefined) band.first = waiter
-      else band.last.next = waiter
-      band.last = waiter
-    }
   }
 
   leave(waiter: W): void {

@@ -73,6 +73,15 @@ describe("borrowing", () => {
     expect(world.borrow().outcome).toBe("turnedAway")
   })
 
+  it("gives those whose items were unfit their places back, whoever comes back first", () => {
+    const world = withIdle(2, { maxSize: 2 })
+    const [first, second] = [world.borrow(), world.borrow()]
+    const third = world.borrow()
+    world.unfit(second.item!)
+    world.unfit(first.item!)
+    expect(world.line()).toEqual([first, second, third])
+  })
+
   it("lets who was served an unfit item wait again, however many may", () => {
     const world = withIdle(1, { maxSize: 1, maxWaiters: 0 })
     const { item } = world.borrow()

@@ -3,11 +3,11 @@ import * as fc from "fast-check"
 import { type Waiting, WaitQueue } from "../../src/internal/WaitQueue.js"
 
 interface Waiter extends Waiting {
-  readonly name: number
+  readonly ticket: number
 }
 
-const waiter = (name: number, band = 1): Waiter => ({
-  name,
+const waiter = (ticket: number, band = 1): Waiter => ({
+  ticket,
   band,
   previous: undefined,
   next: undefined,
@@ -16,7 +16,7 @@ const waiter = (name: number, band = 1): Waiter => ({
 
 const taken = (queue: WaitQueue<Waiter>): Array<number> => {
   const names: Array<number> = []
-  for (let next = queue.take(); next !== undefined; next = queue.take()) names.push(next.name)
+  for (let next = queue.take(); next !== undefined; next = queue.take()) names.push(next.ticket)
   return names
 }
 
@@ -36,11 +36,14 @@ describe("the line of waiting borrowers", () => {
     expect(taken(queue)).toEqual([2, 5, 4, 3, 6, 1, 7])
   })
 
-  it("puts who had been served already in front of its own band, not of a more urgent one", () => {
+  it("gives those who had been served already their places back, in their own band", () => {
     const queue = new WaitQueue<Waiter>()
-    for (const [name, band] of [[1, 1], [2, 1], [3, 2]] as const) queue.join(waiter(name, band))
-    queue.join(waiter(4, 1), true)
-    expect(taken(queue)).toEqual([3, 4, 1, 2])
+    const all = [[1, 1], [2, 1], [3, 1], [4, 2], [5, 1]].map(([ticket, band]) => waiter(ticket!, band))
+    for (const each of all) queue.join(each)
+    expect([queue.take(), queue.take(), queue.take()].map((served) => served!.ticket)).toEqual([4, 1, 2])
+    for (const again of [all[1]!, all[3]!, all[0]!]) queue.join(again)
+    queue.join(waiter(6))
+    expect(taken(queue)).toEqual([4, 1, 2, 3, 5, 6])
   })
 
   it("lets go of who leaves, wherever it stands, and of nobody twice", () => {
@@ -58,7 +61,8 @@ describe("the line of waiting borrowers", () => {
 
   it("is in step with four plain lists, whatever happens", () => {
     const step = fc.oneof(
-      fc.record({ _tag: fc.constant("join" as const), band: fc.nat(3), inFront: fc.boolean() }),
+      fc.record({ _tag: fc.constant("join" as const), band: fc.nat(3) }),
+      fc.record({ _tag: fc.constant("joinAgain" as const), who: fc.nat(40) }),
       fc.record({ _tag: fc.constant("leave" as const), who: fc.nat(40) }),
       fc.constant({ _tag: "take" as const })
     )
@@ -70,9 +74,14 @@ describe("the line of waiting borrowers", () => {
         if (each._tag === "join") {
           const joining = waiter(everybody.length, each.band)
           everybody.push(joining)
-          queue.join(joining, each.inFront)
-          if (each.inFront) model[each.band]!.unshift(joining)
-          else model[each.band]!.push(joining)
+          queue.join(joining)
+          model[each.band]!.push(joining)
+        } else if (each._tag === "joinAgain") {
+          const back = everybody[each.who % Math.max(1, everybody.length)]
+          if (back === undefined || back.isWaiting) continue
+          queue.join(back)
+          model[back.band]!.push(back)
+          model[back.band]!.sort((a, b) => a.ticket - b.ticket)
         } else if (each._tag === "leave") {
           const leaving = everybody[each.who % Math.max(1, everybody.length)]
           if (leaving === undefined) continue
@@ -86,7 +95,7 @@ describe("the line of waiting borrowers", () => {
         expect(queue.size).toBe(model.reduce((sum, band) => sum + band.length, 0))
         for (const each of everybody) expect(each.isWaiting).toBe(model[each.band]!.includes(each))
       }
-      expect(taken(queue)).toEqual([...model].reverse().flat().map(({ name }) => name))
+      expect(taken(queue)).toEqual([...model].reverse().flat().map(({ ticket }) => ticket))
     }))
   })
 })

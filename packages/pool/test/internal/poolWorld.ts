@@ -36,7 +36,7 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
   outcome: "waiting" | "served" | "closed" | "creation" | "left" | "turnedAway" = "waiting"
   item: FakeItem | undefined = undefined
 
-  constructor(private readonly world: World, readonly name: number, readonly band = 1) {}
+  constructor(private readonly world: World, readonly ticket: number, readonly band = 1) {}
 
   serve(item: FakeItem): void {
     same("outcome of who is served", this.outcome, "waiting")
@@ -217,7 +217,7 @@ export class World implements PoolHost<FakeItem> {
     const waiter = new FakeWaiter(this, this.waiters.length, band)
     this.waiters.push(waiter)
     const taken = this.state.take(this.now)
-    if (taken === undefined) return this.join(waiter, false)
+    if (taken === undefined) return this.join(waiter)
     same("those who are overtaken", this.line().length, 0)
     taken.uses++
     waiter.outcome = "served"
@@ -226,13 +226,13 @@ export class World implements PoolHost<FakeItem> {
     return waiter
   }
 
-  join(waiter: FakeWaiter, inFront: boolean): FakeWaiter {
+  join(waiter: FakeWaiter, isBack = false): FakeWaiter {
     // It may be served on the way.
     const line = this.lines[waiter.band]!
-    if (inFront) line.unshift(waiter)
-    else line.push(waiter)
+    line.push(waiter)
+    line.sort((a, b) => a.ticket - b.ticket)
     const before = { waiting: this.state.waiting.size, total: this.state.total }
-    const refused = this.state.join(waiter, this.now, inFront)
+    const refused = this.state.join(waiter, this.now, isBack)
     if (refused !== "joined") {
       same("outcome of who may not join", waiter.outcome, "waiting")
       same("those that wait beside who may not join", this.state.waiting.size, before.waiting)
