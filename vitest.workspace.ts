@@ -14,6 +14,7 @@ export default [
   project("core", "packages/core/test/**/*.test.ts"),
   project("vitest", "packages/vitest/test/**/*.test.ts"),
   project("pool", "packages/pool/test/**/*.test.ts"),
+  project("cache", "packages/cache/test/**/*.test.ts"),
   project("platform", "packages/platform/test/**/*.test.ts"),
   project("platform-node", "packages/platform-node/test/**/*.test.ts"),
   project("examples", "examples/**/*.test.ts"),

@@ -32,7 +32,7 @@ export const compile = async (): Promise<Compiled> => {
     target: "node20",
     conditions: ["source"],
     // Those that are installed, as they are.
-    external: ["effect", "effect/*", "generic-pool", "tarn"]
+    external: ["effect", "effect/*", "generic-pool", "pg", "tarn"]
   })
   return {
     child: path.join(compiled, "child.mjs"),

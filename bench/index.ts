@@ -13,6 +13,7 @@ import { family as limit } from "./figures/limit.js"
 import { family as memory } from "./figures/memory.js"
 import { family as observing } from "./figures/observing.js"
 import { family as pool } from "./figures/pool.js"
+import { family as postgres } from "./figures/postgres.js"
 import { family as refreshable } from "./figures/refreshable.js"
 import { family as schedule } from "./figures/schedule.js"
 import { family as scope } from "./figures/scope.js"
@@ -47,7 +48,8 @@ const families: Readonly<Record<string, Family>> = {
   scope,
   refreshable,
   startup,
-  pool
+  pool,
+  postgres
 }
 
 const budgets: ReadonlyArray<Budget> = JSON.parse(readFileSync(new URL("budgets.json", import.meta.url), "utf8"))
@@ -99,7 +101,11 @@ for (const [name, family] of Object.entries(families)) {
   const measured = await measure(name, family)
   for (const id of ids) {
     const budget = budgets.find((budget) => budget.id === id)!
-    const values = measured[id]
+    const values = measured[id] ?? []
+    if (values.length === 0) {
+      console.error(`${budget.title}: skipped, what it needs is not on this machine`)
+      continue
+    }
     const middle = median(values)
     const result: Result = { ...budget, values, median: middle, ok: budget.budget === null || middle <= budget.budget }
     results.push(result)

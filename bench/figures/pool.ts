@@ -1,7 +1,7 @@
 /** A pool with metrics and the leak threshold on, beside Effect's own and those that a Node user would take. */
 import { ResourceRegistry } from "@patinox/core"
 import { ResourcePool } from "@patinox/pool"
-import { Duration, Effect, Exit, Pool, Scope } from "effect"
+import { Effect, Exit, Pool, Scope } from "effect"
 import { createPool } from "generic-pool"
 import { Pool as Tarn } from "tarn"
 import { type Family, heapInUse } from "../figure.js"
@@ -50,9 +50,37 @@ const together = (fibers: number, each: number) => (use: Use) =>
     discard: true
   })
 
-/** What a borrow costs with so many waiting, in milliseconds. */
-const waiting = (use: Use, fibers: number, each: number) =>
-  Effect.map(Effect.timed(together(fibers, each)(use)), ([elapsed]) => Duration.toMillis(elapsed) / (fibers * each))
+/** The least that makes fibers wait for one of several: a count and a list of those that wait, no item, no limit. */
+const leastOf = (): Use => {
+  let free = size
+  const waiting: Array<() => void> = []
+  let served = 0
+  const take = (restore: <A>(effect: Effect.Effect<A>) => Effect.Effect<A>) =>
+    Effect.suspend(() => {
+      if (free === 0) return restore(Effect.async<void>((resume) => void waiting.push(() => resume(Effect.void))))
+      free--
+      return Effect.void
+    })
+  const giveBack = () => {
+    if (served === waiting.length) return free++
+    waiting[served++]()
+    if (served === waiting.length) waiting.length = served = 0
+  }
+  return (f) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(take(restore), () =>
+        Effect.flatMap(Effect.exit(restore(f({ n: 1 }))), (exit) => {
+          giveBack()
+          return exit
+        }))
+    )
+}
+
+/** Their turns alone, with nothing to wait for. */
+const bare: Use = (f) => f({ n: 1 })
+
+/** What 200,000 borrows take with so many that wait. */
+const waiting = (use: Use, fibers: number) => together(fibers, 200_000 / fibers)(use)
 
 const memory = Effect.gen(function*() {
   const count = 2_000
@@ -81,7 +109,9 @@ export const family: Family = {
     "pool-use-generic",
     "pool-shared-effect",
     "pool-shared-tarn",
+    "pool-shared-least",
     "pool-waiting",
+    "pool-waiting-whole",
     "pool-memory"
   ],
   processes: 3,
@@ -96,18 +126,21 @@ export const family: Family = {
             (results) => results.map((round) => round.ours / round.theirs)
           )
         const shared = together(100, 20)
-        yield* waiting(ours, 1_000, 4)
-        const costs = yield* Effect.replicateEffect(
-          Effect.zipWith(waiting(ours, 10_000, 4), waiting(ours, 100, 400), (many, few) => many / few),
-          rounds
-        )
+        const costs = yield* interleave(quick ? 3 : 5, {
+          many: waiting(ours, 10_000),
+          few: waiting(ours, 100),
+          manyBare: waiting(bare, 10_000),
+          fewBare: waiting(bare, 100)
+        })
         return {
           "pool-use-effect": yield* ratio(alone, effects),
           "pool-use-tarn": yield* ratio(alone, tarn),
           "pool-use-generic": yield* ratio(alone, generic),
           "pool-shared-effect": yield* ratio(shared, effects),
           "pool-shared-tarn": yield* ratio(shared, tarn),
-          "pool-waiting": costs,
+          "pool-shared-least": yield* ratio(shared, leastOf()),
+          "pool-waiting": costs.map(({ few, fewBare, many, manyBare }) => (many - manyBare) / (few - fewBare)),
+          "pool-waiting-whole": costs.map(({ few, many }) => many / few),
           "pool-memory": yield* Effect.replicateEffect(memory, 3)
         }
       }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))

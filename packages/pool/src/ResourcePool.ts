@@ -255,16 +255,25 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
 
 // --- outside of Effect ----------------------------------------------------------------------------------------------
 
-/** A pool for code that knows promises only. Rejections are the errors themselves: `PoolTimeout` and the others. */
+/** How a single borrow by promise differs from the pool's. */
+export interface PromiseBorrowOptions extends BorrowOptions {
+  /** Aborted, it ends the waiting with its reason; who has the item already keeps it. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A pool for code that knows promises only. Rejections are the errors themselves: `PoolTimeout` and the others, and a
+ * `Validation` for a bad option.
+ */
 export interface PromisePool<A> {
-  /** An item, to be given to `release` or `destroy` later. An aborted signal ends the waiting. */
-  readonly acquire: (options?: { readonly signal?: AbortSignal }) => Promise<A>
+  /** An item, to be given to `release` or `destroy` later. */
+  readonly acquire: (options?: PromiseBorrowOptions) => Promise<A>
   /** Takes an item back; rejects where it was not lent. */
   readonly release: (item: A) => Promise<void>
   /** Takes a bad item back, to destroy it. */
   readonly destroy: (item: A) => Promise<void>
   /** An item for the callback; what that rejects with is what this does. */
-  readonly use: <B>(f: (item: A) => B | PromiseLike<B>, options?: { readonly signal?: AbortSignal }) => Promise<B>
+  readonly use: <B>(f: (item: A) => B | PromiseLike<B>, options?: PromiseBorrowOptions) => Promise<B>
   readonly drain: (options?: DrainOptions) => Promise<PoolReport>
 }
 

@@ -131,6 +131,28 @@ describe("a pool with promises", () => {
       expect(yield* atRest(pool)).toBe(1)
     })))
 
+  it.effect("has options for a single borrow: a deadline, a priority, and a rejection of what is none", () =>
+    inScope(Effect.gen(function*() {
+      const { promises } = yield* promisesOf(new Server())
+      const item = yield* Effect.promise(() => promises.acquire())
+      const served: Array<string> = []
+      const use = (who: string, options: ResourcePool.PromiseBorrowOptions) =>
+        settled(promises.use(() => served.push(who), options))
+      const waiting = yield* Effect.fork(Effect.all([
+        use("hasty", { acquireTimeout: "1 seconds" }),
+        use("low", { priority: "Low" }),
+        use("high", { priority: "High" })
+      ], { concurrency: "unbounded" }))
+      yield* macrotasks
+      yield* TestClock.adjust("1 seconds")
+      yield* Effect.promise(() => promises.release(item))
+      const [hasty] = yield* Fiber.join(waiting)
+      expect((hasty as any).error).toMatchObject({ _tag: "PoolTimeout", limitMillis: 1_000 })
+      expect(served).toEqual(["high", "low"])
+      const wrong = yield* settled(promises.acquire({ acquireTimeout: -1 }))
+      expect((wrong as any).error).toMatchObject({ _tag: "Validation" })
+    })))
+
   it.effect("an aborted signal does not return an item that the callback still uses", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()

@@ -170,6 +170,33 @@ describe("a borrow that takes too long", () => {
         ])
       })
     ))
+
+  it.effect("is not told alone where a crowd waits: one line in 5 s speaks for all of them", () =>
+    logging((lines) =>
+      Effect.gen(function*() {
+        const pool = yield* ResourcePool.make(Effect.void, { name: "db", maxSize: 1 })
+        const gate = yield* Deferred.make<void>()
+        const holder = yield* Effect.fork(pool.use(() => Deferred.await(gate)))
+        yield* turns
+        const borrow = Effect.fork(pool.use(() => Effect.void))
+        const crowd = yield* Effect.replicateEffect(borrow, 1_000)
+        yield* turns
+        yield* TestClock.adjust("2 seconds")
+        expect(lines).toEqual([
+          "WARN A borrower of pool db has waited for 2 s (total 1, idle 0, in use 1, waiting 1000)"
+        ])
+        yield* TestClock.adjust("4 seconds")
+        const late = yield* borrow
+        yield* turns
+        yield* TestClock.adjust("2 seconds")
+        expect(lines.slice(1)).toEqual([
+          "WARN A borrower of pool db has waited for 2 s, as have 999 others since the last such line " +
+          "(total 1, idle 0, in use 1, waiting 1001)"
+        ])
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.joinAll([holder, late, ...crowd])
+      })
+    ))
 })
 
 describe("an operation that takes too long", () => {

@@ -26,13 +26,13 @@ export class Checks<A> {
    * Goes on as the item is found fit, or unfit for a cause; without a cause it is gone. One that is unfit is let go of, as
    * is one whose borrower is interrupted meanwhile, in the turn in which it goes on.
    */
-  validate<B, E>(
+  validate<B, E, R>(
     item: Item<A>,
     limit: number,
     restore: Restore,
-    onFit: () => Effect.Effect<B, E>,
-    onUnfit: (cause: Cause.Cause<unknown> | undefined) => Effect.Effect<B, E>
-  ): Effect.Effect<B, E> {
+    onFit: () => Effect.Effect<B, E, R>,
+    onUnfit: (cause: Cause.Cause<unknown> | undefined) => Effect.Effect<B, E, R>
+  ): Effect.Effect<B, E, R> {
     const { manager, state, timers } = this.pool
     const info = item.info(timers.now())
     const validating = restore(this.run("validate", item, limit, () => manager.validate!(item.value, info)))

@@ -7,6 +7,7 @@ import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
 import { Cause, Effect, Exit, Option, Scope } from "effect"
 import { PoolCreateTimeout } from "../PoolError.js"
 import { Item } from "./Item.js"
+import { ItemScope } from "./ItemScope.js"
 import type { Pool } from "./Pool.js"
 import type { RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
@@ -79,33 +80,34 @@ export class Lifecycle<A, E> {
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
     return Seam.withFiber((fiber) => {
       this.home = Seam.shareRefs(fiber, this.home)
-      return Effect.flatMap(this.newScope, (scope) => {
-        const item = new Item<A>(scope)
-        return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
-          this.pool.timers.clear(creation.deadline)
-          if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, scope)
-          // Between its registration and this moment the registry may have made it clean up.
-          if (item.isReleased) {
-            const cause = Cause.die(new Error("It was released before it could be lent"))
-            return Effect.andThen(
-              Effect.exit(exit.value.cleanup),
-              Effect.suspend(() => this.failed(creation, cause, scope))
-            )
-          }
-          this.succeeded(creation, item, exit.value)
-          return Effect.void
-        })
+      const item = new Item<A>(new ItemScope(this.newScope))
+      return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
+        this.pool.timers.clear(creation.deadline)
+        if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, item.scope)
+        // Between its registration and this moment the registry may have made it clean up.
+        if (item.isReleased) {
+          const cause = Cause.die(new Error("It was released before it could be lent"))
+          return Effect.andThen(
+            Effect.exit(exit.value.cleanup),
+            Effect.suspend(() => this.failed(creation, cause, item.scope))
+          )
+        }
+        this.succeeded(creation, item, exit.value)
+        return Effect.void
       })
     })
   }
 
-  /** What it refers to lives as long as the item: nothing of the creation. */
+  /** The guard's resource is the item, and what it refers to lives as long as that: nothing of the creation. */
   private guard(item: Item<A>) {
     const { manager } = this.pool
-    const create = Effect.map(Scope.extend(manager.create, item.scope), (value) => item.value = value)
+    const create = Effect.map(Scope.extend(manager.create, item.scope), (value) => {
+      item.value = value
+      return item
+    })
     // An interruption in the moment of its success takes the value away, which only a scope can then release.
     const acquire = manager.destroy === undefined ? Effect.interruptible(create) : create
-    return ResourceGuard.make(acquire, () => this.releasing(item), this.settings) as Effect.Effect<
+    return ResourceGuard.make(acquire, this.releasing, this.settings) as Effect.Effect<
       ResourceGuard.Any,
       E | CleanupError.RegistryShuttingDown,
       ResourceRegistry.ResourceRegistry | Scope.Scope
@@ -127,13 +129,16 @@ export class Lifecycle<A, E> {
   private failed(
     creation: Creation,
     cause: Cause.Cause<E | CleanupError.RegistryShuttingDown>,
-    scope: ResourceScope.ResourceScope
+    scope: ItemScope
   ): Effect.Effect<void> {
     const { pool } = this
     const { state } = pool
     const now = pool.timers.now()
-    const leavesSomething = Seam.hasFinalizers(scope)
-    if (!leavesSomething) this.creations.delete(creation)
+    const leavesSomething = !scope.isEmpty
+    if (!leavesSomething) {
+      this.creations.delete(creation)
+      scope.end()
+    }
     if (!creation.isStuck) {
       creation.isStuck = true
       pool.creationFailed(cause)
@@ -142,7 +147,7 @@ export class Lifecycle<A, E> {
       if (this.isRefused(cause)) pool.onRegistryClosed()
     } else if (!leavesSomething) state.stuckEnded(now)
     pool.counted()
-    return !leavesSomething ? Effect.void : Effect.map(ResourceScope.close(scope, Exit.failCause(cause)), () => {
+    return !leavesSomething ? Effect.void : Effect.map(scope.close(Exit.failCause(cause)), () => {
       this.creations.delete(creation)
       state.stuckEnded(pool.timers.now())
     })
@@ -159,13 +164,15 @@ export class Lifecycle<A, E> {
   // --- destroying ----------------------------------------------------------------------------------------------------
 
   /** The release of an item's guard, whoever asks for it: the registry may do so before the item is in the pool. */
-  private releasing(item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> {
+  private readonly releasing = (item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
     const { manager, timers } = this.pool
     const { destroy } = manager
     const { scope, value } = item
     const info = item.info(timers.now())
     const destroyed = destroy === undefined ? Effect.void : Effect.asVoid(Effect.suspend(() => destroy(value, info)))
-    const released = Seam.hasFinalizers(scope) ? closing(scope, destroyed) : destroyed
+    const isEmpty = scope.isEmpty
+    if (isEmpty) scope.end()
+    const released = isEmpty ? destroyed : closing(scope, destroyed)
     if (item.guard !== undefined && !item.isReleased) return Effect.andThen(this.noticeRelease(item), released)
     item.isReleased = true
     return released
@@ -213,9 +220,9 @@ export class Lifecycle<A, E> {
 }
 
 /** It is destroyed before what its creating has added to its scope; each is limited, and none keeps another from running. */
-const closing = (scope: ResourceScope.ResourceScope, destroyed: Effect.Effect<void, unknown>) =>
+const closing = (scope: ItemScope, destroyed: Effect.Effect<void, unknown>) =>
   Effect.flatMap(
-    Effect.andThen(Scope.addFinalizer(scope, Effect.orDie(destroyed)), ResourceScope.close(scope, Exit.void)),
+    Effect.andThen(Scope.addFinalizer(scope, Effect.orDie(destroyed)), scope.close(Exit.void)),
     (report) =>
       CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
   )

@@ -6,7 +6,7 @@ import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox
 import { type CallSite, makeDeadline, type Timers } from "@patinox/core/Foundation"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
-import { Borrower } from "./Borrower.js"
+import { type AnyBorrower, Borrower } from "./Borrower.js"
 import { Checks, type Restore } from "./Checks.js"
 import type { Item, ItemInfo } from "./Item.js"
 import { LeaseHandle } from "./Lease.js"
@@ -42,7 +42,7 @@ export interface PoolParts {
 }
 
 export class Pool<A, E> {
-  readonly state: PoolState<Item<A>, Borrower<A, E>>
+  readonly state: PoolState<Item<A>, AnyBorrower<A, E>>
   readonly metrics: PoolMetrics
   readonly teller: Teller
   readonly leases: Leases
@@ -142,12 +142,10 @@ export class Pool<A, E> {
       Seam.withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
         const now = this.timers.now()
         const item = this.state.take(now)
-        return item !== undefined && !this.checks.isStale(item, now)
-          ? this.using(this.lend(item, fiber, now, now, site), f, restore)
-          : Effect.flatMap(
-            this.borrow(item, fiber, now, site, wants, restore),
-            (lease) => this.using(lease, f, restore)
-          )
+        if (item !== undefined && !this.checks.isStale(item, now)) {
+          return this.using(this.lend(item, fiber, now, now, site), f, restore)
+        }
+        return this.borrow(item, fiber, now, site, wants, restore, (lease) => this.using(lease, f, restore))
       })
     )
   }
@@ -157,13 +155,15 @@ export class Pool<A, E> {
     f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E2, R2> {
-    return Effect.flatMap(
-      Effect.exit(restore(Effect.suspend(() => f(lease.item.value, lease)))),
-      (exit) => {
-        const returning = this.giveBack(lease, exit)
-        return returning === undefined ? exit : Effect.andThen(returning, exit)
-      }
-    )
+    const over = (exit: Exit.Exit<B, E2>) => {
+      const returning = this.giveBack(lease, exit)
+      return returning === undefined ? exit : Effect.andThen(returning, exit)
+    }
+    // One step less than `Effect.exit` and what follows it.
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(lease.item.value, lease))), {
+      onFailure: (cause) => over(Exit.failCause(cause)),
+      onSuccess: (value) => over(Exit.succeed(value))
+    })
   }
 
   /** Borrows for as long as the scope at hand is open; or `"now"`, or not at all. */
@@ -176,10 +176,7 @@ export class Pool<A, E> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
-        const borrowed = wants === "now"
-          ? this.borrowNow(fiber, now, site, restore)
-          : this.borrow(this.state.take(now), fiber, now, site, wants, restore)
-        return Effect.flatMap(borrowed, (lease) =>
+        const keep = (lease: LeaseHandle<A>) =>
           Effect.as(
             Scope.addFinalizerExit(
               Seam.scopeOf(fiber),
@@ -187,7 +184,10 @@ export class Pool<A, E> {
               (exit) => Effect.uninterruptible(Effect.suspend(() => this.giveBack(lease, exit) ?? Effect.void))
             ),
             lease
-          ))
+          )
+        return wants === "now"
+          ? this.borrowNow(fiber, now, site, restore, keep)
+          : this.borrow(this.state.take(now), fiber, now, site, wants, restore, keep)
       })
     )
   }
@@ -199,31 +199,30 @@ export class Pool<A, E> {
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) =>
-        Effect.flatMap(
-          this.borrowNow(fiber, this.timers.now(), site, restore),
-          (lease) => this.using(lease, f, restore)
-        )
+        this.borrowNow(fiber, this.timers.now(), site, restore, (lease) => this.using(lease, f, restore))
       )
     )
   }
 
-  private borrowNow(
+  /** Goes on as it has an idle item; it does not wait for one. */
+  private borrowNow<B, E2, R2>(
     fiber: Seam.CurrentFiber,
     since: number,
     site: CallSite | undefined,
-    restore: Restore
-  ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> {
+    restore: Restore,
+    then: (lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
+  ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
     const { checks, options, state, timers } = this
     const now = timers.now()
     const item = state.take(now)
     if (item === undefined) return Effect.fail(state.phase === "open" ? this.exhausted(0) : this.closed())
-    const lend = () => Effect.succeed(this.lend(item, fiber, since, timers.now(), site))
+    const lend = () => then(this.lend(item, fiber, since, timers.now(), site))
     if (!checks.isStale(item, now)) return lend()
     // However many items there are to look at, it takes as long as validating one may.
     const deadline = since + options.validateTimeout
     return checks.validate(item, deadline - now, restore, lend, (cause) => {
       if (state.phase !== "open" || (timers.now() < deadline && state.idle.length > 0)) {
-        return this.borrowNow(fiber, since, site, restore)
+        return this.borrowNow(fiber, since, site, restore, then)
       }
       return Effect.fail(
         cause === undefined ? this.exhausted(0) : new PoolError.PoolValidationFailed({ pool: options.name, cause })
@@ -231,45 +230,19 @@ export class Pool<A, E> {
     })
   }
 
-  /** The item if it is fit, else another; waits for one where none is idle. */
-  private borrow(
+  /** Goes on as it has the item if that is fit, else another; waits for one where none is idle. */
+  private borrow<B, E2, R2>(
     item: Item<A> | undefined,
     fiber: Seam.CurrentFiber,
     since: number,
     site: CallSite | undefined,
     { band, limit }: Wants,
-    restore: Restore
-  ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> {
-    const { checks, options, state, timers } = this
-    const borrower = new Borrower(this, this.asked++, band, since, limit)
-    const lend = (item: Item<A>) => {
-      const now = timers.now()
-      borrower.checkSlow(now)
-      return Effect.succeed(this.lend(item, fiber, since, now, site))
-    }
-    const fit = (item: Item<A>, servedAt: number): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>> => {
-      const now = timers.now()
-      if (!this.isLendable(item)) {
-        state.giveBack(item, now)
-        return another(now)
-      }
-      if (!checks.isStale(item, servedAt)) return lend(item)
-      const left = borrower.deadline - now
-      if (left <= 0) {
-        state.giveBack(item, now)
-        return Effect.fail(this.timeout(limit, "validating"))
-      }
-      const validateLimit = Math.min(options.validateTimeout, left)
-      return checks.validate(item, validateLimit, restore, () => lend(item), () => another(timers.now()))
-    }
-    const another = (now: number) => {
-      if (now >= borrower.deadline) return Effect.fail(this.timeout(limit, "validating"))
-      const other = state.takeAgain(now)
-      return other === undefined ? waited(true) : fit(other, now)
-    }
-    const waited = (isBack: boolean) =>
-      Effect.flatMap(borrower.wait(isBack, restore), (item) => fit(item, borrower.servedAt))
-    return item === undefined ? waited(false) : fit(item, since)
+    restore: Restore,
+    then: (lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
+  ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
+    return new Borrower(this, this.asked++, band, since, limit, restore, (item, now) => {
+      return then(this.lend(item, fiber, since, now, site))
+    }).start(item)
   }
 
   /** Not where its release has begun, or the pool takes back what it can, since it was served. */
@@ -373,8 +346,8 @@ export class Pool<A, E> {
     this.teller.emit(() => ({ _tag: "Destroyed", id: item.id, ...(error === undefined ? undefined : { error }) }))
   }
 
-  slowBorrow(borrower: Borrower<A, E>): void {
-    this.teller.slowBorrow(this.timers.now() - borrower.since, this.counts())
+  slowBorrow(waitedMillis: number): void {
+    this.teller.slowBorrow(waitedMillis, this.counts())
   }
 
   // --- readings and errors -------------------------------------------------------------------------------------------

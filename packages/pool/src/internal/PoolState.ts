@@ -37,7 +37,7 @@ export interface PoolItem {
 
 export interface PoolWaiter<I> extends Waiting {
   /** The item is in use by this waiter from now on. */
-  serve(item: I): void
+  serve(item: I, now: number): void
   /** There will be none: the pool closes, or nothing can be created. */
   refuse(why: "closed" | "creation"): void
 }
@@ -180,7 +180,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     if (waiter !== undefined) {
       item.status = "inUse"
       this.inUse++
-      return waiter.serve(item)
+      return waiter.serve(item, now)
     }
     item.status = "idle"
     item.idleSince = now
@@ -289,7 +289,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     while (this.serves && this.waiting.size > 0) {
       const item = this.takeIdle(now)
       if (item === undefined) return
-      this.waiting.take()!.serve(item)
+      this.waiting.take()!.serve(item, now)
     }
   }
 

@@ -1,6 +1,6 @@
 /** A pool for code that knows promises only: what an effect fails with, a promise is rejected with. */
 import { Cause, Effect, Exit, Scope } from "effect"
-import type { PromisePool, ResourcePool } from "../ResourcePool.js"
+import type { PromiseBorrowOptions, PromisePool, ResourcePool } from "../ResourcePool.js"
 import type { LeaseHandle } from "./Lease.js"
 import * as Seam from "./Seam.js"
 
@@ -22,13 +22,17 @@ export const makePromisePool = <A, E>(
     throw Cause.isInterruptedOnly(exit.cause) && signal?.aborted === true ? signal.reason : Cause.squash(exit.cause)
   }
 
-  const borrow: Effect.Effect<Borrowed<A>, any> = Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.make(), (scope) =>
-      Effect.onError(
-        Effect.map(restore(Scope.extend(pool.lease(), scope)), (lease) => ({ lease, scope })),
-        (cause) => Scope.close(scope, Exit.failCause(cause))
-      ))
-  )
+  const borrow = (options: PromiseBorrowOptions | undefined): Promise<Borrowed<A>> =>
+    run(
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Scope.make(), (scope) =>
+          Effect.onError(
+            Effect.map(restore(Scope.extend(pool.lease(options), scope)), (lease) => ({ lease, scope })),
+            (cause) => Scope.close(scope, Exit.failCause(cause))
+          ))
+      ),
+      options?.signal
+    )
 
   const giveBack = (item: A, isBad: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -42,7 +46,7 @@ export const makePromisePool = <A, E>(
 
   return {
     acquire: async (options) => {
-      const borrowed = await run(borrow, options?.signal)
+      const borrowed = await borrow(options)
       const { value } = borrowed.lease
       lent.set(value, [...lent.get(value) ?? [], borrowed])
       return value
@@ -50,7 +54,7 @@ export const makePromisePool = <A, E>(
     release: (item) => run(giveBack(item, false)),
     destroy: (item) => run(giveBack(item, true)),
     use: async (f, options) => {
-      const { lease, scope } = await run(borrow, options?.signal)
+      const { lease, scope } = await borrow(options)
       let exit: Exit.Exit<unknown, unknown> = Exit.void
       try {
         return await f(lease.value)

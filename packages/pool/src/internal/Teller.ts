@@ -13,9 +13,14 @@ type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event
 /** How many events wait for a listener that is slow; then the oldest are lost to it. */
 const buffered = 1_024
 
+/** In milliseconds. */
+const slowLineEvery = 5_000
+
 export class Teller {
   private readonly listeners = new Set<Queue.Queue<PoolEvent>>()
   private isOver = false
+  private slowToldAt = -Infinity
+  private slowUntold = 0
 
   constructor(
     private readonly pool: string,
@@ -70,10 +75,19 @@ export class Teller {
     this.emit(() => ({ _tag: "ItemFailed", id: item.id, operation, cause }))
   }
 
+  /** Where a crowd waits, one line speaks for all of it. */
   slowBorrow(waitedMillis: number, { idle, inUse, total, waiting }: PoolCounts): void {
-    const counts = `total ${total}, idle ${idle}, in use ${inUse}, waiting ${waiting}`
-    this.warn(`A borrower of pool ${this.pool} has waited for ${Wording.duration(waitedMillis)} (${counts})`)
     this.emit(() => ({ _tag: "SlowBorrow", waitedMillis }))
+    const now = this.timers.now()
+    if (now < this.slowToldAt + slowLineEvery) {
+      this.slowUntold++
+      return
+    }
+    const counts = `total ${total}, idle ${idle}, in use ${inUse}, waiting ${waiting}`
+    const others = this.slowUntold === 0 ? "" : `, as have ${this.slowUntold} others since the last such line`
+    this.slowToldAt = now
+    this.slowUntold = 0
+    this.warn(`A borrower of pool ${this.pool} has waited for ${Wording.duration(waitedMillis)}${others} (${counts})`)
   }
 
   leakSuspected(lease: LeaseHandle<any>): void {

@@ -105,6 +105,11 @@ describe.skipIf(own === undefined)("a pool of a server that goes away", () => {
         (pool) =>
           Effect.gen(function*() {
             yield* Effect.forEach(times(16), () => pool.use(select), { concurrency: 8, discard: true })
+            // One that is about to be there would be lent, and fail in use.
+            yield* Effect.repeat(pool.snapshot, {
+              until: ({ creating }) => creating === 0,
+              schedule: Schedule.spaced("10 millis")
+            })
             own!.stop()
             yield* pool.evictIdle
             const down = yield* Effect.flip(pool.use(() => Effect.void))

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ResourceScope } from "@patinox/core"
+import { Effect, Exit, Scope } from "effect"
+import { ItemScope } from "../../src/internal/ItemScope.js"
+
+const counted = () => {
+  let made = 0
+  const make = Effect.tap(ResourceScope.make(), () => Effect.sync(() => made++))
+  return { scope: new ItemScope(make), made: () => made }
+}
+
+describe("the scope of an item", () => {
+  it.effect("is made for the first that puts something there, and once", () =>
+    Effect.gen(function*() {
+      const { made, scope } = counted()
+      expect([scope.isEmpty, made()]).toEqual([true, 0])
+      const order: Array<string> = []
+      yield* Scope.addFinalizer(scope, Effect.sync(() => order.push("first")))
+      yield* Scope.addFinalizer(scope, Effect.sync(() => order.push("second")))
+      const child = yield* Scope.fork(scope, scope.strategy)
+      yield* Scope.addFinalizer(child, Effect.sync(() => order.push("child")))
+      expect([scope.isEmpty, made()]).toEqual([false, 1])
+      const report = yield* scope.close(Exit.void)
+      expect(order).toEqual(["child", "second", "first"])
+      expect(report.totals.cleaned).toBe(3)
+      expect(scope.isEmpty).toBe(true)
+    }))
+
+  it.effect("runs at once what is added after its end, whether or not there was anything in it", () =>
+    Effect.gen(function*() {
+      const late: Array<string> = []
+      const ends: ReadonlyArray<readonly [string, (scope: ItemScope) => Effect.Effect<unknown>]> = [
+        ["never used", (scope) => Effect.sync(() => scope.end())],
+        ["empty again", (scope) =>
+          Effect.gen(function*() {
+            const child = yield* Scope.fork(scope, scope.strategy)
+            yield* Scope.close(child, Exit.void)
+            scope.end()
+          })],
+        ["closed", (scope) => Effect.andThen(Scope.addFinalizer(scope, Effect.void), scope.close(Exit.void))]
+      ]
+      for (const [name, end] of ends) {
+        const { scope } = counted()
+        yield* end(scope)
+        expect(scope.isEmpty).toBe(true)
+        yield* Scope.addFinalizer(scope, Effect.sync(() => late.push(name)))
+      }
+      expect(late).toEqual(["never used", "empty again", "closed"])
+    }))
+})
