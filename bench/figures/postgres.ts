@@ -2,7 +2,7 @@
 import { ResourceRegistry } from "@patinox/core"
 import { ResourcePool } from "@patinox/pool"
 import { Effect, Exit } from "effect"
-import pg from "pg"
+import { Client, Pool } from "pg"
 import { type Family, percentile } from "../figure.js"
 import { times } from "../paired.js"
 
@@ -12,7 +12,7 @@ const fibers = 64
 
 const connect = Effect.acquireRelease(
   Effect.tryPromise(async () => {
-    const client = new pg.Client(settings)
+    const client = new Client(settings)
     client.on("error", () => {})
     await client.connect()
     return client
@@ -21,7 +21,7 @@ const connect = Effect.acquireRelease(
 )
 
 const theirPool = Effect.acquireRelease(
-  Effect.sync(() => new pg.Pool({ ...settings, max: size })),
+  Effect.sync(() => new Pool({ ...settings, max: size })),
   (pool) => Effect.promise(() => pool.end())
 )
 

@@ -1,0 +1,26 @@
+/** The table of options in the README is that of the pool. */
+import { Duration } from "effect"
+import { readFileSync } from "node:fs"
+import { expect, it } from "vitest"
+import { resolve } from "../src/internal/Options.js"
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+
+/** What a default in the table stands for, as the pool has it: numbers as such, durations in milliseconds. */
+const valueOf = (shown: string): unknown => {
+  if (shown === "off" || shown === "Infinity") return Infinity
+  if (!Number.isNaN(Number(shown))) return Number(shown)
+  return /^\d+ \w+$/.test(shown) ? Duration.toMillis(shown as Duration.DurationInput) : shown
+}
+
+it("every option is in the README, with its default", () => {
+  const section = readme.split("## Options")[1].split("\n## ")[0]
+  const rows = [...section.matchAll(/^\| `(\w+)` \| `([^`]+)` \|/gm)].map((
+    [, option, shown]
+  ) => [option, valueOf(shown)])
+  const { wants, ...resolved } = resolve({}, true, "pool") as unknown as Record<string, unknown>
+  // Stacks are captured or not; that is no duration.
+  const documented = { ...Object.fromEntries(rows), captureStacks: "off" }
+  expect(documented).toEqual({ ...resolved })
+  expect(rows.filter(([option]) => option === "captureStacks")).toHaveLength(1)
+})
