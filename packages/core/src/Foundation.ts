@@ -8,6 +8,8 @@ import { Timers } from "./internal/Timers.js"
 
 export { type CallSite, callSite } from "./internal/CallSite.js"
 export { type Deadline, make as makeDeadline } from "./internal/Deadlines.js"
+export { Hub } from "./internal/Hub.js"
+export { LazyScope } from "./internal/LazyScope.js"
 export { checkDuration, type Checked, checkInteger, wrongChoice } from "./internal/Options.js"
 export { TaggedError } from "./internal/TaggedError.js"
 export type { Timers } from "./internal/Timers.js"

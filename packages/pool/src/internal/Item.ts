@@ -1,6 +1,6 @@
 /** An item of a pool: the value, what decisions need of it, its guard, and the scope that it was created in. */
 import type { ResourceGuard, ResourceId } from "@patinox/core"
-import type { ItemScope } from "./ItemScope.js"
+import type { LazyScope } from "@patinox/core/Foundation"
 import type { PoolItem } from "./PoolState.js"
 
 /** What the pool's functions are told of an item, beside the item. */
@@ -26,7 +26,7 @@ export class Item<A> implements PoolItem {
   /** From its registration on. */
   guard: ResourceGuard.Any | undefined = undefined
 
-  constructor(readonly scope: ItemScope) {}
+  constructor(readonly scope: LazyScope) {}
 
   get id(): ResourceId.ResourceId {
     return this.guard!.id

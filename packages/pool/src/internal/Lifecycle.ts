@@ -3,11 +3,10 @@
  * through the registry. Whatever happens on the way, `PoolState` hears of each beginning's end exactly once.
  */
 import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
-import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
+import { type Deadline, LazyScope, makeDeadline } from "@patinox/core/Foundation"
 import { Cause, Effect, Exit, Option, Scope } from "effect"
 import { PoolCreateTimeout } from "../PoolError.js"
 import { Item } from "./Item.js"
-import { ItemScope } from "./ItemScope.js"
 import type { Pool } from "./Pool.js"
 import type { RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
@@ -80,7 +79,7 @@ export class Lifecycle<A, E> {
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
     return Seam.withFiber((fiber) => {
       this.home = Seam.shareRefs(fiber, this.home)
-      const item = new Item<A>(new ItemScope(this.newScope))
+      const item = new Item<A>(new LazyScope(this.newScope))
       return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
         this.pool.timers.clear(creation.deadline)
         if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, item.scope)
@@ -129,7 +128,7 @@ export class Lifecycle<A, E> {
   private failed(
     creation: Creation,
     cause: Cause.Cause<E | CleanupError.RegistryShuttingDown>,
-    scope: ItemScope
+    scope: LazyScope
   ): Effect.Effect<void> {
     const { pool } = this
     const { state } = pool
@@ -220,7 +219,7 @@ export class Lifecycle<A, E> {
 }
 
 /** It is destroyed before what its creating has added to its scope; each is limited, and none keeps another from running. */
-const closing = (scope: ItemScope, destroyed: Effect.Effect<void, unknown>) =>
+const closing = (scope: LazyScope, destroyed: Effect.Effect<void, unknown>) =>
   Effect.flatMap(
     Effect.andThen(Scope.addFinalizer(scope, Effect.orDie(destroyed)), scope.close(Exit.void)),
     (report) =>

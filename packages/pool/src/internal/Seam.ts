@@ -78,12 +78,6 @@ export const updateNow = <In>(
   labels: ReadonlyArray<MetricLabel.MetricLabel>
 ): void => metric.unsafeUpdate(value, labels)
 
-/** Whether a scope holds any finalizer; a closed one does not. */
-export const hasFinalizers = (scope: Scope.Scope): boolean => {
-  const { state } = scope as { readonly state?: { readonly finalizers?: { readonly size: number } } }
-  return (state?.finalizers?.size ?? 0) > 0
-}
-
 /** Whether a fiber is `ancestor`, or its child over any number of steps. */
 export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
   const stack = [ancestor as CurrentFiber & { readonly _children: Set<CurrentFiber> | null }]

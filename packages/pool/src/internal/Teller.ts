@@ -1,6 +1,6 @@
 /** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
-import { type Timers, Wording } from "@patinox/core/Foundation"
-import { Cause, Effect, Queue, Stream } from "effect"
+import { Hub, type Timers, Wording } from "@patinox/core/Foundation"
+import { Cause, Effect } from "effect"
 import type { PoolCounts } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { Circuit } from "./Circuit.js"
@@ -10,15 +10,12 @@ import * as Seam from "./Seam.js"
 
 type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
 
-/** How many events wait for a listener that is slow; then the oldest are lost to it. */
-const buffered = 1_024
-
 /** In milliseconds. */
 const slowLineEvery = 5_000
 
 export class Teller {
-  private readonly listeners = new Set<Queue.Queue<PoolEvent>>()
-  private isOver = false
+  private readonly hub = new Hub<PoolEvent>(({ _tag }) => _tag === "Closed")
+  readonly stream = this.hub.stream
   private slowToldAt = -Infinity
   private slowUntold = 0
 
@@ -28,30 +25,14 @@ export class Teller {
     private readonly timers: Timers
   ) {}
 
-  /** From the moment on at which it is listened to, to the pool's end. */
-  readonly stream: Stream.Stream<PoolEvent> = Stream.unwrapScoped(
-    Effect.suspend(() =>
-      this.isOver ? Effect.succeed(Stream.empty) : Effect.map(
-        Effect.acquireRelease(
-          Effect.tap(Queue.sliding<PoolEvent>(buffered), (queue) => Effect.sync(() => this.listeners.add(queue))),
-          (queue) => Effect.andThen(Effect.sync(() => this.listeners.delete(queue)), Queue.shutdown(queue))
-        ),
-        (queue) => Stream.takeUntil(Stream.fromQueue(queue), ({ _tag }) => _tag === "Closed")
-      )
-    )
-  )
-
   /** The event is made only where somebody listens. */
   emit(make: () => Told): void {
-    if (this.listeners.size === 0) return
-    const event = { ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool } as PoolEvent
-    // Not `unsafeOffer`, which drops the newest where the queue is full.
-    for (const queue of this.listeners) Effect.runSync(Queue.offer(queue, event))
+    this.hub.emit(() => ({ ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent)
   }
 
   closed(): void {
     this.emit(() => ({ _tag: "Closed" }))
-    this.isOver = true
+    this.hub.end()
   }
 
   private warn(message: string, details: Record<string, unknown> = {}): void {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceScope } from "@patinox/core"
+import { ResourceScope } from "../../src/index.js"
 import { Effect, Exit, Scope } from "effect"
-import { ItemScope } from "../../src/internal/ItemScope.js"
+import { LazyScope } from "../../src/internal/LazyScope.js"
 
 const counted = () => {
   let made = 0
   const make = Effect.tap(ResourceScope.make(), () => Effect.sync(() => made++))
-  return { scope: new ItemScope(make), made: () => made }
+  return { scope: new LazyScope(make), made: () => made }
 }
 
-describe("the scope of an item", () => {
+describe("a lazy scope", () => {
   it.effect("is made for the first that puts something there, and once", () =>
     Effect.gen(function*() {
       const { made, scope } = counted()
@@ -29,7 +29,7 @@ describe("the scope of an item", () => {
   it.effect("runs at once what is added after its end, whether or not there was anything in it", () =>
     Effect.gen(function*() {
       const late: Array<string> = []
-      const ends: ReadonlyArray<readonly [string, (scope: ItemScope) => Effect.Effect<unknown>]> = [
+      const ends: ReadonlyArray<readonly [string, (scope: LazyScope) => Effect.Effect<unknown>]> = [
         ["never used", (scope) => Effect.sync(() => scope.end())],
         ["empty again", (scope) =>
           Effect.gen(function*() {

@@ -1,14 +1,14 @@
 /**
- * The scope that an item is created in. Most creations put nothing there, so the real one, which limits and names what it
- * releases, is made for the first that does: an idle item is smaller by a quarter.
+ * A scope for what is made in large numbers, and mostly puts nothing there: the real one, which limits and names what it
+ * releases, is made for the first that does.
  */
-import type { CleanupReport } from "@patinox/core"
-import { ResourceScope } from "@patinox/core"
 import { Effect, ExecutionStrategy, Exit, Pipeable, Scope } from "effect"
-import * as Seam from "./Seam.js"
+import type * as CleanupReport from "../CleanupReport.js"
+import * as ResourceScope from "../ResourceScope.js"
+import type { ScopeNode } from "./ScopeNode.js"
 
-export class ItemScope implements Scope.Scope {
-  private inner: ResourceScope.ResourceScope | undefined = undefined
+export class LazyScope implements Scope.Scope {
+  private inner: ScopeNode | undefined = undefined
   private isOver = false
 
   /** `make` makes the real one; it may be shared. */
@@ -27,13 +27,14 @@ export class ItemScope implements Scope.Scope {
   }
 
   get isEmpty(): boolean {
-    return this.inner === undefined || !Seam.hasFinalizers(this.inner)
+    const state = this.inner?.state
+    return state?._tag !== "Open" || state.finalizers.size === 0
   }
 
   private get open(): Effect.Effect<ResourceScope.ResourceScope> {
     return Effect.suspend(() => {
       const ready = this.inner === undefined
-        ? Effect.map(this.make, (scope) => this.inner = scope)
+        ? Effect.map(this.make, (scope) => this.inner = scope as ScopeNode)
         : Effect.succeed(this.inner)
       // Who comes after its end finds it closed.
       return this.isOver ? Effect.tap(ready, (scope) => Scope.close(scope, Exit.void)) : ready

@@ -1,0 +1,115 @@
+/**
+ * How asking a cache can go wrong, beside what the lookup itself fails with, which reaches the caller as it is. Each error
+ * names the cache and says what it was like at that moment.
+ */
+import { PatinoxError } from "@patinox/core"
+import { TaggedError, Wording } from "@patinox/core/Foundation"
+
+/** How many entries there were. */
+export interface CacheCounts {
+  /** In the cache: there for the next that asks. */
+  readonly entries: number
+  /** Values that somebody uses, those that are out of the cache already included. */
+  readonly inUse: number
+  /** Lookups that run. */
+  readonly loading: number
+  /** Lookups that wait for room. */
+  readonly waiting: number
+  /** Values that are being released. */
+  readonly releasing: number
+  /** Of all values that are not released yet. */
+  readonly weight: number
+}
+
+const counted = ({ entries, inUse, loading, releasing, waiting }: CacheCounts): string =>
+  [
+    `entries ${entries}`,
+    `in use ${inUse}`,
+    `loading ${loading}`,
+    ...(releasing > 0 ? [`releasing ${releasing}`] : []),
+    `waiting ${waiting}`
+  ].join(", ")
+
+/** What a caller was waiting for when its time ran out. */
+export type CacheStage = "room" | "lookup"
+
+const stages: { readonly [Stage in CacheStage]: string } = {
+  room: "waiting for room: everything is in use",
+  lookup: "waiting for its lookup"
+}
+
+/** There was no value in time. */
+export class CacheTimeout extends /* @__PURE__ */ TaggedError("CacheTimeout")<{
+  readonly cache: string
+  readonly key: unknown
+  readonly stage: CacheStage
+  readonly limitMillis: number
+  readonly counts: CacheCounts
+}> {
+  override get message(): string {
+    return `No value of ${nameOf(this)} within ${Wording.duration(this.limitMillis)}, ${stages[this.stage]} (${
+      counted(this.counts)
+    })`
+  }
+}
+
+/** Everything in the cache is in use, and waiting is not wanted. */
+export class CacheFull extends /* @__PURE__ */ TaggedError("CacheFull")<{
+  readonly cache: string
+  readonly key: unknown
+  readonly counts: CacheCounts
+}> {
+  override get message(): string {
+    return `No room for ${nameOf(this)}: everything is in use (${counted(this.counts)})`
+  }
+}
+
+/** The cache takes no callers any more, or its registry no values. */
+export class CacheClosed extends /* @__PURE__ */ TaggedError("CacheClosed")<{
+  readonly cache: string
+  readonly reason: "closed" | "registry shutting down"
+}> {
+  override get message(): string {
+    return `Cache ${this.cache} is closed${this.reason === "closed" ? "" : `: ${this.reason}`}`
+  }
+}
+
+/** A lookup asked for a key whose lookup waits for it in turn: none of them would ever end. */
+export class CacheCycle extends /* @__PURE__ */ TaggedError("CacheCycle")<{
+  readonly cache: string
+  readonly key: unknown
+}> {
+  override get message(): string {
+    return `The lookup of ${nameOf(this)} waits for itself`
+  }
+}
+
+const nameOf = ({ cache, key }: { readonly cache: string; readonly key: unknown }): string =>
+  `${Wording.line(Wording.unknown(key))} in cache ${cache}`
+
+/** What asking a cache can fail with, beside the lookup's own errors. */
+export type CacheError = CacheTimeout | CacheFull | CacheClosed | CacheCycle
+
+/** What to do about an error. */
+export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
+
+const strategies: { readonly [Tag in CacheError["_tag"]]: RecoveryStrategy } = {
+  CacheTimeout: "Retry",
+  CacheFull: "Retry",
+  CacheClosed: "Fail",
+  CacheCycle: "Fail"
+}
+
+/** What to do about an error: a timeout and a full cache pass (`Retry`), a closed cache and a cycle are final (`Fail`). */
+export const recoveryStrategy = (error: CacheError): RecoveryStrategy => strategies[error._tag]
+
+const classes = [CacheTimeout, CacheFull, CacheClosed, CacheCycle]
+
+/** Whether a value is one of these errors. */
+export const is = (value: unknown): value is CacheError => classes.some((error) => value instanceof error)
+
+/** The error as an `Execution` around a `ResourceExhausted`: the message is kept, the error is its `cause`. */
+export const toPatinoxError = (error: CacheError): PatinoxError.Execution =>
+  new PatinoxError.Execution({
+    error: new PatinoxError.ResourceExhausted({ resource: error.cache, message: error.message, cause: error })
+  })

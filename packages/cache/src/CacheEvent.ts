@@ -1,0 +1,58 @@
+/**
+ * What a cache tells as it happens, but for single hits, which its metrics count: plain records, told apart by `_tag`,
+ * each with the cache's name and the time (`at`, in milliseconds since the epoch).
+ */
+import type { CleanupError, ResourceId } from "@patinox/core"
+import type { Cause } from "effect"
+import type { CacheTimeout } from "./CacheError.js"
+import type { RemovalReason } from "./internal/Slot.js"
+
+interface Event<Tag extends string> {
+  readonly _tag: Tag
+  readonly at: number
+  readonly cache: string
+}
+
+interface OfKey<Tag extends string> extends Event<Tag> {
+  readonly key: unknown
+  /** Of the value's guard; a plain cache has none, nor has a failure. */
+  readonly id?: ResourceId.ResourceId
+}
+
+export interface Loaded extends OfKey<"Loaded"> {
+  readonly loadMillis: number
+}
+export interface LoadFailed extends OfKey<"LoadFailed"> {
+  readonly cause: Cause.Cause<unknown>
+  /** There is a value, which this lookup was to replace. */
+  readonly keepsOld: boolean
+}
+/** A value is out of the cache; once nobody uses it, its release follows. */
+export interface Removed extends OfKey<"Removed"> {
+  readonly reason: RemovalReason
+  readonly ageMillis: number
+}
+/** What became of a value that had to be released. */
+export interface Released extends OfKey<"Released"> {
+  readonly error?: CleanupError.CleanupError<unknown>
+}
+/** The removal listener failed, or took too long; nothing follows from that. */
+export interface ListenerFailed extends OfKey<"ListenerFailed"> {
+  readonly cause: Cause.Cause<unknown>
+}
+export interface TimedOut extends Event<"TimedOut"> {
+  readonly error: CacheTimeout
+}
+export interface Closing extends Event<"Closing"> {}
+/** The last event. */
+export interface Closed extends Event<"Closed"> {}
+
+export type CacheEvent =
+  | Loaded
+  | LoadFailed
+  | Removed
+  | Released
+  | ListenerFailed
+  | TimedOut
+  | Closing
+  | Closed

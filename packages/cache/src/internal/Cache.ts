@@ -1,0 +1,308 @@
+/**
+ * A cache as it runs: the decisions of `CacheState` carried out. A hit is synchronous; who finds nothing waits as a
+ * `Caller`; lookups and releases run in fibers of their own (`Lookups`, `Releases`), off everybody's path.
+ */
+import type { RecoveryPolicy, ResourceRegistry } from "@patinox/core"
+import type { Timers } from "@patinox/core/Foundation"
+import { Cause, Duration, Effect, Exit, Scope } from "effect"
+import * as CacheError from "../CacheError.js"
+import { CacheMetrics } from "./CacheMetrics.js"
+import { CacheState } from "./CacheState.js"
+import { Caller } from "./Caller.js"
+import { Hold } from "./Held.js"
+import { Lookups } from "./Lookups.js"
+import type { ResolvedCache } from "./Options.js"
+import { Releases } from "./Releases.js"
+import * as Seam from "./Seam.js"
+import type { RemovalReason, Slot } from "./Slot.js"
+import { named, Teller } from "./Teller.js"
+
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** A value that has left the cache. */
+export interface Removal<out K, out A> {
+  readonly key: K
+  readonly value: A
+  readonly reason: RemovalReason
+}
+
+/** What a cache does with its keys and values, with everything that it needs provided. */
+export interface Manager<K, A, E> {
+  readonly lookup: (key: K) => Effect.Effect<A, E, Scope.Scope>
+  readonly release?: (value: A, key: K) => Effect.Effect<unknown, unknown>
+  readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, unknown>
+  readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown>
+  readonly weigher?: (value: A, key: K) => number
+  readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
+}
+
+export interface CacheParts {
+  readonly timers: Timers
+  readonly runtime: Seam.CacheRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** Values are not released, and so not counted as in use. */
+  readonly isPlain: boolean
+}
+
+export class Cache<K, A, E> {
+  readonly state: CacheState<K, A, E>
+  readonly metrics: CacheMetrics
+  readonly teller: Teller
+  readonly lookups: Lookups<K, A, E>
+  readonly releases: Releases<K, A, E>
+  readonly timers: Timers
+  readonly runtime: CacheParts["runtime"]
+  readonly isPlain: boolean
+  /** Those that wait for the counts to change. */
+  readonly onSettled = new Set<() => void>()
+
+  constructor(
+    readonly options: ResolvedCache,
+    readonly manager: Manager<K, A, E>,
+    { isPlain, random, runtime, timers }: CacheParts
+  ) {
+    this.timers = timers
+    this.runtime = runtime
+    this.isPlain = isPlain
+    this.metrics = new CacheMetrics(options.name)
+    this.teller = new Teller(options.name, runtime as Seam.CacheRuntime<never>, timers)
+    this.lookups = new Lookups(this, random)
+    this.releases = new Releases(this)
+    this.state = new CacheState<K, A, E>({
+      load: (loading) => this.lookups.start(loading),
+      abort: (loading) => this.lookups.abort(loading),
+      removed: (slot, reason) => this.removed(slot, reason),
+      release: (slot) => this.releases.start(slot),
+      dueAt: (slot, at) => timers.set(slot, at),
+      now: () => timers.now(),
+      settled: () => {
+        for (const look of this.onSettled) look()
+      }
+    }, options)
+  }
+
+  /** The timer of a slot. */
+  due(slot: Slot<K, A, E>): void {
+    this.state.due(slot, this.timers.now())
+    this.counted()
+  }
+
+  // --- asking --------------------------------------------------------------------------------------------------------
+
+  use<B, E2, R2>(
+    key: K,
+    f: (value: A) => Effect.Effect<B, E2, R2>
+  ): Effect.Effect<B, E | E2 | CacheError.CacheError, R2> {
+    return Effect.uninterruptibleMask((restore) =>
+      Seam.withFiber((fiber) => {
+        const now = this.timers.now()
+        const slot = this.state.take(key, now, fiber)
+        if (slot !== undefined) {
+          this.metrics.hit()
+          return this.using(slot, fiber, now, f, restore)
+        }
+        return this.ask(key, fiber, now, restore, (slot) => this.using(slot, fiber, this.timers.now(), f, restore))
+      })
+    )
+  }
+
+  private ask<B, E2, R2>(
+    key: K,
+    fiber: Seam.CurrentFiber,
+    now: number,
+    restore: Restore,
+    then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
+  ): Effect.Effect<B, E2 | CacheError.CacheError, R2> {
+    this.metrics.missed()
+    return new Caller(this, key, fiber, true, restore, then).start(now)
+  }
+
+  private using<B, E2, R2>(
+    slot: Slot<K, A, E>,
+    fiber: Seam.CurrentFiber,
+    now: number,
+    f: (value: A) => Effect.Effect<B, E2, R2>,
+    restore: Restore
+  ): Effect.Effect<B, E | E2, R2> {
+    const { exit } = slot
+    if (Exit.isFailure(exit)) return this.failure(slot, exit)
+    if (slot.held === undefined) return restore(Effect.suspend(() => f(exit.value)))
+    const hold = this.hold(slot, fiber, now)
+    // One step less than `Effect.exit` and what follows it.
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(exit.value))), {
+      onFailure: (cause) => {
+        this.letGo(slot, hold)
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        this.letGo(slot, hold)
+        return Effect.succeed(value)
+      }
+    })
+  }
+
+  /** For as long as the scope at hand is open. */
+  readonly get = (key: K): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> =>
+    Effect.uninterruptibleMask((restore) =>
+      Seam.withFiber((fiber) => {
+        const now = this.timers.now()
+        const slot = this.state.take(key, now, fiber)
+        if (slot !== undefined) {
+          this.metrics.hit()
+          return this.keep(slot, fiber, now)
+        }
+        return this.ask(key, fiber, now, restore, (slot) => this.keep(slot, fiber, this.timers.now()))
+      })
+    )
+
+  /** As `get`, where a good value is there. */
+  readonly getIfPresent = (key: K): Effect.Effect<Exit.Exit<A, E> | undefined, never, Scope.Scope> =>
+    Effect.uninterruptible(Seam.withFiber((fiber) => {
+      const slot = this.present(key, fiber)
+      return slot === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(slot, fiber, this.timers.now()))
+    }))
+
+  /** A good value that is there, in use. */
+  present(key: K, fiber: Seam.CurrentFiber): Slot<K, A, E> | undefined {
+    const slot = this.state.take(key, this.timers.now(), fiber)
+    if (slot === undefined) this.metrics.missed()
+    else this.metrics.hit()
+    return slot
+  }
+
+  private keep(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Effect.Effect<A, E> {
+    const { exit } = slot
+    if (Exit.isFailure(exit)) return this.failure(slot, exit)
+    if (slot.held === undefined) return exit
+    const hold = this.hold(slot, fiber, now)
+    const letGo = Effect.sync(() => this.letGo(slot, hold))
+    // A scope hands its closer's interruptibility on to its finalizers.
+    return Effect.as(Scope.addFinalizer(Seam.scopeOf(fiber), Effect.uninterruptible(letGo)), exit.value)
+  }
+
+  /** One that has a value none the less is put aside. */
+  private failure(slot: Slot<K, A, E>, exit: Exit.Failure<A, E>): Effect.Effect<never, E> {
+    this.state.leave(slot)
+    this.counted()
+    return Effect.failCause(exit.cause)
+  }
+
+  private hold(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Hold {
+    const hold = new Hold(fiber, now)
+    slot.held!.add(hold)
+    this.counted()
+    return hold
+  }
+
+  private letGo(slot: Slot<K, A, E>, hold: Hold): void {
+    if (hold.isOver) return
+    hold.isOver = true
+    slot.held!.remove(hold)
+    this.state.leave(slot)
+    this.counted()
+  }
+
+  /** The way of a plain cache: a value that is there costs one step. */
+  readonly getPlain = (key: K): Effect.Effect<A, E | CacheError.CacheError> =>
+    Seam.withFiber((fiber) => {
+      const now = this.timers.now()
+      const slot = this.state.take(key, now, fiber)
+      if (slot !== undefined) {
+        this.metrics.hit()
+        return slot.exit
+      }
+      return Effect.uninterruptibleMask((restore) => this.ask(key, fiber, now, restore, (slot) => slot.exit))
+    })
+
+  // --- by hand -------------------------------------------------------------------------------------------------------
+
+  /** Looks the key up anew, whatever is there; that stays until the new value is there, and where there will be none. */
+  refresh(key: K): Effect.Effect<void, E | CacheError.CacheError> {
+    return Effect.uninterruptibleMask((restore) =>
+      Seam.withFiber((fiber) =>
+        new Caller(this, key, fiber, false, restore, (slot: Slot<K, A, E>): Effect.Effect<void, E> => {
+          this.state.leave(slot)
+          this.counted()
+          return Exit.asVoid(slot.exit)
+        }).start(this.timers.now())
+      )
+    )
+  }
+
+  invalidate(key: K): boolean {
+    const was = this.state.invalidate(key, this.timers.now())
+    this.counted()
+    return was
+  }
+
+  invalidateWhere(isMeant: (key: K, value: A) => boolean): number {
+    const meant = this.state.all().filter(({ exit, key }) => Exit.isSuccess(exit) && isMeant(key, exit.value))
+    const now = this.timers.now()
+    for (const { key } of meant) this.state.invalidate(key, now)
+    this.counted()
+    return meant.length
+  }
+
+  invalidateAll(): number {
+    const invalidated = this.state.invalidateAll(this.timers.now())
+    this.counted()
+    return invalidated
+  }
+
+  // --- what is told --------------------------------------------------------------------------------------------------
+
+  private removed(slot: Slot<K, A, E>, reason: RemovalReason): void {
+    this.metrics.removed(reason)
+    this.teller.emit(() => ({ _tag: "Removed", ...named(slot), reason, ageMillis: this.timers.now() - slot.writtenAt }))
+    const { onRemoval } = this.manager
+    const { exit, key } = slot
+    if (onRemoval === undefined || Exit.isFailure(exit)) return
+    // It is not released before the listener has seen it.
+    this.state.use(slot)
+    const limit = this.options.releaseTimeout
+    const heard = Effect.suspend(() => onRemoval({ key, value: exit.value, reason })).pipe(
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeoutFailCause({
+        duration: Duration.millis(limit),
+        onTimeout: () => Cause.die(new Error(`it took longer than ${limit} ms`))
+      })
+    )
+    Seam.forkLater(
+      this.runtime,
+      Effect.map(Effect.exit(heard), (exit) => {
+        if (Exit.isFailure(exit)) this.teller.listenerFailed(slot, exit.cause)
+        this.state.leave(slot)
+        this.counted()
+      })
+    )
+  }
+
+  counted(): void {
+    const { cached, inUse, weight } = this.state
+    this.metrics.count(cached, weight, inUse)
+  }
+
+  counts(): CacheError.CacheCounts {
+    const { cached, inUse, releasing, running, waiting, weight } = this.state
+    return { entries: cached, inUse, loading: running.size, waiting, releasing, weight }
+  }
+
+  closed(reason: CacheError.CacheClosed["reason"] = "closed"): CacheError.CacheClosed {
+    return new CacheError.CacheClosed({ cache: this.options.name, reason })
+  }
+
+  timedOut(key: K, stage: CacheError.CacheStage): CacheError.CacheTimeout {
+    const { acquireTimeout, name } = this.options
+    const error = new CacheError.CacheTimeout({
+      cache: name,
+      key,
+      stage,
+      limitMillis: acquireTimeout,
+      counts: this.counts()
+    })
+    this.teller.emit(() => ({ _tag: "TimedOut", error }))
+    return error
+  }
+}

@@ -1,0 +1,95 @@
+/** The metrics of a cache, by its name. All names start with `patinox_cache_`; times are in milliseconds. */
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import * as Seam from "./Seam.js"
+import type { RemovalReason } from "./Slot.js"
+
+// From a twentieth of a millisecond to about a minute.
+const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
+
+const gauge = (name: string, description: string) => Metric.gauge(`patinox_cache_${name}`, { description })
+const counter = (name: string, description: string) =>
+  Metric.counter(`patinox_cache_${name}_total`, { description, incremental: true })
+
+const entries = /* @__PURE__ */ gauge("entries", "Values in the cache")
+const weight = /* @__PURE__ */ gauge("weight", "What all values weigh that are not released yet")
+const inUse = /* @__PURE__ */ gauge("in_use", "Values that somebody uses")
+const hits = /* @__PURE__ */ counter("hits", "Callers that found a value")
+const misses = /* @__PURE__ */ counter("misses", "Callers that found none")
+const failures = /* @__PURE__ */ counter("load_failures", "Lookups that failed")
+const removed = /* @__PURE__ */ counter("removed", "Values let go of, by reason")
+const loadTime = /* @__PURE__ */ Metric.histogram("patinox_cache_load_millis", boundaries, "How long lookups take")
+
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+
+/** What a cache counts. */
+export interface CacheCounters {
+  readonly hits: number
+  readonly misses: number
+  /** Lookups that have ended with a value, and those that have not. */
+  readonly loads: number
+  readonly loadFailures: number
+  /** What all of them took together. */
+  readonly loadMillis: number
+  readonly removals: { readonly [Reason in RemovalReason]: number }
+}
+
+export class CacheMetrics {
+  // One array for each set of labels: a metric finds its state by it.
+  private readonly labels: Labels
+  private readonly byReason = new Map<RemovalReason, Labels>()
+  private lastEntries = 0
+  private lastWeight = 0
+  private lastInUse = 0
+  hits = 0
+  misses = 0
+  loads = 0
+  loadFailures = 0
+  loadMillis = 0
+  readonly removals = { evicted: 0, expired: 0, invalidated: 0, replaced: 0, shutdown: 0, failed: 0 }
+
+  constructor(cache: string) {
+    this.labels = [MetricLabel.make("cache", cache)]
+    for (const metric of [entries, weight, inUse]) Seam.updateNow(metric, 0, this.labels)
+  }
+
+  /** What there is now. */
+  count(entriesNow: number, weightNow: number, inUseNow: number): void {
+    if (entriesNow !== this.lastEntries) Seam.updateNow(entries, this.lastEntries = entriesNow, this.labels)
+    if (weightNow !== this.lastWeight) Seam.updateNow(weight, this.lastWeight = weightNow, this.labels)
+    if (inUseNow !== this.lastInUse) Seam.updateNow(inUse, this.lastInUse = inUseNow, this.labels)
+  }
+
+  hit(): void {
+    this.hits++
+    Seam.updateNow(hits, 1, this.labels)
+  }
+
+  missed(): void {
+    this.misses++
+    Seam.updateNow(misses, 1, this.labels)
+  }
+
+  loaded(millis: number, hasFailed: boolean): void {
+    if (hasFailed) {
+      this.loadFailures++
+      Seam.updateNow(failures, 1, this.labels)
+    } else this.loads++
+    this.loadMillis += millis
+    Seam.updateNow(loadTime, millis, this.labels)
+  }
+
+  removed(reason: RemovalReason): void {
+    this.removals[reason]++
+    let labels = this.byReason.get(reason)
+    if (labels === undefined) {
+      labels = [...this.labels, MetricLabel.make("reason", reason)]
+      this.byReason.set(reason, labels)
+    }
+    Seam.updateNow(removed, 1, labels)
+  }
+
+  get counters(): CacheCounters {
+    const { hits, loadFailures, loadMillis, loads, misses, removals } = this
+    return { hits, misses, loads, loadFailures, loadMillis, removals: { ...removals } }
+  }
+}

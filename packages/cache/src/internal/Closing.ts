@@ -1,0 +1,132 @@
+/**
+ * The end of a cache, in one course however many ask for it: nobody new is let in, lookups end, what nobody uses is
+ * released, what is in use is waited for and, before the deadline, released under its users' hands.
+ */
+import type { CleanupError, ResourceId } from "@patinox/core"
+import { makeDeadline } from "@patinox/core/Foundation"
+import { Deferred, Effect } from "effect"
+import type { Cache } from "./Cache.js"
+import type { Hold } from "./Held.js"
+import * as Seam from "./Seam.js"
+
+/** What became of a cache. */
+export interface CacheReport {
+  readonly cache: string
+  readonly durationMillis: number
+  readonly deadlineMillis: number
+  /** Something was left when the time was up. */
+  readonly deadlineReached: boolean
+  /** Callers that waited, and were told that the cache is closed. */
+  readonly refused: number
+  /** Values that were released though somebody used them. */
+  readonly reclaimed: number
+  /** Values that were released, without failure or with. */
+  readonly released: number
+  readonly failed: ReadonlyArray<{
+    readonly id: ResourceId.ResourceId
+    readonly key: unknown
+    readonly error: CleanupError.CleanupError<unknown>
+  }>
+  /** Used by who closes the cache, to be released afterwards. */
+  readonly stillHeld: number
+  /** Still being looked up or released when the time was up. */
+  readonly stillRunning: number
+}
+
+/** Shortly before the deadline, so that there is time to release: a fifth of the time, at most 5 seconds. */
+const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
+
+export class Closing {
+  readonly report = Seam.makeDeferred<CacheReport>()
+  /** Of those who wait for the end while they use a value: nobody waits for these. */
+  private readonly own = new Set<Hold>()
+  private readonly startedAt: number
+  private refused = 0
+  private reclaimed = 0
+  private released = 0
+  private readonly failed: Array<CacheReport["failed"][number]> = []
+
+  constructor(private readonly cache: Cache<any, any, any>) {
+    this.startedAt = cache.timers.now()
+  }
+
+  /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
+  start(): void {
+    const { releases, runtime, state, teller } = this.cache
+    releases.onReleased = ({ error, slot }) => {
+      this.released++
+      if (error !== undefined) this.failed.push({ id: slot.held!.id, key: slot.key, error })
+    }
+    teller.emit(() => ({ _tag: "Closing" }))
+    this.refused = state.close()
+    this.cache.counted()
+    Seam.forkLater(runtime, this.finish)
+  }
+
+  /** A fiber that waits for the report may use values, or run inside of what uses some. */
+  join(fiber: Seam.CurrentFiber): void {
+    for (const slot of this.cache.state.retired) {
+      for (const hold of slot.held!.holds()) if (Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)
+    }
+    this.cache.state.host.settled()
+  }
+
+  /** Values that only who closes the cache uses. */
+  private get held(): number {
+    let held = 0
+    for (const slot of this.cache.state.retired) if (slot.held!.holds().some((hold) => this.own.has(hold))) held++
+    return held
+  }
+
+  private get isQuiet(): boolean {
+    const { releasing, retired, running } = this.cache.state
+    return running.size === 0 && releasing === 0 && retired.size === this.held
+  }
+
+  /** Waits until nothing is left, or the instant has come. */
+  private quietBy(at: number): Effect.Effect<void> {
+    const { onSettled, timers } = this.cache
+    return Effect.async<void>((resume) => {
+      const over = () => {
+        onSettled.delete(look)
+        timers.clear(deadline)
+        resume(Effect.void)
+      }
+      const look = () => {
+        if (this.isQuiet) over()
+      }
+      const deadline = makeDeadline(over)
+      onSettled.add(look)
+      timers.set(deadline, at)
+      look()
+    })
+  }
+
+  private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
+    const { options, releases, state, teller, timers } = this.cache
+    const deadline = this.startedAt + options.closeTimeout
+    yield* this.quietBy(deadline - forceMargin(options.closeTimeout))
+    for (const slot of state.retired) {
+      if (slot.held!.holds().some((hold) => this.own.has(hold))) continue
+      this.reclaimed++
+      state.reclaim(slot)
+    }
+    yield* this.quietBy(deadline)
+    const isQuiet = this.isQuiet
+    releases.onReleased = undefined
+    this.cache.counted()
+    teller.closed()
+    yield* Deferred.succeed(this.report, {
+      cache: options.name,
+      durationMillis: timers.now() - this.startedAt,
+      deadlineMillis: options.closeTimeout,
+      deadlineReached: !isQuiet,
+      refused: this.refused,
+      reclaimed: this.reclaimed,
+      released: this.released - this.failed.length,
+      failed: this.failed,
+      stillHeld: this.held,
+      stillRunning: state.running.size + state.releasing
+    })
+  })
+}

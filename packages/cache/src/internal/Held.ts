@@ -1,0 +1,48 @@
+/** A value that has to be released: its guard, the scope that it was looked up in, and who uses it. */
+import type { ResourceGuard, ResourceId } from "@patinox/core"
+import type { LazyScope } from "@patinox/core/Foundation"
+import type * as Seam from "./Seam.js"
+
+/** One use of a value. */
+export class Hold {
+  isOver = false
+  previous: Hold | undefined = undefined
+  next: Hold | undefined = undefined
+
+  constructor(readonly fiber: Seam.CurrentFiber, readonly since: number) {}
+}
+
+export class Held<A> {
+  guard: ResourceGuard.Any | undefined = undefined
+  /** Its release has begun, whoever asked for that. */
+  isReleased = false
+  /** Who waits for the last use to end. */
+  onUnused: (() => void) | undefined = undefined
+  private newest: Hold | undefined = undefined
+
+  constructor(readonly value: A, readonly scope: LazyScope) {}
+
+  get id(): ResourceId.ResourceId {
+    return this.guard!.id
+  }
+
+  add(hold: Hold): void {
+    hold.next = this.newest
+    if (this.newest !== undefined) this.newest.previous = hold
+    this.newest = hold
+  }
+
+  remove(hold: Hold): void {
+    if (hold.previous === undefined) this.newest = hold.next
+    else hold.previous.next = hold.next
+    if (hold.next !== undefined) hold.next.previous = hold.previous
+    hold.previous = hold.next = undefined
+  }
+
+  /** The oldest first. */
+  holds(): Array<Hold> {
+    const holds: Array<Hold> = []
+    for (let hold = this.newest; hold !== undefined; hold = hold.next) holds.push(hold)
+    return holds.reverse()
+  }
+}

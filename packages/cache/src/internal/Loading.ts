@@ -1,0 +1,47 @@
+/** A lookup: who waits for it, and how far it is. */
+import type { Deadline } from "@patinox/core/Foundation"
+import type * as Seam from "./Seam.js"
+import type { Slot } from "./Slot.js"
+
+/** Somebody who waits for a lookup. */
+export interface LoadingCaller<K, A, E> {
+  /** Whether an old value will do where the lookup fails. */
+  readonly takesOld: boolean
+  /** A value that is to be released is in use by this caller from now on. */
+  serve(slot: Slot<K, A, E>): void
+  refuse(): void
+}
+
+/** `queued` for room; `aborted` when nobody wants it any more, and it has not ended yet. */
+export type LoadingPhase = "queued" | "running" | "aborted" | "over"
+
+export class Loading<K, A, E> {
+  phase: LoadingPhase = "queued"
+  readonly callers = new Set<LoadingCaller<K, A, E>>()
+  /** The key was given another value, or none, since this began: what it gives is only for those who had asked by then. */
+  isDetached = false
+  /** It counts among the entries. */
+  takesRoom = false
+  startedAt = 0
+  /** For one that nobody waits for. */
+  deadline: Deadline | undefined = undefined
+  fiber: Seam.CurrentFiber | undefined = undefined
+  /** Lookups that callers inside of this one wait for. */
+  readonly pending = new Set<Loading<any, any, any>>()
+
+  constructor(
+    readonly key: K,
+    /** The value that is there meanwhile, and will be replaced. */
+    public old: Slot<K, A, E> | undefined,
+    /** What the fiber that asked first has, the lookup's has. */
+    readonly origin: Seam.CallerOrigin
+  ) {}
+
+  /** Whether it is, or waits for, over any number of steps, the other. */
+  waitsFor(other: Loading<any, any, any>, seen = new Set<Loading<any, any, any>>()): boolean {
+    if (this === other) return true
+    if (seen.has(this)) return false
+    seen.add(this)
+    return [...this.pending].some((next) => next.waitsFor(other, seen))
+  }
+}

@@ -1,0 +1,171 @@
+/** Makes caches: options checked, everything that their functions need provided, and what their users see of them. */
+import { PatinoxError } from "@patinox/core"
+import { makeTimers } from "@patinox/core/Foundation"
+import { Deferred, Effect, Exit, Option, Scope } from "effect"
+import type { CacheOptions, CacheSnapshot, PlainCache, PlainOptions, ResourceCache } from "../ResourceCache.js"
+import { Cache, type Manager } from "./Cache.js"
+import { Closing } from "./Closing.js"
+import { checkTimeToLive, resolve } from "./Options.js"
+import * as Seam from "./Seam.js"
+import type { Slot } from "./Slot.js"
+
+type Given<K, A, E> = CacheOptions<K, A, E, any, any, any> | PlainOptions<K, A, E, any>
+
+const prepare = <K, A, E>(
+  lookup: (key: K) => Effect.Effect<A, E, any>,
+  given: Given<K, A, E>,
+  name: string,
+  isPlain: boolean
+): Effect.Effect<Cache<K, A, E>, PatinoxError.Validation, any> =>
+  Effect.gen(function*() {
+    const wrong = checkTimeToLive(given.timeToLive)
+    if (wrong !== undefined) return yield* Effect.fail(wrong)
+    const options = resolve(given, name)
+    if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
+    const runtime = Seam.runtimeOf(yield* Effect.runtime<any>())
+    const random = yield* Effect.randomWith(Effect.succeed)
+    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any>
+    const own = <Args extends ReadonlyArray<unknown>>(
+      f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
+    ) => f && ((...args: Args) => Effect.provide(f(...args), runtime.context) as Effect.Effect<unknown, unknown>)
+    const manager = {
+      // A value has a scope of its own, whatever scope there is where the cache is made.
+      lookup: (key: K) => isPlain ? lookup(key) : Seam.provideAround(lookup(key), runtime),
+      release: own(release),
+      recovery: recovery?.fallback === undefined ? recovery : { ...recovery, fallback: own(recovery.fallback) },
+      onRemoval: own(given.onRemoval),
+      weigher: given.weigher,
+      timeToLive: given.timeToLive
+    } as Manager<K, A, E>
+    return new Cache(options, manager, {
+      timers: yield* makeTimers,
+      // Guards leave nothing in their scope when they go.
+      runtime: isPlain ? runtime : Seam.withScope(runtime, yield* Scope.make()),
+      random: () => Effect.runSync(random.next),
+      isPlain
+    })
+  })
+
+/** It ends when the scope at hand closes. */
+const closing = <K, A, E>(cache: Cache<K, A, E>) => {
+  let closing: Closing | undefined
+  return Effect.uninterruptibleMask((restore) =>
+    Seam.withFiber((fiber) => {
+      if (closing === undefined) {
+        closing = new Closing(cache)
+        closing.start()
+      }
+      closing.join(fiber)
+      return restore(Deferred.await(closing.report))
+    })
+  )
+}
+
+const entryOf = <K, A, E>(
+  cache: Cache<K, A, E>,
+  slot: Slot<K, A, E>,
+  now: number
+): CacheSnapshot<K>["entries"][number] => ({
+  key: slot.key,
+  ageMillis: now - slot.writtenAt,
+  weight: slot.weight,
+  isFailure: Exit.isFailure(slot.exit),
+  ...(slot.expiresAt === Infinity ? undefined : { expiresInMillis: slot.expiresAt - now }),
+  ...(slot.held?.guard === undefined ? undefined : { id: slot.held.guard.id }),
+  users: (slot.held?.holds() ?? []).map(({ fiber, since }) => {
+    const span = Seam.spanOf(fiber)
+    return {
+      fiberId: `#${Seam.fiberNumber(fiber)}`,
+      heldMillis: now - since,
+      ...(span?._tag === "Span" ? { spanName: span.name } : undefined)
+    }
+  })
+})
+
+/** What both kinds of caches have. */
+const commonOf = <K, A, E>(cache: Cache<K, A, E>) => {
+  const { metrics, options, state, teller, timers } = cache
+  return {
+    name: options.name,
+    refresh: (key: K) => cache.refresh(key),
+    invalidate: (key: K) => Effect.sync(() => cache.invalidate(key)),
+    invalidateWhere: (isMeant: (key: K, value: A) => boolean) => Effect.sync(() => cache.invalidateWhere(isMeant)),
+    invalidateAll: Effect.sync(() => cache.invalidateAll()),
+    keys: Effect.sync(() => state.all().map(({ key }) => key)),
+    stats: Effect.sync(() => ({ ...metrics.counters, ...cache.counts() })),
+    snapshot: Effect.sync(() => {
+      const now = timers.now()
+      const lookups = [...state.running, ...state.queued]
+      return {
+        name: options.name,
+        state: state.isOpen ? "open" as const : "closed" as const,
+        ...metrics.counters,
+        counts: cache.counts(),
+        entries: state.all().map((slot) => entryOf(cache, slot, now)),
+        retired: [...state.retired].map((slot) => entryOf(cache, slot, now)),
+        lookups: lookups.map(({ callers, key, phase, startedAt }) => ({
+          key,
+          callers: callers.size,
+          phase: phase === "queued" ? "waiting for room" as const : "running" as const,
+          runningMillis: phase === "queued" ? 0 : now - startedAt
+        }))
+      }
+    }),
+    events: teller.stream,
+    close: closing(cache)
+  }
+}
+
+/** A value given by hand, registered in a fiber that belongs to nobody. */
+const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
+  Effect.suspend(() => {
+    if (!cache.state.isOpen) return Effect.fail(cache.closed())
+    const done = Seam.makeDeferred<Exit.Exit<boolean>>()
+    Seam.forkLater(
+      cache.runtime,
+      Effect.flatMap(cache.lookups.set(key, value), (exit) => Deferred.succeed(done, exit))
+    )
+    return Effect.flatMap(
+      Effect.flatten(Deferred.await(done)),
+      (isTaken) => isTaken ? Effect.void : Effect.fail(cache.closed())
+    )
+  })
+
+export const makeCache = <K, A, E>(
+  lookup: (key: K) => Effect.Effect<A, E, any>,
+  given: CacheOptions<K, A, E, any, any, any>,
+  name: string
+): Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Validation, any> =>
+  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, false), (cache) => {
+    const made: ResourceCache<K, A, E> = {
+      ...commonOf(cache),
+      get: cache.get,
+      use: (key, f) => cache.use(key, f),
+      getIfPresent: (key) =>
+        Effect.flatMap(
+          cache.getIfPresent(key),
+          (exit) => exit === undefined || Exit.isFailure(exit) ? Effect.succeedNone : Effect.succeedSome(exit.value)
+        ),
+      set: (key, value) => setting(cache, key, value)
+    }
+    return Effect.as(Effect.addFinalizer(() => made.close), made)
+  }))
+
+export const makePlain = <K, A, E>(
+  lookup: (key: K) => Effect.Effect<A, E, any>,
+  given: PlainOptions<K, A, E, any>,
+  name: string
+): Effect.Effect<PlainCache<K, A, E>, PatinoxError.Validation, any> =>
+  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, true), (cache) => {
+    const made: PlainCache<K, A, E> = {
+      ...commonOf(cache),
+      get: cache.getPlain,
+      getIfPresent: (key) =>
+        Seam.withFiber((fiber) => {
+          const exit = cache.present(key, fiber)?.exit
+          return Effect.succeed(exit === undefined || Exit.isFailure(exit) ? Option.none() : Option.some(exit.value))
+        }),
+      set: (key, value) => setting(cache, key, value)
+    }
+    return Effect.as(Effect.addFinalizer(() => made.close), made)
+  }))

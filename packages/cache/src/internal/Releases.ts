@@ -1,0 +1,118 @@
+/**
+ * How values go: each is released through the registry, once nobody uses it. Where somebody else has begun to release it,
+ * the cache notices, and its users get a moment.
+ */
+import { CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
+import { type CleanupError } from "@patinox/core"
+import { makeDeadline } from "@patinox/core/Foundation"
+import { Cause, Effect, Exit, Option } from "effect"
+import type { Cache } from "./Cache.js"
+import type { Held } from "./Held.js"
+import * as Seam from "./Seam.js"
+import type { Slot } from "./Slot.js"
+import { named } from "./Teller.js"
+
+/** What became of a value. */
+export interface Release {
+  readonly slot: Slot<any, any, any>
+  readonly error: CleanupError.CleanupError<unknown> | undefined
+}
+
+export class Releases<K, A, E> {
+  /** Who closes the cache wants to know. */
+  onReleased: ((release: Release) => void) | undefined = undefined
+
+  constructor(private readonly cache: Cache<K, A, E>) {}
+
+  start(slot: Slot<K, A, E>): void {
+    this.whenOver(slot, Effect.flatMap(this.scheduled(slot), ({ await: over }) => over))
+  }
+
+  /** The release of a value's guard, whoever asks for it: the registry may do so before anybody has the value. */
+  readonly release = (slot: Slot<K, A, E>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
+    const held = slot.held!
+    const isOthers = held.guard !== undefined && slot.status !== "releasing"
+    held.isReleased = true
+    return isOthers ? Effect.andThen(this.notice(slot, held), this.byHand(slot)) : this.byHand(slot)
+  }
+
+  /** What it comes to, without a registry. */
+  byHand({ held, key }: Slot<K, A, E>): Effect.Effect<void, unknown> {
+    const { release } = this.cache.manager
+    const { scope, value } = held!
+    const released = release === undefined ? Effect.void : Effect.suspend(() => release(value, key))
+    return Effect.andThen(
+      released,
+      Effect.suspend((): Effect.Effect<void, ResourceGuard.FinalizersFailed> => {
+        if (scope.isEmpty) {
+          scope.end()
+          return Effect.void
+        }
+        return Effect.flatMap(
+          scope.close(Exit.void),
+          (report) =>
+            CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
+        )
+      })
+    )
+  }
+
+  /** It is out of the cache from now on; who uses it has a sixth of the time limit. */
+  private notice(slot: Slot<K, A, E>, held: Held<A>): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
+    const { options, state, timers } = this.cache
+    return Effect.suspend(() => {
+      state.seized(slot)
+      this.cache.counted()
+      const noticed = Effect.match(this.scheduled(slot), {
+        onFailure: (error) => this.whenOver(slot, Effect.fail(error)),
+        onSuccess: ({ await: over }) => this.whenOver(slot, over)
+      })
+      return Effect.andThen(
+        noticed,
+        Effect.async<void>((resume) => {
+          const over = () => {
+            timers.clear(deadline)
+            held.onUnused = undefined
+            resume(Effect.void)
+          }
+          const deadline = makeDeadline(over)
+          if (slot.users === 0) return over()
+          held.onUnused = over
+          timers.set(deadline, timers.now() + options.releaseTimeout / 6)
+        })
+      )
+    })
+  }
+
+  /** Of a release that has begun already, only its end can be waited for. */
+  private scheduled(slot: Slot<K, A, E>) {
+    const request = { resource: slot.held!.id, priority: this.cache.options.priority }
+    return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
+  }
+
+  /** Waits in a fiber that is no part of a cleanup, as that would wait for itself. */
+  private whenOver(
+    slot: Slot<K, A, E>,
+    over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
+  ): void {
+    const { runtime, state, teller, timers } = this.cache
+    Seam.forkLater(
+      runtime,
+      Effect.flatMap(Effect.exit(over), (exit) => {
+        const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+        return Effect.map(this.leftovers(slot, exit), () => {
+          this.onReleased?.({ slot, error })
+          teller.emit(() => ({ _tag: "Released", ...named(slot), ...(error === undefined ? undefined : { error }) }))
+          state.released(slot, timers.now())
+          this.cache.counted()
+        })
+      })
+    )
+  }
+
+  /** A release that has failed for good has not come to the scope: that is closed all the same. */
+  private leftovers({ held }: Slot<K, A, E>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const { scope } = held!
+    return Exit.isSuccess(exit) || scope.isEmpty ? Effect.void : Effect.asVoid(scope.close(Exit.void))
+  }
+}

@@ -1,0 +1,112 @@
+/** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
+import {
+  type Clock,
+  Context,
+  Deferred,
+  Effect,
+  type Fiber,
+  FiberId,
+  FiberRef,
+  type FiberRefs,
+  type Metric,
+  type MetricLabel,
+  Option,
+  Runtime,
+  Scope,
+  Tracer
+} from "effect"
+
+export type CurrentFiber = Fiber.RuntimeFiber<any, any>
+
+export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.withFiberRuntime
+
+export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
+
+export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
+
+export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
+  Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
+
+/** Milliseconds since the epoch; for what people read. */
+export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+
+/** Where effects run that belong to nobody: a context and FiberRefs. */
+export type CacheRuntime<R> = Runtime.Runtime<R>
+
+/** Where lookups run that nobody asks for; the place of the call that makes the cache is not where they come from. */
+export const runtimeOf = <R>(runtime: CacheRuntime<R>): CacheRuntime<R> =>
+  Runtime.make({ ...runtime, context: Context.omit(Tracer.ParentSpan)(runtime.context) as Context.Context<R> })
+
+export const withScope = <R>(runtime: CacheRuntime<R>, scope: Scope.Scope): CacheRuntime<R | Scope.Scope> =>
+  Runtime.make({ ...runtime, context: Context.add(runtime.context, Scope.Scope, scope) })
+
+export type Refs = FiberRefs.FiberRefs
+
+/** Puts FiberRefs that others have, too, into the place of a fiber's own. */
+export const setRefs = (fiber: CurrentFiber, refs: Refs): void => {
+  ;(fiber as CurrentFiber & { readonly setFiberRefs: (refs: Refs) => void }).setFiberRefs(refs)
+}
+
+/** What a caller's fiber has that a lookup for it is to have, too: FiberRefs, with its span among them. */
+export type CallerOrigin = CurrentFiber
+
+/** The lookup that a fiber runs inside of, inherited by the fibers that it forks. */
+const currentLookup: FiberRef.FiberRef<unknown> = FiberRef.unsafeMake<unknown>(undefined)
+
+export const lookupOf = (fiber: CurrentFiber): unknown => fiber.getFiberRef(currentLookup)
+
+export const inLookup = <A, E, R>(lookup: unknown, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, currentLookup, lookup)
+
+/** Provides the runtime's context around what is there: the scope and the span at hand stay. */
+export const provideAround = <A, E>(
+  effect: Effect.Effect<A, E, any>,
+  { context }: Runtime.Runtime<any>
+): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.mapInputContext(effect, (own: Context.Context<Scope.Scope>) => {
+    const merged = Context.add(Context.merge(own, context), Scope.Scope, Context.get(own, Scope.Scope))
+    const span = Context.getOption(own as Context.Context<any>, Tracer.ParentSpan)
+    return Option.isSome(span) ? Context.add(merged, Tracer.ParentSpan, span.value) : merged
+  })
+
+const start = <R>(runtime: CacheRuntime<R>, effect: Effect.Effect<unknown, never, R>): CurrentFiber =>
+  Runtime.runFork(runtime, Effect.uninterruptible(Effect.andThen(Effect.yieldNow(), effect)))
+
+/** Starts an uninterruptible fiber that belongs to nobody, after what goes on now. */
+export const forkLater: <R>(runtime: CacheRuntime<R>, effect: Effect.Effect<unknown, never, R>) => CurrentFiber = start
+
+/** As `forkLater`, with what the caller's fiber has. */
+export const forkFor = <R>(
+  origin: CallerOrigin,
+  runtime: CacheRuntime<R>,
+  effect: Effect.Effect<unknown, never, R>
+): CurrentFiber => {
+  const span = origin.currentSpan
+  const context = span === undefined
+    ? runtime.context
+    : Context.add(runtime.context, Tracer.ParentSpan, span) as Context.Context<R>
+  return start(Runtime.make({ ...runtime, context, fiberRefs: origin.getFiberRefs() }), effect)
+}
+
+export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)
+
+/** Sends the interruption and does not wait. */
+export const interruptLater = (fiber: CurrentFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
+
+/** A metric's update without an effect around it. */
+export const updateNow = <In>(
+  metric: Metric.Metric<any, In, any>,
+  value: In,
+  labels: ReadonlyArray<MetricLabel.MetricLabel>
+): void => metric.unsafeUpdate(value, labels)
+
+/** Whether a fiber is `ancestor`, or its child over any number of steps. */
+export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
+  const stack = [ancestor as CurrentFiber & { readonly _children: Set<CurrentFiber> | null }]
+  for (;;) {
+    const next = stack.pop()
+    if (next === undefined || next === fiber) return next !== undefined
+    stack.push(...(next._children ?? []) as Set<typeof next>)
+  }
+}

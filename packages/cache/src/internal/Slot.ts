@@ -1,0 +1,59 @@
+/** A value in the cache, or on its way out: what decisions need of it, and what has to be released in the end. */
+import type { Deadline } from "@patinox/core/Foundation"
+import type { Exit } from "effect"
+import type { PolicyEntry } from "../CachePolicy.js"
+import type { EntryList } from "./EntryList.js"
+import type { Held } from "./Held.js"
+
+/** Why a value left the cache. */
+export type RemovalReason = "evicted" | "expired" | "invalidated" | "replaced" | "shutdown" | "failed"
+
+/**
+ * `cached`: who asks gets it. `retired`: out of the cache, and somebody still uses it. `releasing`, then `gone`: nobody
+ * can use it any more.
+ */
+export type SlotStatus = "cached" | "retired" | "releasing" | "gone"
+
+export class Slot<K, A, E> implements PolicyEntry, Deadline {
+  // For the policy.
+  list: EntryList | undefined = undefined
+  place = 0
+  mark = 0
+  isPinned = false
+  // For the timer.
+  index = -1
+  at = Infinity
+
+  status: SlotStatus = "cached"
+  /** How many use it. */
+  users = 0
+  usedAt: number
+  /** When a caller has to look at its age at all. */
+  lookAt = Infinity
+  /** How often in a row looking it up anew has failed. */
+  failures = 0
+  /** What there is to release; undefined for a failure, and in a plain cache. */
+  held: Held<A> | undefined = undefined
+
+  constructor(
+    private readonly owner: SlotOwner<K, A, E>,
+    readonly key: K,
+    /** What callers get. */
+    readonly exit: Exit.Exit<A, E>,
+    readonly hash: number,
+    readonly weight: number,
+    readonly writtenAt: number,
+    /** When it is too old to be given away as fresh. */
+    readonly expiresAt: number
+  ) {
+    this.usedAt = writtenAt
+  }
+
+  onDue(): void {
+    this.owner.due(this)
+  }
+}
+
+export interface SlotOwner<K, A, E> {
+  readonly due: (slot: Slot<K, A, E>) => void
+}

@@ -1,0 +1,62 @@
+/** Tells what happens in a cache: as events to who listens, and what somebody should look at as a line in the log. */
+import { Hub, type Timers, Wording } from "@patinox/core/Foundation"
+import { Cause, Effect } from "effect"
+import type { CacheEvent } from "../CacheEvent.js"
+import * as Seam from "./Seam.js"
+import type { Slot } from "./Slot.js"
+
+type Told = CacheEvent extends infer Event ? Event extends CacheEvent ? Omit<Event, "at" | "cache"> : never : never
+
+export class Teller {
+  private readonly hub = new Hub<CacheEvent>(({ _tag }) => _tag === "Closed")
+  readonly stream = this.hub.stream
+
+  constructor(
+    private readonly cache: string,
+    private readonly runtime: Seam.CacheRuntime<never>,
+    private readonly timers: Timers
+  ) {}
+
+  /** The event is made only where somebody listens. */
+  emit(make: () => Told): void {
+    this.hub.emit(() => ({ ...make(), at: Seam.wallMillis(this.timers.clock), cache: this.cache }) as CacheEvent)
+  }
+
+  closed(): void {
+    this.emit(() => ({ _tag: "Closed" }))
+    this.hub.end()
+  }
+
+  private warn(message: string, slot: Slot<any, any, any>): void {
+    const id = slot.held?.guard?.id
+    const details = id === undefined ? {} : { "patinox.resource.id": id }
+    Seam.forkLater(
+      this.runtime,
+      Effect.annotateLogs(Effect.logWarning(message), { "patinox.cache": this.cache, ...details })
+    )
+  }
+
+  listenerFailed(slot: Slot<any, any, any>, cause: Cause.Cause<unknown>): void {
+    const reason = Wording.line(Wording.unknown(Cause.squash(cause)))
+    this.warn(`The removal listener of cache ${this.cache} failed for ${keyOf(slot)}: ${reason}`, slot)
+    this.emit(() => ({ _tag: "ListenerFailed", ...named(slot), cause }))
+  }
+
+  /** Only the first of a row: who reads the log knows by then. */
+  refreshFailed(slot: Slot<any, any, any>, cause: Cause.Cause<unknown>): void {
+    if (slot.failures > 0) return
+    const reason = Wording.line(Wording.unknown(Cause.squash(cause)))
+    this.warn(
+      `Cache ${this.cache} keeps the old value of ${keyOf(slot)}: looking it up anew failed with ${reason}`,
+      slot
+    )
+  }
+}
+
+const keyOf = (slot: Slot<any, any, any>) => Wording.line(Wording.unknown(slot.key))
+
+/** What events carry of a value. */
+export const named = (slot: Slot<any, any, any>) => ({
+  key: slot.key as unknown,
+  ...(slot.held?.guard === undefined ? undefined : { id: slot.held.guard.id })
+})
