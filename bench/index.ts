@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { compile } from "./compile.js"
 import { type Family, type Measured, median, type Settings } from "./figure.js"
+import { family as cache } from "./figures/cache.js"
 import { family as guard } from "./figures/guard.js"
 import { family as hung } from "./figures/hung.js"
 import { family as idle } from "./figures/idle.js"
@@ -49,7 +50,8 @@ const families: Readonly<Record<string, Family>> = {
   refreshable,
   startup,
   pool,
-  postgres
+  postgres,
+  cache
 }
 
 const budgets: ReadonlyArray<Budget> = JSON.parse(readFileSync(new URL("budgets.json", import.meta.url), "utf8"))

@@ -56,6 +56,8 @@ export class Cache<K, A, E> {
   readonly isPlain: boolean
   /** Those that wait for the counts to change. */
   readonly onSettled = new Set<() => void>()
+  onRegistryClosed: () => void = () => {}
+  private whyClosed: CacheError.CacheClosed["reason"] = "closed"
 
   constructor(
     readonly options: ResolvedCache,
@@ -289,8 +291,15 @@ export class Cache<K, A, E> {
     return { entries: cached, inUse, loading: running.size, waiting, releasing, weight }
   }
 
-  closed(reason: CacheError.CacheClosed["reason"] = "closed"): CacheError.CacheClosed {
-    return new CacheError.CacheClosed({ cache: this.options.name, reason })
+  closed(): CacheError.CacheClosed {
+    return new CacheError.CacheClosed({ cache: this.options.name, reason: this.whyClosed })
+  }
+
+  /** No value can be registered any more. */
+  refusedByRegistry(): void {
+    if (!this.state.isOpen) return
+    this.whyClosed = "registry shutting down"
+    this.onRegistryClosed()
   }
 
   timedOut(key: K, stage: CacheError.CacheStage): CacheError.CacheTimeout {

@@ -66,6 +66,9 @@ export class CacheState<K, A, E> {
   /** Of all those. */
   weight = 0
   private releasingWeight = 0
+  /** What is in use and not being released, and so can neither be evicted nor is on its way out. */
+  private busy = 0
+  private busyWeight = 0
 
   constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits) {
     this.policy = limits.policy.make({ maxEntries: limits.maxEntries, maxWeight: limits.maxWeight })
@@ -132,13 +135,21 @@ export class CacheState<K, A, E> {
   }
 
   use(slot: Slot<K, A, E>): void {
-    if (slot.held !== undefined && slot.users++ === 0) this.inUse++
+    if (slot.held === undefined || slot.users++ > 0) return
+    this.inUse++
+    if (slot.status === "cached" || slot.status === "retired") this.busier(slot, 1)
+  }
+
+  private busier(slot: Slot<K, A, E>, by: 1 | -1): void {
+    this.busy += by
+    this.busyWeight += by * slot.weight
   }
 
   /** Somebody who used a value does not any more. */
   leave(slot: Slot<K, A, E>): void {
     if (slot.held === undefined || --slot.users > 0) return
     this.inUse--
+    if (slot.status === "cached" || slot.status === "retired") this.busier(slot, -1)
     if (slot.status === "retired") this.release(slot)
     else if (slot.status === "cached") {
       if (this.agesIdle) slot.usedAt = this.host.now()
@@ -236,9 +247,7 @@ export class CacheState<K, A, E> {
   /** Whether one lookup more would find room though nobody stopped using anything. */
   private get mayHaveRoom(): boolean {
     const { maxEntries, maxWeight } = this.limits
-    // All that are out of the cache are in use.
-    const idle = this.cached - (this.inUse - this.retired.size)
-    return maxEntries - this.lasting + idle > this.queued.size && (this.lastingWeight < maxWeight || idle > 0)
+    return this.busy + this.coming + this.queued.size < maxEntries && this.busyWeight < maxWeight
   }
 
   /** Begins what there is room for, and evicts for the rest, as far as room is not on its way already. */
@@ -282,6 +291,8 @@ export class CacheState<K, A, E> {
     if (isKept) this.put(slot)
     else this.putAside(slot)
     this.serve(loading, slot)
+    // What was looked up is all there is to know of the key, though it is not kept.
+    if (!isKept && !loading.isDetached && loading.old?.status === "cached") this.retire(loading.old, "replaced")
     this.finish(slot, now)
   }
 
@@ -382,11 +393,11 @@ export class CacheState<K, A, E> {
     this.host.settled()
   }
 
-  /** It is asked for again, but not at once. */
+  /** It is asked for again, but not at once, nor earlier than without this. */
   private refreshFailed(slot: Slot<K, A, E>, now: number): void {
     const pause = Math.min(longestPause, firstPause * 2 ** Math.min(slot.failures, 10))
     slot.failures++
-    slot.lookAt = Math.min(now + pause, this.lastInstant(slot))
+    slot.lookAt = Math.min(Math.max(slot.lookAt, now + pause), this.lastInstant(slot))
   }
 
   // --- going ---------------------------------------------------------------------------------------------------------
@@ -430,6 +441,7 @@ export class CacheState<K, A, E> {
   }
 
   private startRelease(slot: Slot<K, A, E>): void {
+    if (slot.users > 0) this.busier(slot, -1)
     slot.status = "releasing"
     this.releasing++
     this.releasingWeight += slot.weight

@@ -177,6 +177,7 @@ export class Lookups<K, A, E> {
         Effect.exit(ResourceGuard.make(Effect.succeed(slot), releases.release, settings)),
         (exit) => {
           if (Exit.isFailure(exit)) {
+            this.cache.refusedByRegistry()
             return Effect.map(Effect.exit(releases.byHand(slot)), () => then(true))
           }
           held.guard = exit.value

@@ -37,7 +37,8 @@ const prepare = <K, A, E>(
       weigher: given.weigher,
       timeToLive: given.timeToLive
     } as Manager<K, A, E>
-    return new Cache(options, manager, {
+    // Values that need no release need no room, either, until they are there.
+    return new Cache(isPlain ? { ...options, whenFull: "exceed" } : options, manager, {
       timers: yield* makeTimers,
       // Guards leave nothing in their scope when they go.
       runtime: isPlain ? runtime : Seam.withScope(runtime, yield* Scope.make()),
@@ -48,13 +49,17 @@ const prepare = <K, A, E>(
 
 /** It ends when the scope at hand closes. */
 const closing = <K, A, E>(cache: Cache<K, A, E>) => {
-  let closing: Closing | undefined
+  let started: Closing | undefined
+  const start = (): Closing => {
+    if (started !== undefined) return started
+    started = new Closing(cache)
+    started.start()
+    return started
+  }
+  cache.onRegistryClosed = start
   return Effect.uninterruptibleMask((restore) =>
     Seam.withFiber((fiber) => {
-      if (closing === undefined) {
-        closing = new Closing(cache)
-        closing.start()
-      }
+      const closing = start()
       closing.join(fiber)
       return restore(Deferred.await(closing.report))
     })
