@@ -40,7 +40,11 @@ export type { RemovalReason } from "./internal/PoolState.js"
 
 /** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
 export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {
-  /** Destroys an item, after which the scope that it was created in closes. What it fails with is in the pool's events. */
+  /**
+   * Destroys an item, after which the scope that it was created in closes. What it fails with is in the pool's events. With
+   * it `create` is uninterruptible, but for what that makes interruptible itself, as an `Effect.acquireRelease` is; a
+   * scoped `create` alone can be interrupted, and so leaves its place at once when its time is up.
+   */
   readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RD>
   /** Whether an idle item is still good, asked before it is lent: it is not where this fails or answers false. */
   readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RV>

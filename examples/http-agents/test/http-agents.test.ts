@@ -1,0 +1,200 @@
+/** Real servers and sockets, and a clock that the tests move. Every scene ends with no connection open. */
+import { describe, expect } from "@effect/vitest"
+import { ResourceRegistry } from "@patinox/core"
+import { it } from "@patinox/vitest"
+import { Effect, Fiber, Layer, Logger, type Scope, TestClock } from "effect"
+import type { RequestListener, ServerResponse } from "node:http"
+import { Process } from "../../process/src/Process.js"
+import { Agents, get, layer } from "../src/Agents.js"
+import * as Origin from "../src/Origin.js"
+
+/** Lets sockets have their turn, whatever the clock says. */
+const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
+const until = <A, E, R>(
+  reading: Effect.Effect<A, E, R>,
+  isReached: (reading: A) => boolean
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Effect.andThen(turn, reading),
+    (now) => isReached(now) ? Effect.succeed(now) : until(reading, isReached)
+  )
+
+/** What the pool logs is not what is tested. */
+const silent = Logger.remove(Logger.defaultLogger)
+
+/** On servers of its own: an origin answers with its name and the path, or as it is told. */
+const scene = <E>(
+  body: (blue: Origin.Origin, green: Origin.Origin) => Effect.Effect<void, E, Agents | Scope.Scope>,
+  blueAnswers: RequestListener = ({ url }, response) => response.end(`blue ${url}`)
+) =>
+  Effect.gen(function*() {
+    const blue = yield* Origin.start(blueAnswers)
+    const green = yield* Origin.start(({ url }, response) => response.end(`green ${url}`))
+    yield* Effect.scoped(body(blue, green)).pipe(
+      Effect.provide(layer()),
+      Effect.provide(Layer.merge(ResourceRegistry.layer, silent))
+    )
+    yield* until(Effect.all([blue.connections, green.connections]), (all) => all.every(({ open }) => open === 0))
+  }).pipe(Effect.scoped)
+
+const at = ({ url }: Origin.Origin, path: string) => new URL(path, url)
+const accepted = ({ connections }: Origin.Origin) => Effect.map(connections, ({ accepted }) => accepted)
+
+/** A server that answers only when it is told to. */
+const makeHesitant = () => {
+  const waiting: Array<ServerResponse> = []
+  return {
+    listener: ((_, response) => void waiting.push(response)) satisfies RequestListener,
+    hasAsked: (count: number) => until(Effect.sync(() => waiting.length), (length) => length === count),
+    answer: Effect.sync(() => {
+      for (const response of waiting.splice(0)) response.end("at last")
+    })
+  }
+}
+
+describe("agents", () => {
+  it.leakFree("of each origin keep their connections: a hundred requests at once go over two", () =>
+    scene((blue, green) =>
+      Effect.gen(function*() {
+        const paths = Array.from({ length: 100 }, (_, n) => `/${n}`)
+        const all = (origin: Origin.Origin) =>
+          Effect.forEach(paths, (path) => get(at(origin, path)), { concurrency: "unbounded" })
+        const answers = yield* Effect.all([all(blue), all(green)], { concurrency: "unbounded" })
+        const expected = (name: string) => paths.map((path) => ({ status: 200, body: `${name} ${path}` }))
+        expect(answers).toEqual([expected("blue"), expected("green")])
+        expect([yield* accepted(blue), yield* accepted(green)]).toEqual([2, 2])
+      })
+    ))
+
+  it.leakFree("of an origin that does not answer hold up who asks that one, until the deadline, and nobody else", () => {
+    const { answer, hasAsked, listener } = makeHesitant()
+    return scene((blue, green) =>
+      Effect.gen(function*() {
+        const first = yield* Effect.forkScoped(Effect.all([get(at(blue, "/1")), get(at(blue, "/2"))], {
+          concurrency: "unbounded"
+        }))
+        yield* hasAsked(2)
+        const late = yield* Effect.forkScoped(Effect.flip(get(at(blue, "/3"))))
+        expect(yield* get(at(green, "/"))).toEqual({ status: 200, body: "green /" })
+        yield* TestClock.adjust("5 seconds")
+        expect(yield* Fiber.join(late)).toMatchObject({ _tag: "PoolTimeout", stage: "waiting", limitMillis: 5_000 })
+        yield* answer
+        expect(yield* Fiber.join(first)).toEqual([
+          { status: 200, body: "at last" },
+          { status: 200, body: "at last" }
+        ])
+      }), listener)
+  })
+
+  it.leakFree("of an origin that nobody asks any more close their connections; asked again, it has new ones", () =>
+    scene((blue, green) =>
+      Effect.gen(function*() {
+        const { keys } = yield* Agents
+        yield* get(at(blue, "/"))
+        yield* TestClock.adjust("40 seconds")
+        yield* get(at(green, "/"))
+        yield* TestClock.adjust("20 seconds")
+        yield* until(blue.connections, ({ open }) => open === 0)
+        expect([yield* keys, (yield* green.connections).open]).toEqual([[green.url.origin], 1])
+        yield* get(at(blue, "/"))
+        expect(yield* accepted(blue)).toBe(2)
+      })
+    ))
+
+  it.leakFree("of an origin that is asked less close the connections that are too many", () => {
+    const { answer, hasAsked, listener } = makeHesitant()
+    return scene((blue) =>
+      Effect.gen(function*() {
+        const ask = (count: number) =>
+          Effect.gen(function*() {
+            const asked = yield* Effect.forEach(Array.from({ length: count }), () => Effect.forkScoped(get(blue.url)))
+            yield* hasAsked(count)
+            yield* answer
+            yield* Fiber.joinAll(asked)
+          })
+        yield* ask(2)
+        expect((yield* blue.connections).open).toBe(2)
+        for (let seconds = 0; seconds < 40; seconds += 10) {
+          yield* TestClock.adjust("10 seconds")
+          yield* ask(1)
+        }
+        yield* until(blue.connections, ({ open }) => open === 1)
+        expect(yield* accepted(blue)).toBe(2)
+      }), listener)
+  })
+
+  it.leakFree("whose connection is cut open another: the request fails with the reason, the next one does not", () => {
+    let cuts = 1
+    return scene(
+      (blue) =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(get(blue.url))
+          expect(error).toMatchObject({ _tag: "RequestFailed", code: "ECONNRESET", url: blue.url.href })
+          expect(yield* get(blue.url)).toEqual({ status: 200, body: "whole" })
+          expect(yield* accepted(blue)).toBe(2)
+        }),
+      (_, response) => {
+        if (cuts-- <= 0) return void response.end("whole")
+        response.write("half")
+        setImmediate(() => response.socket!.resetAndDestroy())
+      }
+    )
+  })
+
+  it.leakFree("are kept where the answer is that the request is refused", () =>
+    scene((blue) =>
+      Effect.gen(function*() {
+        expect(yield* get(blue.url)).toEqual({ status: 503, body: "busy" })
+        expect(yield* get(blue.url)).toEqual({ status: 503, body: "busy" })
+        expect(yield* accepted(blue)).toBe(1)
+      }), (_, response) => response.writeHead(503).end("busy")))
+
+  it.leakFree("say so where nobody listens", () =>
+    scene(() =>
+      Effect.gen(function*() {
+        const url = yield* Effect.scoped(Effect.map(Origin.start(() => {}), ({ url }) => url))
+        expect(yield* Effect.flip(get(url))).toMatchObject({ _tag: "RequestFailed", code: "ECONNREFUSED" })
+      })
+    ))
+
+  it.leakFree("close the connection of a request that is interrupted, and serve the next", () => {
+    const { answer, hasAsked, listener } = makeHesitant()
+    return scene((blue) =>
+      Effect.gen(function*() {
+        const given = yield* Effect.forkScoped(get(blue.url))
+        yield* hasAsked(1)
+        yield* Fiber.interrupt(given)
+        yield* until(blue.connections, ({ open }) => open === 0)
+        yield* answer
+        const next = yield* Effect.forkScoped(get(blue.url))
+        yield* hasAsked(1)
+        yield* answer
+        expect(yield* Fiber.join(next)).toEqual({ status: 200, body: "at last" })
+      }), listener)
+  })
+})
+
+describe("as a process", () => {
+  it.scopedLive("it tells its story, and ends by itself", () =>
+    Effect.gen(function*() {
+      const main = new URL("../src/main.ts", import.meta.url).pathname
+      const { ended } = yield* Effect.acquireRelease(
+        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
+        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
+      )
+      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      expect({ code, stderr, stdout }).toEqual({
+        code: 0,
+        stderr: "",
+        stdout: `a hundred requests to each of two origins
+  100 times blue over 2 connections
+  100 times green over 2 connections
+blue does not answer any more
+  PoolTimeout: No item of pool http-agents/blue within 200 ms, waiting for an item to be returned (total 2, idle 0, in use 2, waiting 1)
+  and the other is green
+nobody asks for a while
+  every connection is closed
+`
+      })
+    }))
+})

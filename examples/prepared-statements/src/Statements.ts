@@ -1,0 +1,99 @@
+/**
+ * Prepared statements, kept by their SQL text for the next who needs one. A statement that is not finalized keeps its
+ * memory, and the file open though the database is closed; one that is finalized cannot be used. So it is finalized when it
+ * is evicted, but not before its last user is done, and all are before the database is closed.
+ *
+ * On a driver that can finalize statements, which that of `../sqlite` cannot.
+ */
+import { type CacheError, ResourceCache } from "@patinox/cache"
+import { ResourceGuard } from "@patinox/core"
+import { Context, Data, Effect, Layer } from "effect"
+import sqlite, { type Database as Driver, type QueryResult, type Statement } from "node-sqlite3-wasm"
+
+export class SqlError extends Data.TaggedError("SqlError")<{
+  readonly sql: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `${this.cause instanceof Error ? this.cause.message : this.cause}: ${this.sql}`
+  }
+}
+
+const attempt = <A>(sql: string, run: () => A): Effect.Effect<A, SqlError> =>
+  Effect.try({ try: run, catch: (cause) => new SqlError({ sql, cause }) })
+
+export class Database extends Context.Tag("prepared-statements/Database")<Database, Driver>() {}
+
+const database = (path: string) =>
+  ResourceGuard.layer(
+    Database,
+    attempt("", () => new sqlite.Database(path)),
+    (database) => attempt("", () => database.close())
+  )
+
+/** One that goes through its rows step by step has one user at a time. */
+export interface Prepared {
+  readonly statement: Statement
+  readonly turn: Effect.Semaphore
+}
+
+export class Statements extends Context.Tag("prepared-statements/Statements")<
+  Statements,
+  ResourceCache.ResourceCache<string, Prepared, SqlError>
+>() {}
+
+const prepare = (sql: string) =>
+  Effect.gen(function*() {
+    const database = yield* Database
+    const statement = yield* attempt(sql, () => database.prepare(sql))
+    return { statement, turn: yield* Effect.makeSemaphore(1) }
+  })
+
+export const layer = (path: string, settings: ResourceCache.CacheSettings & ResourceCache.ReleaseSettings = {}) =>
+  ResourceCache.layer(Statements, prepare, {
+    maxEntries: 32,
+    // A long text is a large statement, about.
+    weigher: (_, sql) => sql.length,
+    maxWeight: 16_384,
+    release: ({ statement }, sql) => attempt(sql, () => statement.finalize()),
+    ...settings
+  }).pipe(Layer.provideMerge(database(path)))
+
+type Value = string | number | null
+
+const use = <A, E, R>(
+  sql: string,
+  f: (statement: Statement) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError | CacheError.CacheError, R | Statements> =>
+  Effect.flatMap(
+    Statements,
+    (statements) => statements.use(sql, ({ statement, turn }) => turn.withPermits(1)(f(statement)))
+  )
+
+/** A statement that gives no rows: how many there are that it has changed. */
+export const run = (sql: string, ...values: ReadonlyArray<Value>) =>
+  use(sql, (statement) => attempt(sql, () => statement.run([...values]).changes))
+
+export const all = (sql: string, ...values: ReadonlyArray<Value>) =>
+  use(sql, (statement) => attempt(sql, () => statement.all([...values])))
+
+/** Row by row, each when the one before is done with: the statement is in use all the while. */
+export const forEach = <E, R>(
+  sql: string,
+  f: (row: QueryResult) => Effect.Effect<unknown, E, R>,
+  ...values: ReadonlyArray<Value>
+) =>
+  use(sql, (statement) =>
+    Effect.acquireUseRelease(
+      attempt(sql, () => statement.iterate([...values])),
+      (rows) => {
+        const next = attempt(sql, () => rows.next())
+        const rest: Effect.Effect<void, E | SqlError, R> = Effect.flatMap(
+          next,
+          ({ done, value }) => done === true ? Effect.void : Effect.andThen(f(value), rest)
+        )
+        return rest
+      },
+      // What is left over does not keep the table locked.
+      (rows) => Effect.sync(() => rows.return?.())
+    ))
