@@ -1,8 +1,11 @@
 /** Every mutation there is. */
+import { cachePolicies } from "./cachePolicies.js"
 import { guards } from "./guards.js"
 import type { Mutation } from "./mutation.js"
+import { nodeRuntime } from "./nodeRuntime.js"
 import { platform } from "./platform.js"
 import { platformNode } from "./platformNode.js"
+import { pool } from "./pool.js"
 import { refreshables } from "./refreshables.js"
 import { runtimes } from "./runtimes.js"
 import { scopes } from "./scopes.js"
@@ -12,6 +15,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...scopes,
   ...refreshables,
   ...runtimes,
+  ...pool,
   ...platform,
-  ...platformNode
+  ...platformNode,
+  ...nodeRuntime,
+  ...cachePolicies
 ]

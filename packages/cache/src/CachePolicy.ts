@@ -48,8 +48,8 @@ export interface PolicyState {
   used(entry: PolicyEntry): void
   /**
    * Who should go next, in use or not; nobody if all are pinned. It is a question: who is named stays until `pinned` or
-   * `removed`. Asked while the cache, with the newest entry in it, is over its bounds, again and again until it fits; an
-   * entry that is in use is pinned and the next one asked for.
+   * `removed`. Asked again and again until there is room: while the cache is over its bounds, or so that an entry which
+   * is still to come will fit. An entry that is in use is pinned, and the next one asked for.
    */
   victim(): PolicyEntry | undefined
   /** The entry was named but is in use: it is not to be named again until it is unpinned. */
@@ -167,7 +167,7 @@ export const makeWTinyLfu = (options: WTinyLfuOptions = {}): CachePolicy => ({
  * needs 16 to 32 bytes more per entry than `lru`, and several times as long for a hit, which is still little.
  *
  * Take it where keys differ much in how often they are asked for. Where each key is asked for some times in a row and
- * then never again, `lru` is better: this one comes near it, but only after some hundred gets per entry.
+ * then never again, `lru` is better: this one comes near it at best, and only after some hundred gets per entry.
  *
  * An entry that is turned away while it is in use goes as soon as it is not, should there still be need. Weights limit
  * the window, too: an entry heavier than it has to be asked for again before it displaces others. An entry heavier than

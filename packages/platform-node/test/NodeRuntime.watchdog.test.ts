@@ -43,7 +43,8 @@ describe.concurrent("a finalizer that spins", () => {
     expect(ended.stderr).toMatch(/busy in expression \(|busy in finalizers?\.expression \(|busy in .*watchdog\.mjs/)
   })
 
-  it("is ended in a program that runs from its sources", async ({ expect }) => {
+  // Compiling takes its time.
+  it("is ended in a program that runs from its sources", { timeout: 30_000 }, async ({ expect }) => {
     const node = ["--import", require.resolve("tsx"), "--conditions=source"]
     const ended = await start(fileURLToPath(fixture), ["spin", quick], { node }).ended
     expectCode(ended, 1)

@@ -3,7 +3,7 @@ import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"
 import { Effect, Fiber } from "effect"
 import { ResourcePool } from "../src/index.js"
-import { atRest, type Connection, inScope, Server, turns } from "./kit.js"
+import { atRest, type Connection, inScope, Server } from "./kit.js"
 
 const registry = ResourceRegistry.ResourceRegistry
 

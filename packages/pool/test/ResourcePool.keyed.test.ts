@@ -98,6 +98,20 @@ describe("keyed pools", () => {
       expect([yield* pools.keys, serverOf("a").alive]).toEqual([[], 0])
     })))
 
+  it.effect("keep the pool of a key that somebody holds on to again, from before its time is over", () =>
+    inScope(Effect.gen(function*() {
+      const { make, serverOf } = yield* tenants({ keyIdleTimeout: "1 minutes" })
+      const pools = yield* make
+      yield* pools.use("a", () => Effect.void)
+      yield* TestClock.adjust("59 seconds")
+      const held = yield* openScope
+      yield* Scope.extend(pools.get("a"), held.scope)
+      yield* TestClock.adjust("10 minutes")
+      yield* turns
+      expect([yield* pools.keys, serverOf("a").alive]).toEqual([["a"], 1])
+      yield* held.close
+    })))
+
   it.effect("count who was refused or interrupted as gone", () =>
     inScope(Effect.gen(function*() {
       const { make } = yield* tenants({ keyIdleTimeout: "1 minutes" })

@@ -74,6 +74,20 @@ describe("a pool", () => {
       yield* Scope.close(scope, Exit.void)
     })))
 
+  it.live("holds none for a borrower that was interrupted", () =>
+    within(Effect.gen(function*() {
+      expect(
+        yield* timersOf(Effect.gen(function*() {
+          const pool = yield* ResourcePool.make(Effect.void, { ...endless, maxSize: 1 })
+          yield* pool.get
+          const waiter = yield* Effect.fork(pool.use(() => Effect.void))
+          yield* turns
+          expect((yield* pool.snapshot).waiting).toBe(1)
+          yield* Fiber.interrupt(waiter)
+        }))
+      ).toBe(0)
+    })))
+
   it.live("holds none after its drain, whatever it has done", () =>
     within(Effect.gen(function*() {
       expect(

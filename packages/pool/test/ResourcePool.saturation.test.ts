@@ -99,6 +99,20 @@ describe("more borrowers than items", () => {
       expect(results).toEqual(["lent", "lent", "lent", "PoolExhausted", "PoolExhausted"])
     })))
 
+  it.effect("gives another to who was served an unfit item, though nobody may wait", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* ResourcePool.make(server.create, {
+        destroy: server.destroy,
+        validate: ({ number }) => Effect.succeed(number > 1),
+        maxSize: 1,
+        maxWaiters: 0
+      })
+      yield* pool.use(() => Effect.void)
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* pool.use(({ number }) => Effect.succeed(number))).toBe(2)
+    })))
+
   it.effect("tryUse and tryGet take what is idle now, or fail", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.succeed("item"), { name: "db", maxSize: 1 })

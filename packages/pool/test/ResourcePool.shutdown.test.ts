@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { atRest, inScope, listen, logging, openScope, quietly, Server, turns } from "./kit.js"
 
@@ -230,6 +230,28 @@ describe("a drain", () => {
       expect(server.alive).toBe(0)
     })))
 
+  it.effect("does not lend an item that comes back in the moment in which it takes back all others", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, { maxSize: 1, acquireTimeout: Infinity })
+      const gate = yield* Deferred.make<void>()
+      const holder = yield* Effect.fork(pool.use(() => Effect.andThen(Deferred.await(gate), Effect.sleep("20 seconds"))))
+      yield* turns
+      const waiter = yield* Effect.fork(Effect.flip(pool.use(() => Effect.never)))
+      yield* turns
+      const drained = yield* Effect.fork(pool.drain({ timeout: "25 seconds", waiters: "serve" }))
+      yield* turns
+      // Its return comes after the drain's own timer, in the same turn.
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      yield* TestClock.adjust("20 seconds")
+      yield* turns
+      expect(Option.isSome(yield* Fiber.poll(drained))).toBe(true)
+      expect(yield* Fiber.join(waiter)).toMatchObject({ _tag: "PoolClosed" })
+      expect(yield* Fiber.join(drained)).toMatchObject({ destroyed: 1, deadlineReached: false })
+      yield* Fiber.join(holder)
+    })))
+
   it.effect("lends an item that is being validated, unless it serves nobody any more", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
@@ -431,6 +453,32 @@ describe("a registry that releases a pool's items by itself", () => {
         expect(yield* atRest(pool)).toBe(1)
       })))
   }
+
+  it.effect("does not lend an item that is released before it has got into the pool", () =>
+    Effect.gen(function*() {
+      let hits = 0
+      for (let steps = 0; steps < 60; steps++) {
+        yield* inScope(Effect.gen(function*() {
+          const server = new Server()
+          // What the pool runs pauses after every few steps.
+          const pool = yield* Effect.withMaxOpsBeforeYield(make(server, { maxSize: 1 }), 10)
+          const borrower = yield* Effect.fork(
+            pool.use((item) => server.holding(item, Effect.succeed(item.number)))
+          )
+          yield* Effect.repeatN(Effect.yieldNow(), steps)
+          yield* Effect.flatMap(registry, (r) => r.forceCleanupAll)
+          yield* turns
+          if ((yield* pool.snapshot).creationFailures > 0) hits++
+          yield* TestClock.adjust("10 millis")
+          yield* turns
+          expect(Option.isSome(yield* Fiber.poll(borrower))).toBe(true)
+          expect(yield* Fiber.join(borrower)).toBe(server.opened)
+          expect(yield* atRest(pool)).toBe(server.alive)
+          expect(server.mostAlive).toBe(1)
+        }))
+      }
+      expect(hits).toBeGreaterThan(0)
+    }))
 
   it.effect("and then closes: the pool closes, too, and does not go on trying", () =>
     Effect.gen(function*() {

@@ -261,7 +261,7 @@ export class Cache<K, A, E> {
     const { exit, key } = slot
     if (onRemoval === undefined || Exit.isFailure(exit)) return
     // It is not released before the listener has seen it.
-    this.state.use(slot)
+    this.state.hear(slot)
     const limit = this.options.releaseTimeout
     const heard = Effect.suspend(() => onRemoval({ key, value: exit.value, reason })).pipe(
       Effect.disconnect,
@@ -275,7 +275,7 @@ export class Cache<K, A, E> {
       this.runtime,
       Effect.map(Effect.exit(heard), (exit) => {
         if (Exit.isFailure(exit)) this.teller.listenerFailed(slot, exit.cause)
-        this.state.leave(slot)
+        this.state.heard(slot)
         this.counted()
       })
     )

@@ -69,6 +69,9 @@ export class CacheState<K, A, E> {
   /** What is in use and not being released, and so can neither be evicted nor is on its way out. */
   private busy = 0
   private busyWeight = 0
+  /** What only its removal listener still has: it is on its way out. */
+  private leaving = 0
+  private leavingWeight = 0
 
   constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits) {
     this.policy = limits.policy.make({ maxEntries: limits.maxEntries, maxWeight: limits.maxWeight })
@@ -81,11 +84,11 @@ export class CacheState<K, A, E> {
 
   /** What counts as entries and is not on its way out. */
   private get lasting(): number {
-    return this.cached + this.retired.size + this.coming
+    return this.cached + this.retired.size - this.leaving + this.coming
   }
 
   private get lastingWeight(): number {
-    return this.weight - this.releasingWeight
+    return this.weight - this.releasingWeight - this.leavingWeight
   }
 
   // --- asking --------------------------------------------------------------------------------------------------------
@@ -140,6 +143,30 @@ export class CacheState<K, A, E> {
     if (slot.status === "cached" || slot.status === "retired") this.busier(slot, 1)
   }
 
+  /** The removal listener has the value until it was `heard`; but that keeps nobody's room. */
+  hear(slot: Slot<K, A, E>): void {
+    if (slot.held === undefined) return
+    slot.isHeard = true
+    if (slot.users++ > 0) return
+    this.inUse++
+    this.startLeaving(slot)
+  }
+
+  heard(slot: Slot<K, A, E>): void {
+    slot.isHeard = false
+    if (slot.held === undefined || --slot.users > 0) return
+    this.inUse--
+    if (slot.status === "retired") this.release(slot)
+    else slot.held.onUnused?.()
+    this.host.settled()
+  }
+
+  private startLeaving(slot: Slot<K, A, E>): void {
+    slot.isLeaving = true
+    this.leaving++
+    this.leavingWeight += slot.weight
+  }
+
   private busier(slot: Slot<K, A, E>, by: 1 | -1): void {
     this.busy += by
     this.busyWeight += by * slot.weight
@@ -147,7 +174,12 @@ export class CacheState<K, A, E> {
 
   /** Somebody who used a value does not any more. */
   leave(slot: Slot<K, A, E>): void {
-    if (slot.held === undefined || --slot.users > 0) return
+    if (slot.held === undefined) return
+    if (--slot.users > 0) {
+      if (slot.users > 1 || !slot.isHeard || slot.status !== "retired") return
+      this.busier(slot, -1)
+      return this.startLeaving(slot)
+    }
     this.inUse--
     if (slot.status === "cached" || slot.status === "retired") this.busier(slot, -1)
     if (slot.status === "retired") this.release(slot)
@@ -223,7 +255,7 @@ export class CacheState<K, A, E> {
   // --- looking up ----------------------------------------------------------------------------------------------------
 
   private begin(loading: Loading<K, A, E>, now: number): void {
-    this.loadings.set(loading.key, loading)
+    if (!loading.isDetached) this.loadings.set(loading.key, loading)
     // What will replace a value is there before that goes: it needs no room of its own.
     if (loading.old !== undefined || this.limits.whenFull === "exceed") return this.start(loading, now)
     loading.phase = "queued"
@@ -241,7 +273,7 @@ export class CacheState<K, A, E> {
   }
 
   private get hasRoom(): boolean {
-    return this.lasting + this.releasing < this.limits.maxEntries && this.weight < this.limits.maxWeight
+    return this.lasting + this.leaving + this.releasing < this.limits.maxEntries && this.weight < this.limits.maxWeight
   }
 
   /** Whether one lookup more would find room though nobody stopped using anything. */
@@ -288,7 +320,8 @@ export class CacheState<K, A, E> {
   loaded(loading: Loading<K, A, E>, slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.end(loading)
     const isKept = isWorthKeeping && !loading.isDetached && this.isOpen
-    if (isKept) this.put(slot)
+    // A refresh is no use; who asks for the value uses it.
+    if (isKept) this.put(slot, [...loading.callers].some(({ takesOld }) => takesOld))
     else this.putAside(slot)
     this.serve(loading, slot)
     // What was looked up is all there is to know of the key, though it is not kept.
@@ -300,7 +333,7 @@ export class CacheState<K, A, E> {
   set(slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.detach(slot.key)
     const old = this.slots.get(slot.key)
-    if (this.isOpen && isWorthKeeping) this.put(slot)
+    if (this.isOpen && isWorthKeeping) this.put(slot, true)
     else {
       this.putAside(slot)
       if (old !== undefined) this.retire(old, "replaced")
@@ -316,16 +349,23 @@ export class CacheState<K, A, E> {
   }
 
   /** It is in before the one goes whose place it takes. */
-  private put(slot: Slot<K, A, E>): void {
+  private put(slot: Slot<K, A, E>, isUse: boolean): void {
     const { refreshAfter } = this.limits
     const old = this.slots.get(slot.key)
     this.slots.set(slot.key, slot)
     this.cached++
     this.weight += slot.weight
     slot.lookAt = Math.min(slot.expiresAt, slot.writtenAt + refreshAfter)
-    this.policy.added(slot)
+    this.tellPolicy(old, slot)
+    if (old !== undefined && isUse) this.policy.used(slot)
     this.host.dueAt(slot, this.dueAt(slot))
     if (old !== undefined) this.retire(old, "replaced")
+  }
+
+  private tellPolicy(old: Slot<K, A, E> | undefined, slot: Slot<K, A, E>): void {
+    if (old !== undefined && this.policy.replaced !== undefined) return this.policy.replaced(old, slot)
+    if (old !== undefined) this.policy.removed(old)
+    this.policy.added(slot)
   }
 
   /** It never gets into the cache. */
@@ -370,11 +410,11 @@ export class CacheState<K, A, E> {
   /** A lookup has failed with what is not to be kept. Callers get that, or the old value where it will do. */
   failed(loading: Loading<K, A, E>, failure: Slot<K, A, E>, now: number): void {
     const { old } = loading
-    const isAgain = loading.phase === "aborted" && loading.callers.size > 0 && !loading.isDetached && this.isOpen
+    const isAgain = loading.phase === "aborted" && loading.callers.size > 0 && this.isOpen
     this.end(loading)
     if (isAgain) {
       // It was interrupted as nobody wanted it; but since then somebody does.
-      loading.old = this.slots.get(loading.key)
+      loading.old = loading.isDetached ? undefined : this.slots.get(loading.key)
       return this.begin(loading, now)
     }
     failure.status = "gone"
@@ -406,8 +446,8 @@ export class CacheState<K, A, E> {
     if (this.slots.get(slot.key) === slot) {
       this.slots.delete(slot.key)
       this.orphan(slot)
+      this.policy.removed(slot)
     }
-    this.policy.removed(slot)
     this.host.dueAt(slot, Infinity)
     this.cached--
     if (slot.held === undefined) {
@@ -441,7 +481,11 @@ export class CacheState<K, A, E> {
   }
 
   private startRelease(slot: Slot<K, A, E>): void {
-    if (slot.users > 0) this.busier(slot, -1)
+    if (slot.isLeaving) {
+      slot.isLeaving = false
+      this.leaving--
+      this.leavingWeight -= slot.weight
+    } else if (slot.users > 0) this.busier(slot, -1)
     slot.status = "releasing"
     this.releasing++
     this.releasingWeight += slot.weight

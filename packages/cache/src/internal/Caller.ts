@@ -38,7 +38,7 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
     if (loading === "closed") return Effect.fail(cache.closed())
     if (loading === "full") return Effect.fail(new CacheFull({ cache: options.name, key, counts: cache.counts() }))
     this.loading = loading
-    within?.pending.add(loading)
+    within?.waits(loading, 1)
     if (!this.isAnswered) timers.set(this, now + options.acquireTimeout)
     const answered = Effect.async<void>((resume) => {
       this.resume = resume
@@ -46,12 +46,12 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
     })
     return Effect.matchCauseEffect(this.restore(answered), {
       onFailure: (cause) => {
-        within?.pending.delete(loading)
+        within?.waits(loading, -1)
         this.giveUp(loading)
         return Effect.failCause(cause)
       },
       onSuccess: (): Effect.Effect<B, E2 | CacheError, R2> => {
-        within?.pending.delete(loading)
+        within?.waits(loading, -1)
         this.resume = undefined
         return this.slot === undefined ? Effect.fail(this.error!) : this.then(this.slot)
       }

@@ -26,8 +26,8 @@ export class Loading<K, A, E> {
   /** For one that nobody waits for. */
   deadline: Deadline | undefined = undefined
   fiber: Seam.CurrentFiber | undefined = undefined
-  /** Lookups that callers inside of this one wait for. */
-  readonly pending = new Set<Loading<any, any, any>>()
+  /** Lookups that callers inside of this one wait for, and how many of them do. */
+  readonly pending = new Map<Loading<any, any, any>, number>()
 
   constructor(
     readonly key: K,
@@ -37,11 +37,18 @@ export class Loading<K, A, E> {
     readonly origin: Seam.CallerOrigin
   ) {}
 
+  /** A caller inside of this one waits for the other, or, with -1, does not any more. */
+  waits(other: Loading<any, any, any>, by: 1 | -1): void {
+    const waiting = (this.pending.get(other) ?? 0) + by
+    if (waiting === 0) this.pending.delete(other)
+    else this.pending.set(other, waiting)
+  }
+
   /** Whether it is, or waits for, over any number of steps, the other. */
   waitsFor(other: Loading<any, any, any>, seen = new Set<Loading<any, any, any>>()): boolean {
     if (this === other) return true
     if (seen.has(this)) return false
     seen.add(this)
-    return [...this.pending].some((next) => next.waitsFor(other, seen))
+    return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))
   }
 }

@@ -93,11 +93,13 @@ export class Lookups<K, A, E> {
       const slot = this.slotOf(loading.key, exit)
       const now = timers.now()
       const keepsOld = state.keeps(old, now)
-      if (loading.phase !== "aborted") {
+      const isEnded = loading.phase === "aborted"
+      if (!isEnded) {
         if (keepsOld) teller.refreshFailed(old!, exit.cause)
         teller.emit(() => ({ _tag: "LoadFailed", key: loading.key, cause: exit.cause, keepsOld }))
       }
-      if (slot.expiresAt > slot.writtenAt && !keepsOld) state.loaded(loading, slot, true, now)
+      // That it was ended says nothing of the key.
+      if (slot.expiresAt > slot.writtenAt && !keepsOld && !isEnded) state.loaded(loading, slot, true, now)
       else state.failed(loading, slot, now)
       this.cache.counted()
     }
@@ -178,7 +180,7 @@ export class Lookups<K, A, E> {
         (exit) => {
           if (Exit.isFailure(exit)) {
             this.cache.refusedByRegistry()
-            return Effect.map(Effect.exit(releases.byHand(slot)), () => then(true))
+            return Effect.map(releases.unregistered(slot), () => then(true))
           }
           held.guard = exit.value
           // Between its registration and this moment the registry may have made it clean up.

@@ -121,10 +121,9 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>) => {
   }
 }
 
-/** A value given by hand, registered in a fiber that belongs to nobody. */
+/** A value given by hand, registered in a fiber that belongs to nobody. A closed cache, too, has to release it. */
 const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
   Effect.suspend(() => {
-    if (!cache.state.isOpen) return Effect.fail(cache.closed())
     const done = Seam.makeDeferred<Exit.Exit<boolean>>()
     Seam.forkLater(
       cache.runtime,

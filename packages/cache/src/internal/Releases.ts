@@ -5,7 +5,7 @@
 import { CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { type CleanupError } from "@patinox/core"
 import { makeDeadline } from "@patinox/core/Foundation"
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Option } from "effect"
 import type { Cache } from "./Cache.js"
 import type { Held } from "./Held.js"
 import * as Seam from "./Seam.js"
@@ -55,6 +55,23 @@ export class Releases<K, A, E> {
         )
       })
     )
+  }
+
+  /** Of a value that the registry does not take: in time all the same, and whatever becomes of the fiber at hand. */
+  unregistered(slot: Slot<K, A, E>): Effect.Effect<void> {
+    const { options: { releaseTimeout }, runtime } = this.cache
+    // Refused at the last moment, it has been released by its guard.
+    const release = slot.held!.isReleased ? Effect.void : this.byHand(slot)
+    const limited = release.pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(Duration.millis(releaseTimeout)))
+    const over = Seam.makeDeferred<void>()
+    Seam.forkLater(
+      runtime,
+      Effect.exit(limited).pipe(
+        Effect.flatMap((exit) => this.leftovers(slot, exit)),
+        Effect.andThen(Deferred.succeed(over, undefined))
+      )
+    )
+    return Deferred.await(over)
   }
 
   /** It is out of the cache from now on; who uses it has a sixth of the time limit. */

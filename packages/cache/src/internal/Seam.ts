@@ -7,7 +7,7 @@ import {
   type Fiber,
   FiberId,
   FiberRef,
-  type FiberRefs,
+  FiberRefs,
   type Metric,
   type MetricLabel,
   Option,
@@ -39,7 +39,19 @@ export const runtimeOf = <R>(runtime: CacheRuntime<R>): CacheRuntime<R> =>
   Runtime.make({ ...runtime, context: Context.omit(Tracer.ParentSpan)(runtime.context) as Context.Context<R> })
 
 export const withScope = <R>(runtime: CacheRuntime<R>, scope: Scope.Scope): CacheRuntime<R | Scope.Scope> =>
-  Runtime.make({ ...runtime, context: Context.add(runtime.context, Scope.Scope, scope) })
+  withContext(runtime, Context.add(runtime.context, Scope.Scope, scope))
+
+/** The context is in the FiberRefs, too: `setRefs` takes it from there. */
+const withContext = <R>(runtime: CacheRuntime<any>, context: Context.Context<R>): CacheRuntime<R> =>
+  Runtime.make({
+    ...runtime,
+    context,
+    fiberRefs: FiberRefs.updateAs(runtime.fiberRefs, {
+      fiberId: FiberId.none,
+      fiberRef: FiberRef.currentContext,
+      value: context
+    })
+  })
 
 export type Refs = FiberRefs.FiberRefs
 

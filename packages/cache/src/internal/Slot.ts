@@ -27,6 +27,10 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   status: SlotStatus = "cached"
   /** How many use it. */
   users = 0
+  /** Its removal listener is one of them. */
+  isHeard = false
+  /** And the only one. */
+  isLeaving = false
   usedAt: number
   /** When a caller has to look at its age at all. */
   lookAt = Infinity

@@ -80,6 +80,7 @@ export class WTinyLfu implements PolicyState {
   readonly sketch = new FrequencySketch()
   readonly climber: HillClimber
   private entries = 0
+  private weight = 0
   private hits = 0
   private misses = 0
   /** Somebody had to go. */
@@ -92,6 +93,7 @@ export class WTinyLfu implements PolicyState {
 
   added(entry: PolicyEntry): void {
     this.entries++
+    this.weight += entry.weight
     this.sketch.ensureCapacity(this.entries)
     this.sketch.increment(entry.hash)
     this.misses++
@@ -112,6 +114,8 @@ export class WTinyLfu implements PolicyState {
 
   victim(): PolicyEntry | undefined {
     this.isFilled = true
+    // Nothing is over: the room is for an entry that is still to come, and will find the window as it should be.
+    if (this.entries <= this.bounds.maxEntries && this.weight <= this.bounds.maxWeight) this.settle()
     const candidate = this.window.first
     const incumbent = this.probation.first ?? this.protected.first
     if (candidate === undefined || incumbent === undefined) return candidate ?? incumbent
@@ -141,9 +145,11 @@ export class WTinyLfu implements PolicyState {
     entry.list?.remove(entry)
     entry.mark = 0
     this.entries--
+    this.weight = this.entries === 0 ? 0 : this.weight - entry.weight
   }
 
   replaced(old: PolicyEntry, entry: PolicyEntry): void {
+    this.weight += entry.weight - old.weight
     const segment = segmentOf(old)
     if (segment !== undefined && this.isOrdinary(old) && this.isOrdinary(entry)) {
       segment.replace(old, entry)
