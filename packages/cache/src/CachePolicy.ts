@@ -59,8 +59,9 @@ export interface PolicyState {
   /** The entry is gone for whatever reason, pinned or not. */
   removed(entry: PolicyEntry): void
   /**
-   * The old entry is gone, pinned or not, and a new one of the same key takes its place: a refresh, which is no use. It
-   * may weigh more or less. A policy without this hears `removed` and `added` instead.
+   * The old entry is gone, pinned or not, and a new one of the same key takes its place, which is no use: where somebody
+   * asked for it, or gave it, `used` follows. It may weigh more or less. A policy without this hears `removed` and
+   * `added` instead.
    */
   replaced?(old: PolicyEntry, entry: PolicyEntry): void
 }
