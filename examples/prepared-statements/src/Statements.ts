@@ -7,7 +7,7 @@
  */
 import { type CacheError, ResourceCache } from "@patinox/cache"
 import { ResourceGuard } from "@patinox/core"
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Exit, Layer } from "effect"
 import sqlite, { type Database as Driver, type QueryResult, type Statement } from "node-sqlite3-wasm"
 
 export class SqlError extends Data.TaggedError("SqlError")<{
@@ -77,23 +77,21 @@ export const run = (sql: string, ...values: ReadonlyArray<Value>) =>
 export const all = (sql: string, ...values: ReadonlyArray<Value>) =>
   use(sql, (statement) => attempt(sql, () => statement.all([...values])))
 
-/** Row by row, each when the one before is done with: the statement is in use all the while. */
+/**
+ * Row by row, each when the one before is done with: the statement is in use all the while. One that has not come to its end
+ * would keep its table locked: nobody is given it again, and it is finalized.
+ */
 export const forEach = <E, R>(
   sql: string,
   f: (row: QueryResult) => Effect.Effect<unknown, E, R>,
   ...values: ReadonlyArray<Value>
 ) =>
-  use(sql, (statement) =>
-    Effect.acquireUseRelease(
-      attempt(sql, () => statement.iterate([...values])),
-      (rows) => {
-        const next = attempt(sql, () => rows.next())
-        const rest: Effect.Effect<void, E | SqlError, R> = Effect.flatMap(
-          next,
-          ({ done, value }) => done === true ? Effect.void : Effect.andThen(f(value), rest)
-        )
-        return rest
-      },
-      // What is left over does not keep the table locked.
-      (rows) => Effect.sync(() => rows.return?.())
-    ))
+  Effect.flatMap(Statements, (statements) =>
+    use(sql, (statement) => {
+      const rows = statement.iterate([...values])
+      const rest: Effect.Effect<void, E | SqlError, R> = Effect.flatMap(
+        attempt(sql, () => rows.next()),
+        ({ done, value }) => done === true ? Effect.void : Effect.andThen(f(value), rest)
+      )
+      return Effect.onExit(rest, (exit) => Exit.isSuccess(exit) ? Effect.void : statements.invalidate(sql))
+    }))

@@ -1,0 +1,264 @@
+/** Real sockets, and a clock that the tests move for all sides. Every scene ends with no call refused and no token left. */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import { describe, expect } from "@effect/vitest"
+import { ResourceRegistry } from "@patinox/core"
+import { it } from "@patinox/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Ref, type Scope, TestClock } from "effect"
+import { Process } from "../../process/src/Process.js"
+import * as Server from "../../rotating-credentials/src/AuthorizationServer.js"
+import * as App from "../src/App.js"
+import { call, Tokens } from "../src/Tokens.js"
+
+const { AuthorizationServer } = Server
+type Api = Context.Tag.Service<typeof AuthorizationServer>
+
+/** Lets sockets have their turn, whatever the clock says. */
+const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
+/** Waits for something, and for what follows from it at once. */
+const until = <A, E, R>(
+  reading: Effect.Effect<A, E, R>,
+  isReached: (reading: A) => boolean
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    reading,
+    (now) => Effect.andThen(turn, isReached(now) ? Effect.succeed(now) : until(reading, isReached))
+  )
+
+/** What the cache logs is not what is tested. */
+const silent = Logger.remove(Logger.defaultLogger)
+
+/** On APIs of its own: tokens are good for a minute; the first API has them only after `beforeToken`. */
+const scene = <E>(
+  body: (blue: Api, green: Api) => Effect.Effect<void, E, Tokens | HttpClient.HttpClient | Scope.Scope>,
+  behaviour: Partial<Server.Behaviour> = {}
+) =>
+  Effect.gen(function*() {
+    const serve = (own: Partial<Server.Behaviour>) =>
+      Effect.map(Layer.build(Server.layer({ lifetime: "1 minute", ...own })), Context.get(AuthorizationServer))
+    const [blue, green] = [yield* serve(behaviour), yield* serve({})]
+    yield* Effect.scoped(body(blue, green)).pipe(
+      Effect.provide(App.layer()),
+      Effect.provide(Layer.merge(ResourceRegistry.layer, silent))
+    )
+    for (const { ledger } of [blue, green]) {
+      const { live, refused } = yield* ledger
+      expect({ left: [...live.keys()], refused }).toEqual({ left: [], refused: 0 })
+    }
+  }).pipe(Effect.scoped)
+
+const page = ({ url }: Api) => call(url, "/orders/1")
+const stats = Effect.flatMap(Tokens, ({ stats }) => stats)
+const live = ({ ledger }: Api) => Effect.map(ledger, ({ live }) => [...live.keys()])
+const hasTokens = (api: Api, ...tokens: ReadonlyArray<string>) =>
+  until(live(api), (now) => now.join() === tokens.join())
+const failures = (count: number) => until(stats, ({ loadFailures }) => loadFailures === count)
+
+/** Something that waits until it is let go, and counts who has come. */
+const makeGate = Effect.map(Deferred.make<void>(), (opened) => {
+  let arrived = 0
+  return {
+    pass: Effect.suspend(() => {
+      arrived++
+      return Deferred.await(opened)
+    }),
+    open: Deferred.succeed(opened, undefined),
+    arrived: (count: number) => until(Effect.sync(() => arrived), (now) => now === count)
+  }
+})
+
+type Before = Effect.Effect<void, "unavailable">
+/** What an API does before it issues or revokes a token, to be changed. */
+const makeBehaviour = Effect.map(Ref.make<Before>(Effect.void), (now) => ({
+  beforeToken: Effect.flatten(Ref.get(now)),
+  set: (next: Before) => Ref.set(now, next)
+}))
+const down = Effect.fail("unavailable" as const)
+
+describe("a token", () => {
+  it.leakFree("is asked for once by all who call an API, and each API has its own", () =>
+    scene((blue, green) =>
+      Effect.gen(function*() {
+        const pages = yield* Effect.all(Array.from({ length: 20 }, (_, n) => page(n % 2 === 0 ? blue : green)), {
+          concurrency: "unbounded"
+        })
+        expect(new Set(pages)).toEqual(new Set(["page 1 for token-1"]))
+        expect([(yield* blue.ledger).issued, (yield* green.ledger).issued]).toEqual([1, 1])
+        expect(yield* stats).toMatchObject({ loads: 2, entries: 2, inUse: 0 })
+      })
+    ))
+
+  it.leakFree("is refreshed behind the call that finds it half gone, and the old one is revoked", () =>
+    scene((blue) =>
+      Effect.gen(function*() {
+        yield* page(blue)
+        yield* TestClock.adjust("29999 millis")
+        yield* page(blue)
+        expect((yield* blue.ledger).issued).toBe(1)
+        yield* TestClock.adjust("1 millis")
+        expect(yield* page(blue)).toBe("page 1 for token-1")
+        yield* hasTokens(blue, "token-2")
+        expect(yield* page(blue)).toBe("page 1 for token-2")
+      })
+    ))
+
+  it.leakFree("that is refreshed keeps nobody waiting, however long that takes", () =>
+    Effect.gen(function*() {
+      const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
+      yield* scene((blue) =>
+        Effect.gen(function*() {
+          yield* page(blue)
+          yield* TestClock.adjust("30 seconds")
+          yield* behaviour.set(gate.pass)
+          for (let calls = 0; calls < 5; calls++) expect(yield* page(blue)).toBe("page 1 for token-1")
+          yield* gate.arrived(1)
+          yield* behaviour.set(Effect.void)
+          yield* gate.open
+          yield* hasTokens(blue, "token-2")
+        }), behaviour)
+    }))
+
+  it.leakFree("is revoked after its last user: a call in flight ends with the one that it began with", () =>
+    Effect.gen(function*() {
+      const gate = yield* makeGate
+      const first = yield* Ref.make(true)
+      const duringCall = Effect.flatMap(Ref.getAndSet(first, false), (isFirst) => isFirst ? gate.pass : Effect.void)
+      yield* scene((blue) =>
+        Effect.gen(function*() {
+          const slow = yield* Effect.fork(page(blue))
+          yield* gate.arrived(1)
+          yield* TestClock.adjust("30 seconds")
+          yield* page(blue)
+          yield* until(stats, ({ loads }) => loads === 2)
+          expect(yield* page(blue)).toBe("page 1 for token-2")
+          expect(yield* live(blue)).toEqual(["token-1", "token-2"])
+          yield* gate.open
+          expect(yield* Fiber.join(slow)).toBe("page 1 for token-1")
+          yield* hasTokens(blue, "token-2")
+        }), { duringCall })
+    }))
+
+  it.leakFree("that nobody uses any more is not refreshed, and revoked when it expires", () =>
+    scene((blue) =>
+      Effect.gen(function*() {
+        yield* page(blue)
+        yield* TestClock.adjust("59 seconds")
+        expect(yield* live(blue)).toEqual(["token-1"])
+        yield* TestClock.adjust("1 second")
+        yield* hasTokens(blue)
+        expect((yield* blue.ledger).issued).toBe(1)
+      })
+    ))
+})
+
+describe("an API that issues no tokens", () => {
+  it.leakFree("for a while is asked again and again, and no call sees it", () =>
+    Effect.gen(function*() {
+      const behaviour = yield* makeBehaviour
+      yield* scene((blue, green) =>
+        Effect.gen(function*() {
+          yield* page(blue)
+          yield* TestClock.adjust("30 seconds")
+          yield* behaviour.set(down)
+          // After the first failure it is left alone for a second, then for two, and so on.
+          for (const [failed, pause] of [[1, 1], [2, 2], [3, 4]] as const) {
+            expect(yield* page(blue)).toBe("page 1 for token-1")
+            yield* failures(failed)
+            expect(yield* page(blue)).toBe("page 1 for token-1")
+            expect(yield* page(green)).toBe("page 1 for token-1")
+            yield* TestClock.adjust(`${pause} seconds`)
+          }
+          expect((yield* stats).loadFailures).toBe(3)
+          yield* behaviour.set(Effect.void)
+          yield* page(blue)
+          yield* hasTokens(blue, "token-2")
+          expect(yield* page(blue)).toBe("page 1 for token-2")
+        }), behaviour)
+    }))
+
+  it.leakFree("is not waited for in the first half of the margin; in the second its failure is not seen", () =>
+    Effect.gen(function*() {
+      const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
+      yield* scene((blue) =>
+        Effect.gen(function*() {
+          yield* page(blue)
+          yield* TestClock.adjust("54 seconds")
+          yield* behaviour.set(Effect.andThen(gate.pass, down))
+          expect(yield* page(blue)).toBe("page 1 for token-1")
+          yield* gate.arrived(1)
+          yield* TestClock.adjust("1 second")
+          const waiting = yield* Effect.fork(page(blue))
+          const { snapshot } = yield* Tokens
+          yield* until(snapshot, ({ lookups }) => lookups[0]?.callers === 1)
+          expect((yield* blue.ledger).answered).toBe(2)
+          yield* gate.open
+          expect(yield* Fiber.join(waiting)).toBe("page 1 for token-1")
+          yield* behaviour.set(Effect.void)
+        }), behaviour)
+    }))
+
+  it.leakFree("until the token has expired is an error, and asked again by the next call", () =>
+    Effect.gen(function*() {
+      const behaviour = yield* makeBehaviour
+      yield* scene((blue) =>
+        Effect.gen(function*() {
+          yield* page(blue)
+          yield* behaviour.set(down)
+          yield* TestClock.adjust("60 seconds")
+          const error = yield* Effect.flip(page(blue))
+          expect([error._tag, error.message]).toEqual([
+            "TokenUnavailable",
+            `No token for ${blue.url}: the server answers 503`
+          ])
+          yield* behaviour.set(Effect.void)
+          expect(yield* page(blue)).toBe("page 1 for token-2")
+          yield* until(Effect.andThen(TestClock.adjust("100 millis"), live(blue)), ({ length }) => length === 1)
+        }), behaviour)
+    }))
+})
+
+describe("an end", () => {
+  it.leakFree("waits for a refresh in flight: what the server grants it is revoked, too", () =>
+    Effect.gen(function*() {
+      const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
+      yield* scene((blue) =>
+        Effect.gen(function*() {
+          yield* page(blue)
+          yield* TestClock.adjust("30 seconds")
+          yield* behaviour.set(gate.pass)
+          yield* page(blue)
+          yield* gate.arrived(1)
+          yield* behaviour.set(Effect.void)
+          const { close } = yield* Tokens
+          const closing = yield* Effect.fork(close)
+          yield* hasTokens(blue)
+          yield* gate.open
+          expect(yield* Fiber.join(closing)).toMatchObject({ released: 2, failed: [], deadlineReached: false })
+          expect((yield* blue.ledger).issued).toBe(2)
+        }), behaviour)
+    }))
+})
+
+describe("as a process", () => {
+  it.scopedLive("it tells its story", () =>
+    Effect.gen(function*() {
+      const main = new URL("../src/main.ts", import.meta.url).pathname
+      const { ended } = yield* Effect.acquireRelease(
+        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
+        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
+      )
+      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: `10 clients call two APIs without a pause, and tokens come and go
+one API issues no tokens any more
+  two refreshes have failed: its callers go on, and the other has new tokens
+it does again
+  it has a new token, and the old one is revoked
+all is closed: 0 calls were refused, 0 tokens are left
+`
+      })
+      // The first of a row is told.
+      const told = /^Cache tokens\/Tokens keeps the old value of .*: the server answers 503$/gm
+      expect([...stderr.matchAll(told)]).toHaveLength(1)
+    }))
+})
