@@ -185,7 +185,9 @@ export class Lookups<K, A, E> {
           held.guard = exit.value
           // Between its registration and this moment the registry may have made it clean up.
           if (held.isReleased) return Effect.map(Effect.exit(exit.value.cleanup), () => then(true))
-          return Effect.sync(() => then(false))
+          // A turn later it might do so with a value that the cache does not know yet.
+          then(false)
+          return Effect.void
         }
       )
     })

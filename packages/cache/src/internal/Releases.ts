@@ -62,7 +62,11 @@ export class Releases<K, A, E> {
     const { options: { releaseTimeout }, runtime } = this.cache
     // Refused at the last moment, it has been released by its guard.
     const release = slot.held!.isReleased ? Effect.void : this.byHand(slot)
-    const limited = release.pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(Duration.millis(releaseTimeout)))
+    const limited = release.pipe(
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeout(Duration.millis(releaseTimeout))
+    )
     const over = Seam.makeDeferred<void>()
     Seam.forkLater(
       runtime,

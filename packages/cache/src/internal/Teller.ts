@@ -37,7 +37,7 @@ export class Teller {
   }
 
   listenerFailed(slot: Slot<any, any, any>, cause: Cause.Cause<unknown>): void {
-    const reason = Wording.line(Wording.unknown(Cause.squash(cause)))
+    const reason = textOf(Cause.squash(cause))
     this.warn(`The removal listener of cache ${this.cache} failed for ${keyOf(slot)}: ${reason}`, slot)
     this.emit(() => ({ _tag: "ListenerFailed", ...named(slot), cause }))
   }
@@ -45,7 +45,7 @@ export class Teller {
   /** Only the first of a row: who reads the log knows by then. */
   refreshFailed(slot: Slot<any, any, any>, cause: Cause.Cause<unknown>): void {
     if (slot.failures > 0) return
-    const reason = Wording.line(Wording.unknown(Cause.squash(cause)))
+    const reason = textOf(Cause.squash(cause))
     this.warn(
       `Cache ${this.cache} keeps the old value of ${keyOf(slot)}: looking it up anew failed with ${reason}`,
       slot
@@ -53,7 +53,16 @@ export class Teller {
   }
 }
 
-const keyOf = (slot: Slot<any, any, any>) => Wording.line(Wording.unknown(slot.key))
+/** A key or an error may throw where it is to become a text: nothing that follows may be kept from its course by that. */
+const textOf = (value: unknown): string => {
+  try {
+    return Wording.line(Wording.unknown(value))
+  } catch {
+    return "what has no text"
+  }
+}
+
+const keyOf = (slot: Slot<any, any, any>) => textOf(slot.key)
 
 /** What events carry of a value. */
 export const named = (slot: Slot<any, any, any>) => ({

@@ -1,0 +1,71 @@
+import { describe, expect, it } from "@effect/vitest"
+import { PatinoxError } from "@patinox/core"
+import { CacheError } from "../src/index.js"
+
+const counts = { entries: 3, inUse: 2, loading: 1, waiting: 4, releasing: 0, weight: 3 }
+
+const errors = {
+  timeout: new CacheError.CacheTimeout({ cache: "files", key: "a", stage: "room", limitMillis: 1_500, counts }),
+  full: new CacheError.CacheFull({ cache: "files", key: { tenant: 7 }, counts: { ...counts, releasing: 2 } }),
+  closed: new CacheError.CacheClosed({ cache: "files", reason: "closed" }),
+  cycle: new CacheError.CacheCycle({ cache: "files", key: 5 })
+}
+
+describe("the errors of a cache", () => {
+  it("say which cache and key, what it was like, and why", () => {
+    expect(Object.values(errors).map(({ message }) => message)).toEqual([
+      "No value of a in cache files within 1.5 s, waiting for room: everything is in use " +
+      "(entries 3, in use 2, loading 1, waiting 4)",
+      "No room for {\"tenant\":7} in cache files: everything is in use " +
+      "(entries 3, in use 2, loading 1, releasing 2, waiting 4)",
+      "Cache files is closed",
+      "The lookup of 5 in cache files waits for itself"
+    ])
+    expect(new CacheError.CacheTimeout({ ...errors.timeout, stage: "lookup" }).message).toContain(
+      "within 1.5 s, waiting for its lookup ("
+    )
+    expect(new CacheError.CacheClosed({ cache: "files", reason: "registry shutting down" }).message).toBe(
+      "Cache files is closed: registry shutting down"
+    )
+  })
+
+  it("have one line, whatever the key is", () => {
+    const circular: { self?: unknown } = {}
+    circular.self = circular
+    const keys: ReadonlyArray<unknown> = [
+      "first\nsecond",
+      circular,
+      Symbol("a"),
+      undefined,
+      null,
+      -0,
+      10n,
+      () => {}
+    ]
+    for (const key of keys) {
+      const { message } = new CacheError.CacheCycle({ cache: "files", key })
+      expect(message).toMatch(/^The lookup of .* in cache files waits for itself$/)
+    }
+  })
+
+  it("have a way out each", () => {
+    const strategies = Object.entries(errors).map(([name, error]) => [name, CacheError.recoveryStrategy(error)])
+    expect(Object.fromEntries(strategies)).toEqual({ timeout: "Retry", full: "Retry", closed: "Fail", cycle: "Fail" })
+  })
+
+  it("convert to an exhausted resource of the whole, and keep their message and themselves", () => {
+    for (const error of Object.values(errors)) {
+      const converted = CacheError.toPatinoxError(error)
+      expect(converted).toBeInstanceOf(PatinoxError.Execution)
+      expect(converted.error).toMatchObject({ _tag: "ResourceExhausted", resource: "files", message: error.message })
+      expect((converted.error as PatinoxError.ResourceExhausted).cause).toBe(error)
+    }
+  })
+
+  it("are told from other errors", () => {
+    for (const error of Object.values(errors)) expect(CacheError.is(error)).toBe(true)
+    for (const other of [new Error("other"), { _tag: "CacheFull" }, undefined, null]) {
+      expect(CacheError.is(other)).toBe(false)
+    }
+  })
+})

@@ -1,0 +1,213 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { ResourceRegistry } from "@patinox/core"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { ResourceCache } from "../src/index.js"
+import { atRest, quietly, turns } from "./kit.js"
+
+setFlagsFromString("--expose-gc")
+const collect: () => void = runInNewContext("gc")
+
+const macrotask = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+const heap = Effect.gen(function*() {
+  for (let i = 0; i < 5; i++) {
+    yield* macrotask
+    collect()
+  }
+  return process.memoryUsage().heapUsed
+})
+
+/** What is still there after the collector had its turns. */
+const kept = (refs: ReadonlyArray<WeakRef<object>>) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 20 && refs.some((ref) => ref.deref() !== undefined); i++) {
+      yield* macrotask
+      collect()
+    }
+    return refs.filter((ref) => ref.deref() !== undefined).length
+  })
+
+const within = <A, E>(effect: Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>) =>
+  Effect.provide(Effect.scoped(effect), quietly)
+
+/** Values that are large, and known not to be kept. */
+const bulky = () => {
+  const refs: Array<WeakRef<object>> = []
+  const lookup = () =>
+    Effect.sync(() => {
+      const value = { bulk: Array.from({ length: 100 }) }
+      refs.push(new WeakRef(value))
+      return value
+    })
+  return { refs, lookup }
+}
+
+describe("a cache keeps nothing", () => {
+  it.live("of ten thousand hits, in any way", () =>
+    within(Effect.gen(function*() {
+      const cache = yield* ResourceCache.make((key: number) => Effect.succeed(key), {
+        release: () => Effect.void,
+        timeToIdle: "1 minutes"
+      })
+      const round = Effect.gen(function*() {
+        yield* cache.use(1, () => Effect.void)
+        yield* Effect.scoped(cache.get(1))
+        yield* Effect.scoped(cache.getIfPresent(1))
+        yield* cache.use(1, () => cache.use(1, () => Effect.void))
+      })
+      // The engine, too, keeps what it has learned.
+      yield* Effect.repeatN(round, 2_500)
+      const before = yield* heap
+      yield* Effect.repeatN(round, 2_500)
+      expect((yield* heap) - before).toBeLessThan(256 * 1024)
+      expect(yield* atRest(cache)).toBe(1)
+    })), 60_000)
+
+  it.live(
+    "of ten thousand misses, whose values were evicted, nor of those that failed",
+    () =>
+      within(Effect.gen(function*() {
+        const { lookup, refs } = bulky()
+        const cache = yield* ResourceCache.make(
+          (key: number) => key % 4 === 3 ? Effect.fail(new Error("none")) : lookup(),
+          { maxEntries: 2, release: () => Effect.void, timeToLive: "1 minutes" }
+        )
+        const ask = (from: number) =>
+          Effect.forEach(
+            Array.from({ length: 2_000 }, (_, i) => from + i),
+            (key) => Effect.ignore(cache.use(key, () => Effect.void)),
+            { discard: true }
+          )
+        yield* ask(0)
+        yield* ask(2_000)
+        yield* turns
+        refs.length = 0
+        const before = yield* heap
+        yield* ask(4_000)
+        yield* ask(6_000)
+        yield* ask(8_000)
+        yield* turns
+        expect(refs.length).toBeGreaterThan(4_000)
+        // Those that are in the cache.
+        expect(yield* kept(refs)).toBeLessThanOrEqual(2)
+        refs.length = 0
+        expect((yield* heap) - before).toBeLessThan(512 * 1024)
+      })),
+    120_000
+  )
+
+  it.live("of values that were removed by hand, replaced, or expired", () =>
+    within(Effect.gen(function*() {
+      const { lookup, refs } = bulky()
+      const cache = yield* ResourceCache.make((_: number) => lookup(), {
+        release: () => Effect.void,
+        maxEntries: Infinity,
+        onRemoval: () => Effect.void
+      })
+      for (let key = 0; key < 500; key++) {
+        yield* cache.use(key, () => Effect.void)
+        yield* cache.refresh(key)
+        yield* cache.set(key, yield* lookup())
+        if (key % 2 === 0) yield* cache.invalidate(key)
+      }
+      yield* cache.invalidateWhere((key) => key % 3 === 0)
+      yield* cache.invalidateAll
+      yield* turns
+      expect(yield* atRest(cache)).toBe(0)
+      expect(refs.length).toBe(1_500)
+      expect(yield* kept(refs)).toBe(0)
+    })), 60_000)
+
+  it.live("of callers that gave up, and of lookups that were ended", () =>
+    within(Effect.gen(function*() {
+      const refs: Array<WeakRef<object>> = []
+      const cache = yield* ResourceCache.make((_: object) => Effect.never)
+      const ask = Effect.suspend(() => {
+        const key = { bulk: Array.from({ length: 100 }) }
+        refs.push(new WeakRef(key))
+        return Effect.flatMap(
+          Effect.fork(cache.use(key, () => Effect.void)),
+          (fiber) => Effect.andThen(Effect.yieldNow(), Fiber.interrupt(fiber))
+        )
+      })
+      yield* Effect.repeatN(ask, 499)
+      yield* turns
+      yield* atRest(cache)
+      expect(refs.length).toBe(500)
+      expect(yield* kept(refs)).toBe(0)
+    })), 60_000)
+
+  it.live(
+    "of who asked first: its FiberRefs and span are gone with it, though the value stays",
+    () =>
+      within(Effect.gen(function*() {
+        const refs: Array<WeakRef<object>> = []
+        const cache = yield* ResourceCache.make((key: number) => Effect.as(Effect.yieldNow(), key), {
+          release: () => Effect.void
+        })
+        const ask = (key: number) =>
+          Effect.suspend(() => {
+            const request = { bulk: Array.from({ length: 100 }) }
+            refs.push(new WeakRef(request))
+            return Effect.flatMap(
+              Effect.fork(
+                cache.use(key, () => Effect.void).pipe(
+                  Effect.annotateLogs("request", request),
+                  Effect.withSpan("request", { attributes: { request } })
+                )
+              ),
+              Fiber.join
+            )
+          })
+        for (let key = 0; key < 200; key++) yield* ask(key)
+        yield* turns
+        expect(yield* atRest(cache)).toBe(200)
+        expect(yield* kept(refs)).toBe(0)
+      })),
+    60_000
+  )
+
+  it.live("in the scope of its making, nor in one that only asked", () =>
+    within(Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const finalizers = () => (scope as any).state.finalizers.size
+      const cache = yield* Scope.extend(
+        ResourceCache.make((key: number) => key < 0 ? Effect.fail("none") : Effect.succeed(key), { maxEntries: 3 }),
+        scope
+      )
+      expect(finalizers()).toBe(1)
+      for (let key = 0; key < 100; key++) yield* cache.use(key, () => Effect.void)
+      for (let key = 0; key < 100; key++) yield* Scope.extend(cache.getIfPresent(key - 10), scope)
+      const inUse = (yield* cache.stats).inUse
+      expect(finalizers()).toBe(1 + inUse)
+      for (let key = 1; key < 100; key++) yield* Effect.exit(Scope.extend(cache.get(-key), scope))
+      expect(finalizers()).toBe(1 + inUse)
+      yield* Scope.close(scope, Exit.void)
+    })))
+
+  it.live("of a plain cache's values that it has let go of", () =>
+    within(Effect.gen(function*() {
+      const { lookup, refs } = bulky()
+      const cache = yield* ResourceCache.plain((_: number) => lookup(), { maxEntries: 2, timeToLive: "1 minutes" })
+      for (let key = 0; key < 5_000; key++) yield* cache.get(key)
+      yield* turns
+      expect(yield* kept(refs)).toBe(2)
+      yield* cache.invalidateAll
+      expect(yield* kept(refs)).toBe(0)
+    })), 60_000)
+
+  it.live("of itself after its end, but for who holds it", () =>
+    within(Effect.gen(function*() {
+      const { lookup, refs } = bulky()
+      for (let i = 0; i < 20; i++) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const cache = yield* ResourceCache.make((_: number) => lookup(), { release: () => Effect.void })
+          for (let key = 0; key < 20; key++) yield* cache.use(key, () => Effect.void)
+        }))
+      }
+      expect(refs.length).toBe(400)
+      expect(yield* kept(refs)).toBe(0)
+    })), 60_000)
+})

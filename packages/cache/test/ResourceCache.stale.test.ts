@@ -1,0 +1,390 @@
+import { describe, expect, it } from "@effect/vitest"
+import { TestClock } from "@patinox/vitest"
+import { Deferred, type Duration, Effect, Exit, Fiber } from "effect"
+import { ResourceCache } from "../src/index.js"
+import { atRest, inScope, listen, logging, Source, turns, type Value } from "./kit.js"
+
+const number = (value: Value<any>) => Effect.succeed(value.number)
+
+const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
+
+/** A cache whose lookups fail, wait for a gate, or succeed, as is said at the time. */
+const made = (options: Partial<ResourceCache.CacheOptions<string, Value, string>>) =>
+  Effect.gen(function*() {
+    const source = new Source()
+    const world = { asked: 0, how: "succeed" as "succeed" | "fail" | "die" | "wait" | "hang" }
+    const gate = yield* Deferred.make<void>()
+    const cache = yield* ResourceCache.make((key: string): Effect.Effect<Value, string> =>
+      Effect.suspend(() => {
+        world.asked++
+        if (world.how === "fail") return Effect.fail(`down ${world.asked}`)
+        if (world.how === "die") return Effect.die("bug")
+        if (world.how === "hang") return Effect.interruptible(Effect.never)
+        return Effect.andThen(world.how === "wait" ? Deferred.await(gate) : Effect.void, source.lookup(key))
+      }), { release: source.release, ...options })
+    return { cache, gate, source, world, ask: cache.use("a", number) }
+  })
+
+describe("refreshAfter", () => {
+  it.effect("gives the old value to all, while one lookup begins behind", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, gate, source, world } = yield* made({ refreshAfter: "1 seconds" })
+      yield* ask
+      yield* after("999 millis")
+      yield* ask
+      expect(world.asked).toBe(1)
+      yield* after("1 millis")
+      world.how = "wait"
+      expect(yield* Effect.all([ask, ask, ask], { concurrency: "unbounded" })).toEqual([1, 1, 1])
+      yield* turns
+      expect([world.asked, yield* ask]).toEqual([2, 1])
+      expect((yield* cache.snapshot).lookups).toMatchObject([{ key: "a", callers: 0, phase: "running" }])
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      expect(source.log).toEqual(["open a", "open a", "close a"])
+      expect(yield* ask).toBe(2)
+      expect(yield* cache.stats).toMatchObject({ misses: 1, loads: 2, removals: { replaced: 1, expired: 0 } })
+      yield* after("999 millis")
+      yield* ask
+      expect(world.asked).toBe(2)
+    })))
+
+  it.effect("looks nothing up that nobody asks for", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, world } = yield* made({ refreshAfter: "1 seconds" })
+      yield* ask
+      yield* after("1 days")
+      expect(world.asked).toBe(1)
+    })))
+
+  it.effect("keeps the old value while the lookup fails, and pauses 1 second, then twice as long up to a minute", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, source, world } = yield* made({ refreshAfter: "1 seconds" })
+      yield* ask
+      world.how = "fail"
+      yield* after("1 seconds")
+      const at: Array<number> = []
+      for (let second = 0; second < 250; second++) {
+        const before = world.asked
+        expect(yield* ask).toBe(1)
+        yield* turns
+        if (world.asked > before) at.push(second)
+        yield* TestClock.adjust("1 seconds")
+      }
+      expect(at).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183, 243])
+      // It is well again: so are the pauses.
+      world.how = "succeed"
+      yield* after("60 seconds")
+      yield* ask
+      yield* turns
+      expect(yield* ask).toBe(2)
+      expect(source.alive).toBe(1)
+      world.how = "fail"
+      yield* after("1 seconds")
+      yield* ask
+      yield* turns
+      const asked = world.asked
+      yield* after("1 seconds")
+      yield* ask
+      yield* turns
+      expect(world.asked).toBe(asked + 1)
+    })))
+
+  it.effect("keeps nothing longer than its time to live, however its lookups fail", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, source, world } = yield* made({ refreshAfter: "1 seconds", timeToLive: "10 seconds" })
+      yield* ask
+      world.how = "fail"
+      yield* after("1 seconds")
+      yield* ask
+      yield* after("9 seconds")
+      expect([source.closed, yield* atRest(cache)]).toEqual([1, 0])
+      expect(yield* Effect.flip(ask)).toMatch(/^down/)
+    })))
+
+  it.effect("ends a lookup for which nobody waits when it takes too long, and begins another after a pause", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({ refreshAfter: "1 seconds", acquireTimeout: "5 seconds" })
+      yield* ask
+      world.how = "hang"
+      yield* after("1 seconds")
+      yield* ask
+      yield* after("4999 millis")
+      expect((yield* cache.stats).loading).toBe(1)
+      yield* after("1 millis")
+      expect((yield* cache.stats).loading).toBe(0)
+      yield* ask
+      yield* turns
+      expect(world.asked).toBe(2)
+      world.how = "succeed"
+      yield* after("1 seconds")
+      expect(yield* ask).toBe(1)
+      yield* turns
+      expect(yield* ask).toBe(2)
+    })))
+
+  it.effect("writes the first failure of a row to the log, and tells each as an event", () =>
+    logging((lines) =>
+      Effect.gen(function*() {
+        const { ask, cache, world } = yield* made({ refreshAfter: "1 seconds", name: "files" })
+        const events = yield* listen(cache)
+        yield* ask
+        world.how = "fail"
+        for (let i = 0; i < 3; i++) {
+          yield* after("5 seconds")
+          yield* ask
+          yield* turns
+        }
+        expect(lines).toEqual(["WARN Cache files keeps the old value of a: looking it up anew failed with down 2"])
+        expect(events.filter(({ _tag }) => _tag === "LoadFailed")).toMatchObject([
+          { key: "a", keepsOld: true },
+          { key: "a", keepsOld: true },
+          { key: "a", keepsOld: true }
+        ])
+      })
+    ))
+})
+/** To make a text of it throws. */
+const textless = (): object => Object.assign(Object.create(null), { id: 1n })
+
+describe("a failure that has no text", () => {
+  it.effect("is a failure as any", () =>
+    logging((lines) =>
+      Effect.gen(function*() {
+        const error = textless()
+        let asked = 0
+        const cache = yield* ResourceCache.make(
+          () => Effect.suspend(() => ++asked === 1 ? Effect.succeed(1) : Effect.fail(error))
+        )
+        yield* cache.use("a", Effect.succeed)
+        const refreshing = yield* Effect.fork(Effect.flip(cache.refresh("a")))
+        yield* turns
+        expect((yield* Fiber.poll(refreshing))._tag).toBe("Some")
+        expect(yield* Fiber.join(refreshing)).toBe(error)
+        expect(lines).toEqual([
+          "WARN Cache cache keeps the old value of a: looking it up anew failed with what has no text"
+        ])
+        expect(yield* atRest(cache)).toBe(1)
+      })
+    ))
+})
+
+describe("staleWhileRevalidate", () => {
+  it.effect("gives an expired value for so long, while it is looked up anew", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, gate, source, world } = yield* made({ timeToLive: "10 seconds", staleWhileRevalidate: "5 seconds" })
+      yield* ask
+      yield* after("10 seconds")
+      expect(source.closed).toBe(0)
+      world.how = "wait"
+      expect(yield* ask).toBe(1)
+      yield* turns
+      expect(world.asked).toBe(2)
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      expect(yield* ask).toBe(2)
+      expect(source.log).toEqual(["open a", "open a", "close a"])
+    })))
+
+  it.effect("makes callers wait after that, for a lookup of their own: what was begun behind is not kept", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, gate, source, world } = yield* made({
+        timeToLive: "10 seconds",
+        staleWhileRevalidate: "5 seconds"
+      })
+      yield* ask
+      yield* after("14 seconds")
+      world.how = "wait"
+      expect(yield* ask).toBe(1)
+      // A second user, who has it until the lookup is over.
+      const late = yield* Effect.fork(cache.use("a", (value) => source.using(value, Deferred.await(gate))))
+      yield* turns
+      yield* after("1 seconds")
+      expect((yield* cache.stats).removals.expired).toBe(1)
+      const waiter = yield* Effect.fork(cache.use("a", number))
+      yield* turns
+      expect((yield* Fiber.poll(waiter))._tag).toBe("None")
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(waiter)).toBe(3)
+      yield* Fiber.join(late)
+      yield* turns
+      expect(source.alive).toBe(1)
+    })))
+
+  it.effect("releases a value that nobody asks for when that time is over", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, source, world } = yield* made({ timeToLive: "10 seconds", staleWhileRevalidate: "5 seconds" })
+      yield* ask
+      yield* after("14999 millis")
+      expect(source.closed).toBe(0)
+      expect((yield* cache.snapshot).entries).toMatchObject([{ expiresInMillis: -4_999 }])
+      yield* after("1 millis")
+      expect([source.closed, world.asked, yield* atRest(cache)]).toEqual([1, 1, 0])
+    })))
+})
+
+describe("staleOnError", () => {
+  const options = { timeToLive: "10 seconds", staleOnError: "5 seconds" } as const
+
+  it.effect("gives an expired value for so long where looking it up anew fails or dies", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, source, world } = yield* made(options)
+      yield* ask
+      world.how = "fail"
+      yield* after("10 seconds")
+      expect(yield* ask).toBe(1)
+      expect(world.asked).toBe(2)
+      world.how = "die"
+      yield* after("1 seconds")
+      expect(yield* ask).toBe(1)
+      expect(world.asked).toBe(3)
+      world.how = "fail"
+      yield* after("4 seconds")
+      expect(source.closed).toBe(1)
+      expect(yield* Effect.flip(ask)).toMatch(/^down/)
+    })))
+
+  it.effect("makes callers wait for the lookup, and gives them the new value where there is one", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, gate, source, world } = yield* made(options)
+      yield* ask
+      world.how = "wait"
+      yield* after("10 seconds")
+      const waiter = yield* Effect.fork(ask)
+      yield* turns
+      expect((yield* Fiber.poll(waiter))._tag).toBe("None")
+      expect(source.closed).toBe(0)
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(waiter)).toBe(2)
+      yield* turns
+      expect(source.alive).toBe(1)
+    })))
+
+  it.effect("looks nothing up in the pause after a failure", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, world } = yield* made(options)
+      yield* ask
+      world.how = "fail"
+      yield* after("10 seconds")
+      for (let i = 0; i < 10; i++) expect(yield* ask).toBe(1)
+      expect(world.asked).toBe(2)
+    })))
+
+  it.effect("keeps the old value, and no failure, whatever the time to live of failures is", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({ ...options, timeToLive: () => "10 seconds" })
+      yield* ask
+      world.how = "fail"
+      yield* after("10 seconds")
+      expect(yield* ask).toBe(1)
+      expect((yield* cache.snapshot).entries).toMatchObject([{ isFailure: false }])
+      yield* after("5 seconds")
+      expect(yield* Effect.flip(ask)).toBe("down 3")
+      expect(yield* Effect.flip(ask)).toBe("down 3")
+    })))
+
+  it.effect("gives the failure to a lookup's callers that ends when that time is over", () =>
+    inScope(Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const source = new Source()
+      const cache = yield* ResourceCache.make(
+        (key: string) =>
+          Effect.suspend(() =>
+            source.opened === 0 ? source.lookup(key) : Effect.andThen(Deferred.await(gate), Effect.fail("down"))
+          ),
+        { release: source.release, ...options }
+      )
+      yield* cache.use("a", number)
+      yield* after("14 seconds")
+      const waiter = yield* Effect.fork(Effect.flip(cache.use("a", number)))
+      yield* after("1 seconds")
+      expect(source.closed).toBe(1)
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(waiter)).toBe("down")
+      expect(yield* atRest(cache)).toBe(0)
+    })))
+})
+
+describe("a refresh by hand", () => {
+  it.effect("that fails fails for its caller, and keeps the old value and its times", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, source, world } = yield* made({ timeToLive: "10 seconds" })
+      yield* ask
+      yield* after("5 seconds")
+      world.how = "fail"
+      expect(yield* Effect.flip(cache.refresh("a"))).toBe("down 2")
+      world.how = "die"
+      expect(yield* Effect.exit(cache.refresh("a"))).toEqual(Exit.die("bug"))
+      expect(yield* ask).toBe(1)
+      yield* after("4 seconds")
+      expect(yield* ask).toBe(1)
+      yield* turns
+      expect(world.asked).toBe(3)
+      yield* after("1 seconds")
+      expect(source.closed).toBe(1)
+      expect(yield* atRest(cache)).toBe(0)
+    })))
+
+  it.effect("begins no lookup that nobody asked for, after it has failed", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({})
+      yield* ask
+      world.how = "fail"
+      yield* Effect.flip(cache.refresh("a"))
+      yield* after("1 days")
+      expect(yield* ask).toBe(1)
+      yield* turns
+      expect(world.asked).toBe(2)
+    })))
+
+  it.effect("that is interrupted ends its lookup, keeps the old value, and puts its next lookup off by no more than a pause", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({ refreshAfter: "10 seconds" })
+      yield* ask
+      world.how = "hang"
+      const refreshing = yield* Effect.fork(cache.refresh("a"))
+      yield* after("9500 millis")
+      yield* Fiber.interrupt(refreshing)
+      expect(yield* atRest(cache)).toBe(1)
+      world.how = "succeed"
+      yield* after("1 seconds")
+      expect(yield* ask).toBe(1)
+      yield* turns
+      expect(yield* ask).toBe(2)
+    })))
+
+  it.effect("is one lookup for all who ask for it, and for those who miss the key", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, gate, world } = yield* made({})
+      world.how = "wait"
+      const all = yield* Effect.forEach(
+        [cache.refresh("a"), ask, cache.refresh("a")],
+        (effect) => Effect.fork(effect as Effect.Effect<unknown, unknown>)
+      )
+      yield* turns
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(Fiber.all(all))
+      expect(world.asked).toBe(1)
+    })))
+
+  it.effect("that gives a value with no time to live leaves none", () =>
+    inScope(Effect.gen(function*() {
+      let left = 1
+      const { ask, cache, source } = yield* made({ timeToLive: () => left-- > 0 ? "1 minutes" : 0 })
+      yield* ask
+      yield* cache.refresh("a")
+      yield* turns
+      expect([source.alive, yield* atRest(cache)]).toEqual([0, 0])
+    })))
+
+  it.effect("of a key that is not there looks it up", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({})
+      yield* cache.refresh("a")
+      expect(yield* ask).toBe(1)
+      expect(world.asked).toBe(1)
+      world.how = "fail"
+      expect(yield* Effect.flip(cache.refresh("b"))).toBe("down 2")
+      expect(yield* atRest(cache)).toBe(1)
+    })))
+})

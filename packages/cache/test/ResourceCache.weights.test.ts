@@ -1,0 +1,132 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { ResourceCache } from "../src/index.js"
+import { atRest, inScope, openScope, Source, turns, type Value } from "./kit.js"
+
+const number = (value: Value<any>) => Effect.succeed(value.number)
+
+const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
+  Effect.gen(function*() {
+    const source = new Source()
+    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
+    return { source, cache }
+  })
+
+/** Keeps a value in use until the scope that it gives is closed. */
+const hold = (cache: ResourceCache.ResourceCache<string, Value>, key: string) =>
+  Effect.gen(function*() {
+    const { close, scope } = yield* openScope
+    yield* Scope.extend(cache.get(key), scope)
+    return close
+  })
+
+describe("weights", () => {
+  const weighed = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
+    made({ maxWeight: 10, weigher: (_, key) => Number(key.slice(1)), ...options })
+
+  it.effect("bound what is in the cache, as the number does, both at once", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* weighed({ maxEntries: 3 })
+      yield* Effect.forEach(["a4", "b4", "c4"], (key) => cache.use(key, number))
+      yield* turns
+      expect([...yield* cache.keys].sort()).toEqual(["b4", "c4"])
+      expect((yield* cache.stats).weight).toBe(8)
+      yield* Effect.forEach(["d1", "e1", "f0"], (key) => cache.use(key, number))
+      yield* turns
+      expect((yield* cache.stats).weight).toBeLessThanOrEqual(10)
+      expect((yield* cache.keys).length).toBe(3)
+    })))
+
+  it.effect("may be exceeded only by what is in use", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* weighed()
+      const one = yield* hold(cache, "a6")
+      const other = yield* hold(cache, "b6")
+      expect((yield* cache.stats).weight).toBe(12)
+      yield* one
+      yield* turns
+      expect((yield* cache.stats).weight).toBe(6)
+      yield* other
+      expect(yield* atRest(cache)).toBe(1)
+    })))
+
+  it.effect("over the bound keep further lookups waiting", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* weighed()
+      const one = yield* hold(cache, "a10")
+      const waiter = yield* Effect.fork(cache.use("b1", number))
+      yield* turns
+      expect(yield* cache.stats).toMatchObject({ waiting: 1, loading: 0 })
+      yield* one
+      expect(yield* Fiber.join(waiter)).toBe(2)
+      yield* turns
+      expect(source.log).toEqual(["open a10", "close a10", "open b1"])
+    })))
+
+  it.effect("of more than the whole are given to who asked, and released after that", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* weighed({ whenFull: "exceed" })
+      yield* cache.use("a2", number)
+      const value = yield* cache.use("b11", (value) => source.using(value, Effect.succeed(value)))
+      yield* turns
+      expect(value.isOpen).toBe(false)
+      expect((yield* cache.keys).includes("b11")).toBe(false)
+      expect((yield* cache.stats).weight).toBeLessThanOrEqual(10)
+      yield* atRest(cache)
+    })))
+
+  it.effect("of more than the whole push out nobody else where values are not counted as in use", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const cache = yield* ResourceCache.plain((key: string) => Effect.succeed(key), {
+        maxWeight: 10,
+        weigher: (_, key) => Number(key.slice(1))
+      })
+      yield* Effect.forEach(["a2", "b2", "c2", "d11"], (key) => cache.get(key))
+      expect([...yield* cache.keys].sort()).toEqual(["a2", "b2", "c2"])
+    })))
+
+  it.effect("given by hand of more than the whole are released at once", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* weighed()
+      yield* cache.use("a2", number)
+      const heavy = source.open("b11")
+      yield* cache.set("b11", heavy)
+      yield* turns
+      expect(heavy.isOpen).toBe(false)
+      expect(yield* cache.keys).toEqual(["a2"])
+    })))
+
+  it.effect("that are none stay however full it is by weight, and are counted", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* weighed({ maxEntries: Infinity })
+      yield* Effect.forEach(["a0", "b0", "c9", "d9"], (key) => cache.use(key, number))
+      yield* turns
+      expect([...yield* cache.keys].sort()).toEqual(["a0", "b0", "d9"])
+    })))
+
+  for (const wrong of [-1, Number.NaN, Infinity, "much", undefined]) {
+    it.effect(`that are no numbers from 0 (${String(wrong)}) are a defect for the caller, and the value is released`, () =>
+      inScope(Effect.gen(function*() {
+        const { cache, source } = yield* made({ maxWeight: 10, weigher: () => wrong as number })
+        const exit = yield* Effect.exit(cache.use("a", number))
+        expect(Exit.isFailure(exit) && exit.cause).toMatchObject({ _tag: "Die" })
+        yield* turns
+        expect([source.opened, source.alive]).toEqual([1, 0])
+        expect(yield* atRest(cache)).toBe(0)
+      })))
+  }
+
+  it.effect("by a weigher that throws are a defect for the caller, and the value is released", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({
+        weigher: () => {
+          throw new Error("no scales")
+        }
+      })
+      expect(yield* Effect.exit(cache.use("a", number))).toEqual(Exit.die(new Error("no scales")))
+      expect(yield* Effect.exit(cache.set("a", source.open("a")))).toEqual(Exit.die(new Error("no scales")))
+      yield* turns
+      expect(source.alive).toBe(0)
+      expect(yield* cache.stats).toMatchObject({ entries: 0, weight: 0, inUse: 0 })
+    })))
+})

@@ -1,0 +1,85 @@
+/** What must hold of the counts and the limits of a cache, by the books of a world. */
+import type { FakeSlot, World } from "./cacheWorld.js"
+
+/** As an assertion of vitest, at a hundredth of its time: there are millions of these. */
+export const same = (what: string, actual: unknown, expected: unknown): void => {
+  if (!Object.is(actual, expected)) throw new Error(`${what}: ${String(actual)}, not ${String(expected)}`)
+}
+
+export const must = (what: string, holds: boolean): void => {
+  if (!holds) throw new Error(`It does not hold that ${what}`)
+}
+
+export const weightOf = (slots: ReadonlyArray<FakeSlot>): number => slots.reduce((sum, { weight }) => sum + weight, 0)
+
+/** What holds between any two transitions. */
+export const checkCounts = (world: World): void => {
+  const { hearing, holds, loads, state } = world
+  const cached = world.with("cached")
+  const retired = world.with("retired")
+  same("in the cache", state.cached, cached.length)
+  same("retired", state.retired.size, retired.length)
+  same("being released", state.releasing, world.with("releasing").length)
+  same("in use", state.inUse, new Set([...holds, ...hearing]).size)
+  same("weight", state.weight, world.bookedWeight)
+  same("lookups that run", state.running.size, loads.length)
+  for (const { slot } of world.books) {
+    same("users", slot.users, [...holds, ...hearing].filter((held) => held === slot).length)
+  }
+  for (const slot of cached) must("what is cached is found by its key", state.peek(slot.key) === slot)
+  same("values by key", state.all().length, cached.length)
+  for (const slot of retired) must("what is retired is in use", state.retired.has(slot) && slot.users > 0)
+  for (const slot of world.with("releasing")) {
+    must("what is being released is in no hurry", world.releases.includes(slot))
+  }
+  const lookups = [...state.running, ...state.queued]
+  const current = lookups.filter(({ isDetached }) => !isDetached).map(({ key }) => key)
+  same("keys that are looked up once", new Set(current).size, current.length)
+  for (const caller of world.waiting()) {
+    same("lookups that a caller waits for", lookups.filter(({ callers }) => callers.has(caller)).length, 1)
+  }
+  const { size } = new Set(lookups.flatMap(({ callers }) => [...callers]))
+  same("those that wait for lookups", size, world.waiting().length)
+}
+
+/** What holds where nothing is half done. */
+export const checkRest = (world: World): void => {
+  checkCounts(world)
+  const { limits: { maxEntries, maxWeight, timeToIdle, whenFull }, state, time } = world
+  for (const { reason, slot } of world.books) {
+    if (world.dues.has(slot)) {
+      must("what left the cache had a reason", (slot.status === "cached") === (reason === undefined))
+    }
+    const due = world.dues.get(slot) ?? Infinity
+    if (slot.status !== "cached") same("when it is due", due, Infinity)
+    else must("what expires is due then", due <= world.lastInstant(slot))
+    const idleUntil = slot.usedAt + timeToIdle
+    if (slot.status === "cached" && slot.users === 0) must("what idles is due then", due <= Math.max(time, idleUntil))
+  }
+  if (!state.isOpen) {
+    same("in a closed cache", state.cached + state.queued.size, 0)
+    return
+  }
+  if (state.queued.size === 0) return
+  world.count("waits for room")
+  same("what waits where it may exceed", whenFull === "exceed", false)
+  const { coming } = world
+  const lasting = world.lasting()
+  const weight = weightOf(lasting)
+  must(
+    "nobody waits while there is room",
+    world.alive().length + coming >= maxEntries || world.bookedWeight >= maxWeight
+  )
+  const isComing = lasting.length + coming + state.queued.size <= maxEntries && weight < maxWeight
+  must("nobody waits while a value is idle", isComing || world.idle().length === 0)
+}
+
+/** A value came in, or is idle now: what does not fit and is not in use is gone. */
+export const checkFits = (world: World): void => {
+  const { maxEntries, maxWeight } = world.limits
+  const lasting = world.lasting()
+  const weight = weightOf(lasting)
+  const isOver = lasting.length + world.coming > maxEntries || weight > maxWeight
+  must("only what is in use exceeds the limits", !isOver || world.idle().length === 0)
+  if (isOver) world.count("over the limits")
+}

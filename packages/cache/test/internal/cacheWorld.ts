@@ -1,0 +1,428 @@
+/** A `CacheState` with a host that does what it is told only in its books, and checks every order that it is given. */
+import { Exit } from "effect"
+import { CachePolicy } from "../../src/index.js"
+import { type CacheHost, type CacheLimits, CacheState } from "../../src/internal/CacheState.js"
+import { Held } from "../../src/internal/Held.js"
+import type { Loading, LoadingCaller } from "../../src/internal/Loading.js"
+import { type RemovalReason, Slot } from "../../src/internal/Slot.js"
+import { checkCounts, checkFits, checkRest, must, same, weightOf } from "./cacheRules.js"
+
+export type FakeSlot = Slot<string, number, string>
+export type FakeLoading = Loading<string, number, string>
+
+/** What has happened to a value. */
+interface Book {
+  readonly slot: FakeSlot
+  /** Of its key: it rises when what was there is not for those who ask afterwards. */
+  readonly epoch: number
+  reason: RemovalReason | undefined
+  isReleased: boolean
+  /** Its users may lose it. */
+  mayBeTaken: boolean
+}
+
+export class FakeCaller implements LoadingCaller<string, number, string> {
+  outcome: "waiting" | "served" | "refused" | "left" | "closed" | "full" = "waiting"
+  slot: FakeSlot | undefined = undefined
+  loading: FakeLoading | undefined = undefined
+
+  constructor(
+    private readonly world: World,
+    readonly key: string,
+    readonly takesOld: boolean,
+    readonly epoch: number
+  ) {}
+
+  serve(slot: FakeSlot): void {
+    same("outcome of who is served", this.outcome, "waiting")
+    must("who asked after an invalidation is not served what was before", this.world.epochOf(slot) >= this.epoch)
+    this.outcome = "served"
+    this.slot = slot
+    this.world.hold(slot)
+  }
+
+  refuse(): void {
+    same("outcome of who is refused", this.outcome, "waiting")
+    this.outcome = "refused"
+  }
+}
+
+export const noLimits: CacheLimits = {
+  maxEntries: 3,
+  maxWeight: Infinity,
+  whenFull: "wait",
+  policy: CachePolicy.lru,
+  timeToIdle: Infinity,
+  refreshAfter: Infinity,
+  staleWhileRevalidate: 0,
+  staleOnError: 0
+}
+
+export interface Answer {
+  readonly weight?: number
+  /** In milliseconds; 0 where it is not to be kept. */
+  readonly ttl?: number
+}
+
+export class World implements CacheHost<string, number, string> {
+  time = 0
+  readonly limits: CacheLimits
+  readonly state: CacheState<string, number, string>
+  readonly books: Array<Book> = []
+  readonly callers: Array<FakeCaller> = []
+  /** One for each use, of values that are to be released. */
+  readonly holds: Array<FakeSlot> = []
+  /** Values that their removal listener has. */
+  readonly hearing: Array<FakeSlot> = []
+  /** Lookups that have begun and not ended. */
+  readonly loads: Array<FakeLoading> = []
+  /** Releases that have begun and not ended. */
+  readonly releases: Array<FakeSlot> = []
+  readonly dues = new Map<FakeSlot, number>()
+  readonly met = new Map<string, number>()
+  settledTimes = 0
+  /** Whether somebody listens to removals, and uses the values for it. */
+  isListening = false
+  private readonly epochs = new Map<string, number>()
+  private readonly loadEpochs = new Map<FakeLoading, number>()
+  private readonly slotEpochs = new Map<FakeSlot, number>()
+  private readonly aborted = new Set<FakeLoading>()
+  private readonly failedAt = new Map<string, number>()
+  private numbers = 0
+
+  constructor(limits: Partial<CacheLimits> = {}, private readonly isPlain = false) {
+    this.limits = { ...noLimits, ...limits }
+    this.state = new CacheState(this, this.limits)
+  }
+
+  count(what: string): void {
+    this.met.set(what, (this.met.get(what) ?? 0) + 1)
+  }
+
+  // --- as the host ---------------------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.time
+  }
+
+  load(loading: FakeLoading): void {
+    same("phase", loading.phase, "running")
+    must("a closed cache looks nothing up", this.state.isOpen)
+    must("a lookup that runs is not begun", !this.loads.includes(loading))
+    if (this.aborted.delete(loading)) this.count("begun again")
+    const { maxEntries, maxWeight, whenFull } = this.limits
+    if (loading.old !== undefined) {
+      if (loading.callers.size === 0) this.refreshing(loading.old)
+      this.count(loading.callers.size > 0 ? "refresh that is waited for" : "refresh behind")
+    } else if (whenFull !== "exceed") {
+      const length = this.coming
+      must("a lookup begins only where there is room", this.alive().length + length < maxEntries)
+      must("a lookup begins only where there is room by weight", this.bookedWeight < maxWeight)
+    } else if (this.alive().length >= maxEntries) this.count("exceeds")
+    if (!this.loadEpochs.has(loading)) this.loadEpochs.set(loading, this.epoch(loading.key))
+    this.loads.push(loading)
+  }
+
+  /** Nobody waits for it: it has to be time for it. */
+  private refreshing({ expiresAt, failures, writtenAt, ...old }: FakeSlot): void {
+    must("nothing is refreshed early", this.time >= Math.min(expiresAt, writtenAt + this.limits.refreshAfter))
+    if (failures === 0) return
+    const pause = Math.min(60_000, 500 * 2 ** failures)
+    must("there is a pause after a failure", this.time >= this.failedAt.get(old.key)! + pause)
+    this.count("refresh after a pause")
+  }
+
+  abort(loading: FakeLoading): void {
+    same("phase", loading.phase, "aborted")
+    must("what is aborted runs", this.loads.includes(loading))
+    must("nothing is aborted that somebody waits for", loading.callers.size === 0)
+    must("nothing is aborted twice", !this.aborted.has(loading))
+    this.aborted.add(loading)
+    this.count("aborted")
+  }
+
+  removed(slot: FakeSlot, reason: RemovalReason): void {
+    const book = this.bookOf(slot)
+    must("nothing is removed that is not in the cache", book !== undefined && this.slotEpochs.has(slot))
+    must("nothing is removed twice", book!.reason === undefined)
+    must("nothing is evicted that somebody uses", reason !== "evicted" || !this.holds.includes(slot))
+    book!.reason = reason
+    this.count(`removed as ${reason}`)
+    if (!this.isListening || slot.held === undefined) return
+    this.state.hear(slot)
+    this.hearing.push(slot)
+  }
+
+  release(slot: FakeSlot): void {
+    const book = this.bookOf(slot)!
+    same("status", slot.status, "releasing")
+    must("only what has to be released is", slot.held !== undefined)
+    must("nothing is released twice", !book.isReleased)
+    must("nothing is released that somebody uses", book.mayBeTaken || !this.isUsed(slot))
+    book.isReleased = true
+    this.releases.push(slot)
+  }
+
+  dueAt(slot: FakeSlot, at: number): void {
+    this.dues.set(slot, at)
+  }
+
+  settled(): void {
+    this.settledTimes++
+    checkCounts(this)
+  }
+
+  // --- the books -----------------------------------------------------------------------------------------------------
+
+  bookOf(slot: FakeSlot): Book | undefined {
+    return this.books.find((book) => book.slot === slot)
+  }
+
+  epoch(key: string): number {
+    return this.epochs.get(key) ?? 0
+  }
+
+  epochOf(slot: FakeSlot): number {
+    return this.slotEpochs.get(slot)!
+  }
+
+  hold(slot: FakeSlot): void {
+    if (slot.held !== undefined) this.holds.push(slot)
+  }
+
+  with(...statuses: ReadonlyArray<FakeSlot["status"]>): Array<FakeSlot> {
+    return this.books.map(({ slot }) => slot).filter(({ status }) => statuses.includes(status))
+  }
+
+  /** Values that are not released yet. */
+  alive(): Array<FakeSlot> {
+    return this.with("cached", "retired", "releasing")
+  }
+
+  get bookedWeight(): number {
+    return weightOf(this.alive())
+  }
+
+  isUsed(slot: FakeSlot): boolean {
+    return this.holds.includes(slot) || this.hearing.includes(slot)
+  }
+
+  /** What counts as entries and is not on its way out: its listener keeps nobody's room. */
+  lasting(): Array<FakeSlot> {
+    return this.with("cached", "retired").filter((slot) => slot.status === "cached" || this.holds.includes(slot))
+  }
+
+  /** What could go for others. Where only weight counts, nothing is won by evicting what has none. */
+  idle(): Array<FakeSlot> {
+    const isOnlyWeight = this.limits.maxEntries === Infinity
+    return this.with("cached").filter((slot) => !this.holds.includes(slot) && !(isOnlyWeight && slot.weight === 0))
+  }
+
+  /** Lookups that count as entries. */
+  get coming(): number {
+    return this.loads.filter(({ takesRoom }) => takesRoom).length
+  }
+
+  waiting(): Array<FakeCaller> {
+    return this.callers.filter(({ outcome }) => outcome === "waiting")
+  }
+
+  /** From when on a value is of no use, if nobody uses it from now on. */
+  lastInstant(slot: FakeSlot): number {
+    const { staleOnError, staleWhileRevalidate } = this.limits
+    return slot.expiresAt + Math.max(staleOnError, staleWhileRevalidate)
+  }
+
+  // --- what can happen -----------------------------------------------------------------------------------------------
+
+  /** Gives who waits, or the value that was there, or who was turned away. */
+  ask(key: string): FakeCaller | FakeSlot {
+    const slot = this.state.take(key, this.time, undefined as never)
+    if (slot === undefined) return this.join(key, true)
+    same("status of what is there", slot.status, "cached")
+    must("nobody gets what was before an invalidation", this.epochOf(slot) === this.epoch(key))
+    must("nobody gets what is too old", this.time < this.lastInstant(slot))
+    const { staleOnError, staleWhileRevalidate } = this.limits
+    if (this.time >= slot.expiresAt) {
+      this.count("stale")
+      const isAfterFailure = this.time < slot.expiresAt + staleOnError && slot.failures > 0
+      must("stale is what may be", this.time < slot.expiresAt + staleWhileRevalidate || isAfterFailure)
+    }
+    this.hold(slot)
+    this.count(slot.exit._tag === "Success" ? "hit" : "hit of a failure")
+    return slot
+  }
+
+  /** Asks for a new value, whatever is there. */
+  join(key: string, takesOld = false): FakeCaller {
+    const caller = new FakeCaller(this, key, takesOld, this.epoch(key))
+    const hasOld = this.state.peek(key) !== undefined || this.state.loadingOf(key) !== undefined
+    const joined = this.state.join(caller, key, this.time, undefined as never)
+    this.callers.push(caller)
+    if (typeof joined === "string") {
+      caller.outcome = joined
+      same("whether it is closed", joined === "closed", !this.state.isOpen)
+      if (joined === "full") must("it is full", !hasOld && !this.mayHaveRoom)
+    } else {
+      caller.loading = joined
+      if (!this.loadEpochs.has(joined)) this.loadEpochs.set(joined, this.epoch(key))
+    }
+    this.count(caller.outcome)
+    return caller
+  }
+
+  private get mayHaveRoom(): boolean {
+    const used = this.lasting().filter((slot) => this.holds.includes(slot))
+    const length = this.coming
+    const weight = weightOf(used)
+    return used.length + length + this.state.queued.size < this.limits.maxEntries && weight < this.limits.maxWeight
+  }
+
+  private slotOf(key: string, epoch: number, exit: Exit.Exit<number, string>, { ttl = Infinity, weight = 1 }: Answer) {
+    const hash = key.charCodeAt(0)
+    const slot: FakeSlot = new Slot({ due: () => {} }, key, exit, hash, weight, this.time, this.time + ttl)
+    if (Exit.isSuccess(exit) && !this.isPlain) slot.held = new Held(exit.value, undefined as never)
+    this.slotEpochs.set(slot, epoch)
+    return slot
+  }
+
+  private enter(slot: FakeSlot): void {
+    const epoch = this.epochOf(slot)
+    this.books.push({ slot, epoch, reason: undefined, isReleased: false, mayBeTaken: false })
+  }
+
+  private finish(loading: FakeLoading): number {
+    this.loads.splice(this.loads.indexOf(loading), 1)
+    return this.loadEpochs.get(loading)!
+  }
+
+  loaded(loading: FakeLoading = this.loads[0]!, answer: Answer = {}): FakeSlot {
+    const slot = this.slotOf(loading.key, this.finish(loading), Exit.succeed(++this.numbers), answer)
+    this.enter(slot)
+    this.aborted.delete(loading)
+    this.state.loaded(loading, slot, answer.ttl !== 0, this.time)
+    must("what has no time to live is not kept", answer.ttl !== 0 || slot.status !== "cached")
+    checkFits(this)
+    return slot
+  }
+
+  failed(loading: FakeLoading = this.loads[0]!, ttl = 0): FakeSlot {
+    const slot = this.slotOf(loading.key, this.finish(loading), Exit.fail("no"), { ttl, weight: 0 })
+    const { old } = loading
+    const isKept = ttl > 0 && !this.state.keeps(old, this.time)
+    const isAgain = this.aborted.has(loading) && loading.callers.size > 0
+    if (!isAgain && !loading.isDetached) this.failedAt.set(loading.key, this.time)
+    if (!isAgain || isKept) this.aborted.delete(loading)
+    if (isKept) this.enter(slot)
+    if (isKept) this.state.loaded(loading, slot, true, this.time)
+    else this.state.failed(loading, slot, this.time)
+    if (old?.status === "cached") this.count("keeps the old")
+    if (isKept) this.count("keeps a failure")
+    return slot
+  }
+
+  refused(loading: FakeLoading = this.loads[0]!): void {
+    this.finish(loading)
+    this.aborted.delete(loading)
+    this.state.refused(loading, this.time)
+  }
+
+  leave(slot: FakeSlot): void {
+    const at = this.holds.indexOf(slot)
+    must("who leaves uses it", at >= 0)
+    this.holds.splice(at, 1)
+    this.state.leave(slot)
+    if (slot.users === 0 && slot.status === "cached") checkFits(this)
+  }
+
+  /** The listener is done. */
+  heard(slot: FakeSlot): void {
+    this.hearing.splice(this.hearing.indexOf(slot), 1)
+    this.state.heard(slot)
+  }
+
+  abandon(caller: FakeCaller): void {
+    caller.outcome = "left"
+    this.state.abandon(caller, caller.loading!)
+  }
+
+  private nothingBefore(key: string): void {
+    this.epochs.set(key, this.epoch(key) + 1)
+  }
+
+  invalidate(key: string): boolean {
+    const was = this.state.peek(key) !== undefined || this.state.loadingOf(key) !== undefined
+    this.nothingBefore(key)
+    const gave = this.state.invalidate(key, this.time)
+    same("whether anything was there", gave, was)
+    return gave
+  }
+
+  invalidateAll(): void {
+    const { length } = this.with("cached")
+    for (const { key } of [...this.books.map(({ slot }) => slot), ...this.state.running, ...this.state.queued]) {
+      this.nothingBefore(key)
+    }
+    same("how many there were", this.state.invalidateAll(this.time), length)
+  }
+
+  set(key: string, answer: Answer = {}): FakeSlot {
+    this.nothingBefore(key)
+    const slot = this.slotOf(key, this.epoch(key), Exit.succeed(++this.numbers), answer)
+    this.enter(slot)
+    this.state.set(slot, answer.ttl !== 0, this.time)
+    must("what has no time to live is not kept", answer.ttl !== 0 || slot.status !== "cached")
+    checkFits(this)
+    return slot
+  }
+
+  /** Somebody else begins to release it. */
+  seize(slot: FakeSlot): void {
+    const book = this.bookOf(slot)!
+    this.count(`seized while ${slot.status}`)
+    must("nothing is seized that is released", !book.isReleased)
+    book.mayBeTaken = book.isReleased = true
+    this.releases.push(slot)
+    this.state.seized(slot)
+  }
+
+  reclaim(slot: FakeSlot): void {
+    this.bookOf(slot)!.mayBeTaken = true
+    this.count("reclaimed")
+    this.state.reclaim(slot)
+  }
+
+  /** A release that has begun is over. */
+  released(slot: FakeSlot = this.releases[0]!): void {
+    this.releases.splice(this.releases.indexOf(slot), 1)
+    this.state.released(slot, this.time)
+    same("status at the end", slot.status, "gone")
+  }
+
+  due(slot: FakeSlot): void {
+    // Its timer is set no more when it has fired.
+    this.dues.set(slot, Infinity)
+    this.state.due(slot, this.time)
+  }
+
+  /** Time goes on; what is due on the way is done, unless timers are late. */
+  pass(millis: number, isLate = false): void {
+    const until = this.time + millis
+    for (;;) {
+      const [slot, at] = [...this.dues].reduce<readonly [FakeSlot | undefined, number]>(
+        (first, next) => next[1] < first[1] ? next : first,
+        [undefined, Infinity]
+      )
+      if (isLate || slot === undefined || at > until) break
+      this.time = Math.max(this.time, at)
+      this.due(slot)
+      checkRest(this)
+    }
+    this.time = until
+  }
+
+  close(): void {
+    const waiting = this.waiting().length
+    same("callers that are refused", this.state.close(), waiting)
+  }
+}

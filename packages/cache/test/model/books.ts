@@ -1,0 +1,57 @@
+/** What the books of a program say of its values and callers. */
+import { type Deferred, Effect, type Fiber } from "effect"
+import type { Command } from "./program.js"
+
+export class Violation extends Error {}
+
+export const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
+  if (!holds) throw new Violation(what)
+}
+
+/** A value, from the beginning of its lookup on. */
+export class Made {
+  state: "coming" | "made" | "failed" = "coming"
+  users = 0
+  /** Its listener runs since then. */
+  heardSince: number | undefined = undefined
+  removals = 0
+  releasedAt: number | undefined = undefined
+  isBeingReleased = false
+  isReleased = false
+  isScopeOpen = false
+  /** Given by hand, it has no scope to be released by. */
+  hasNoRelease = false
+  /** The registry may take it from its users. */
+  mayBeTaken = false
+  createdAt = 0
+  timeToLive = Infinity
+
+  constructor(
+    readonly number: number,
+    readonly key: string,
+    /** Of its key: it rises when what was there is not for those who ask afterwards. */
+    readonly epoch: number,
+    readonly way: "lookup" | "refresh" | "set"
+  ) {}
+
+  get name(): string {
+    return `${this.key}${this.number}`
+  }
+}
+
+export interface Caller {
+  readonly command: Command & { readonly _tag: "Ask" }
+  readonly number: number
+  readonly epoch: number
+  readonly startedAt: number
+  readonly gate: Deferred.Deferred<void>
+  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  stage: "asking" | "using" | "returning" | "over"
+  interruptedAt: number | undefined
+}
+
+/** What a use ends with, and how its callers see that. */
+export const outcomes = { succeeds: undefined, fails: "harmless", dies: "bug" }
+
+export const endingOf = (outcome: keyof typeof outcomes): Effect.Effect<void, string> =>
+  outcome === "fails" ? Effect.fail(outcomes.fails) : outcome === "dies" ? Effect.die(outcomes.dies) : Effect.void

@@ -1,0 +1,495 @@
+/**
+ * The real cache that a program runs on, and books of our own beside it: every value with what became of it, every
+ * caller with its deadline. What must never be is found when it happens; what must hold at rest, by `check`.
+ */
+import type { ResourceRegistry } from "@patinox/core"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
+import { CacheError, CachePolicy, ResourceCache } from "../../src/index.js"
+import { type Caller, endingOf, Made, must, outcomes } from "./books.js"
+import type { Answer, Command, Fault, Operation, Program } from "./program.js"
+import { limits } from "./program.js"
+
+export class World {
+  readonly made: Array<Made> = []
+  readonly callers: Array<Caller> = []
+  readonly met = new Map<string, number>()
+  violation: unknown = undefined
+  cache!: ResourceCache.ResourceCache<string, Made, string>
+  private readonly calls = { lookup: 0, release: 0, listener: 0, weigher: 0, timeToLive: 0 }
+  private readonly epochs = new Map<string, number>()
+  /** By key: lookups that an invalidation found, which may begin, or begin again, beside those for others. */
+  private readonly late = new Map<string, number>()
+  private areHealthy = false
+  private closedAt: number | undefined = undefined
+  private isRegistryClosed = false
+  /** The registry cleans up everything that there is. */
+  private isForcing = false
+  private readonly others: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+
+  constructor(
+    readonly program: Program,
+    private readonly registry: ResourceRegistry.Shape,
+    private readonly now: () => number,
+    private readonly letGo: Deferred.Deferred<void>
+  ) {}
+
+  count(what: string): void {
+    this.met.set(what, (this.met.get(what) ?? 0) + 1)
+  }
+
+  /** Runs what must not fail, wherever it is called from. */
+  private watch(f: () => void): void {
+    try {
+      f()
+    } catch (violation) {
+      this.violation ??= violation
+    }
+  }
+
+  private epoch(key: string): number {
+    return this.epochs.get(key) ?? 0
+  }
+
+  // --- the manager ---------------------------------------------------------------------------------------------------
+
+  private fault(operation: Operation): Fault {
+    const faults = this.program.behaviour[operation]
+    const fault = this.areHealthy ? "none" : faults[this.calls[operation]++ % faults.length]!
+    this.count(`${fault}|${operation}`)
+    return fault
+  }
+
+  private behave(fault: Fault): Effect.Effect<void, string> {
+    switch (fault) {
+      case "none":
+        return Effect.void
+      case "fails":
+        return Effect.fail("injected failure")
+      case "dies":
+        return Effect.die(new Error("injected defect"))
+      case "throws":
+        throw new Error("injected throw")
+      case "hangs":
+        return Effect.interruptible(Deferred.await(this.letGo))
+      case "ignores":
+        return Effect.uninterruptible(Deferred.await(this.letGo))
+      case "slow":
+        return Effect.sleep(400)
+    }
+  }
+
+  private answer<A>(operation: "weigher" | "timeToLive", good: A, wrong: A): A {
+    const answers: ReadonlyArray<Answer> = this.program.behaviour[operation]
+    const answer = this.areHealthy ? "none" : answers[this.calls[operation]++ % answers.length]!
+    this.count(`${answer}|${operation}`)
+    if (answer === "throws") throw new Error("injected throw")
+    return answer === "wrong" ? wrong : good
+  }
+
+  private readonly lookup = (key: string): Effect.Effect<Made, string, Scope.Scope> =>
+    Effect.suspend(() => {
+      const { lookups, entries } = Effect.runSync(this.cache.snapshot)
+      const way = entries.some((entry) => entry.key === key) ? "refresh" : "lookup"
+      const made = new Made(this.made.length + 1, key, this.epoch(key), way)
+      this.watch(() => this.checkLookup(made, lookups.filter((other) => other.key === key).length))
+      this.made.push(made)
+      const fault = this.fault("lookup")
+      const { releasedBy } = this.program.settings
+      const open = releasedBy === "release" ? Effect.void : Effect.acquireRelease(
+        Effect.sync(() => {
+          made.isScopeOpen = true
+        }),
+        () =>
+          Effect.sync(() => {
+            if (releasedBy === "scope" && made.state === "made") {
+              this.releasing(made)
+              made.isReleased = true
+            }
+            made.isScopeOpen = false
+          })
+      )
+      return Effect.onExit(
+        Effect.as(Effect.andThen(open, Effect.suspend(() => this.behave(fault))), made),
+        (exit) =>
+          Effect.sync(() => {
+            made.state = Exit.isSuccess(exit) ? "made" : "failed"
+            made.createdAt = this.now()
+          })
+      )
+    })
+
+  /** The rules that a lookup begins by. */
+  private checkLookup({ epoch, key, name, way }: Made, known: number): void {
+    // What has begun at that moment begins.
+    const isClosed = this.closedAt !== undefined && this.now() > this.closedAt
+    must(!isClosed, `${name} is looked up though the cache is closed`)
+    must(known > 0, `${name} is looked up, and the cache does not know`)
+    const beside = this.made.find((other) =>
+      other.state === "coming" && other.key === key && other.epoch === epoch && other.way === "lookup"
+    )
+    const late = this.late.get(key) ?? 0
+    if (beside !== undefined && late > 0) this.late.set(key, late - 1)
+    else must(beside === undefined, `${name} is looked up beside ${beside?.name}`)
+    const { maxEntries, whenFull } = this.program.settings
+    // At its end what it was to replace may have gone before it began.
+    if (way === "refresh" || whenFull === "exceed" || this.isForcing || this.closedAt !== undefined) return
+    const taking = this.made.filter((other) =>
+      other.way === "lookup" && (other.state === "coming" || (other.state === "made" && !this.isOver(other)))
+    )
+    must(taking.length < maxEntries, `${name} is looked up where there is no room: ${taking.map((made) => made.name)}`)
+  }
+
+  /** As far as the cache can know: a release that does not stop is let go of; its users had a part of its time. */
+  private isOver({ isBeingReleased, releasedAt }: Made): boolean {
+    return releasedAt !== undefined && (!isBeingReleased || this.now() >= releasedAt + limits.releaseTimeout * 0.8)
+  }
+
+  private releasing(made: Made): void {
+    this.watch(() => {
+      must(!made.isReleased, `${made.name} is released twice`)
+      must(!made.isBeingReleased, `${made.name} is released while it is released`)
+      must(made.users === 0 || this.mayTake(made), `${made.name} is released while somebody uses it`)
+      const isHeard = made.heardSince !== undefined && this.now() < made.heardSince + limits.releaseTimeout
+      must(!isHeard || this.mayTake(made), `${made.name} is released while its listener runs`)
+    })
+    // Another attempt is no other release.
+    made.releasedAt ??= this.now()
+  }
+
+  private readonly release = (made: Made, key: string): Effect.Effect<void, string> => {
+    this.watch(() => must(made.key === key, `${made.name} is released as ${key}`))
+    this.releasing(made)
+    made.isBeingReleased = true
+    return Effect.onExit(
+      Effect.suspend(() => this.behave(this.fault("release"))),
+      (exit) =>
+        Effect.sync(() => {
+          made.isBeingReleased = false
+          made.isReleased = Exit.isSuccess(exit)
+        })
+    )
+  }
+
+  /** Whether a value may be taken from its users now. */
+  private mayTake(made: Made): boolean {
+    return made.mayBeTaken || this.isForcing ||
+      (this.closedAt !== undefined && this.now() >= this.closedAt + limits.closeTimeout * 0.8)
+  }
+
+  private readonly listener = ({ key, reason, value }: ResourceCache.Removal<string, Made>) => {
+    this.count(`heard of ${reason}`)
+    this.watch(() => {
+      must(value.key === key, `${value.name} is removed as ${key}`)
+      must(++value.removals === 1, `${value.name} is removed twice`)
+      must(value.releasedAt === undefined || this.mayTake(value), `${value.name} is released before it is removed`)
+    })
+    value.heardSince = this.now()
+    return Effect.ensuring(
+      Effect.suspend(() => this.behave(this.fault("listener"))),
+      Effect.sync(() => {
+        value.heardSince = undefined
+      })
+    )
+  }
+
+  private readonly timeToLive = (_key: string, exit: Exit.Exit<Made, string>): number => {
+    const { failuresLive, timeToLive } = this.program.settings
+    if (Exit.isFailure(exit)) return this.answer("timeToLive", failuresLive, NaN)
+    exit.value.timeToLive = 0
+    return exit.value.timeToLive = this.answer("timeToLive", timeToLive, 0)
+  }
+
+  readonly open: Effect.Effect<void, never, Scope.Scope | ResourceRegistry.ResourceRegistry> = Effect.gen(
+    this,
+    function*() {
+      const { failuresLive, hasListener, opsBeforeYield: _, policy, releasedBy, timeToLive, ...settings } =
+        this.program.settings
+      const isByValue = failuresLive > 0 || timeToLive === 0
+      const off = (millis: number) => millis === 0 ? "off" as const : millis
+      this.cache = yield* Effect.orDie(ResourceCache.make(this.lookup, {
+        ...settings,
+        ...limits,
+        policy: policy === "lru" ? CachePolicy.lru : CachePolicy.wTinyLfu,
+        staleWhileRevalidate: off(settings.staleWhileRevalidate),
+        staleOnError: off(settings.staleOnError),
+        timeToLive: isByValue ? this.timeToLive : timeToLive,
+        ...(settings.maxWeight === Infinity
+          ? undefined
+          : { weigher: (made: Made) => this.answer("weigher", made.number % 4, NaN) }),
+        ...(hasListener ? { onRemoval: this.listener } : undefined),
+        ...(releasedBy === "scope" ? undefined : { release: this.release })
+      }))
+    }
+  )
+
+  // --- callers -------------------------------------------------------------------------------------------------------
+
+  private ask(command: Command & { readonly _tag: "Ask" }): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const { key } = command
+      const caller: Caller = {
+        command,
+        number: this.callers.length + 1,
+        epoch: this.epoch(key),
+        startedAt: this.now(),
+        gate: yield* Deferred.make<void>(),
+        fiber: undefined,
+        stage: "asking",
+        interruptedAt: undefined
+      }
+      this.callers.push(caller)
+      const body = (made: Made): Effect.Effect<void, string> =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            caller.stage = "using"
+            made.users++
+            this.watch(() => this.checkGiven(caller, made))
+          }),
+          () =>
+            Effect.andThen(
+              command.holdMillis === undefined ? Deferred.await(caller.gate) : Effect.sleep(command.holdMillis),
+              endingOf(command.outcome)
+            ),
+          () =>
+            Effect.sync(() => {
+              made.users--
+              caller.stage = "returning"
+            })
+        )
+      const { cache } = this
+      const ways = {
+        use: () => cache.use(key, body),
+        get: () => Effect.scoped(Effect.flatMap(cache.get(key), body)),
+        getIfPresent: () =>
+          Effect.scoped(Effect.flatMap(
+            cache.getIfPresent(key),
+            (found) => Option.isSome(found) ? body(found.value) : Effect.void
+          )),
+        refresh: () => cache.refresh(key)
+      }
+      caller.fiber = yield* Effect.forkDaemon(Effect.onExit(ways[command.way](), (exit) =>
+        Effect.sync(() => {
+          this.answered(caller, exit)
+          caller.stage = "over"
+        })))
+    })
+  }
+
+  private checkGiven({ command, epoch, number }: Caller, made: Made): void {
+    must(made.state === "made", `caller ${number} got ${made.name}, which is ${made.state}`)
+    must(made.key === command.key, `caller ${number} asked for ${command.key} and got ${made.name}`)
+    must(made.releasedAt === undefined || this.mayTake(made), `caller ${number} got ${made.name}, which is released`)
+    must(made.epoch >= epoch, `caller ${number} got ${made.name}, which is from before an invalidation`)
+    const { staleOnError, staleWhileRevalidate } = this.program.settings
+    const age = this.now() - made.createdAt
+    const isNew = age < made.timeToLive + Math.max(staleOnError, staleWhileRevalidate)
+    // With no time to live it is for those who wait for it.
+    must(isNew || age === 0, `caller ${number} got ${made.name}, which is too old: ${age}`)
+    if (age >= made.timeToLive && age > 0) this.count("stale")
+    if (made.users > 1) this.count("shared")
+  }
+
+  /** How a caller may end: by its own outcome once it has had its value, else by what the lookup or the cache fails with. */
+  private answered({ command, interruptedAt, number, stage }: Caller, exit: Exit.Exit<unknown, unknown>): void {
+    const own = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    const name = CacheError.is(own) ? own._tag === "CacheTimeout" ? `CacheTimeout ${own.stage}` : own._tag : undefined
+    this.count(stage === "asking" ? name ?? (Exit.isSuccess(exit) ? "none" : "lookup failed") : `ended in ${stage}`)
+    this.watch(() => {
+      if (interruptedAt !== undefined && Exit.isInterrupted(exit)) return
+      if (stage !== "asking") {
+        return must(own === outcomes[command.outcome], `caller ${number} ends with ${exit} instead of its own outcome`)
+      }
+      if (Exit.isSuccess(exit)) {
+        return must(command.way === "getIfPresent" || command.way === "refresh", `caller ${number} got nothing`)
+      }
+      const isLookups = own === "injected failure" || (own instanceof Error && !Exit.isInterrupted(exit))
+      must(CacheError.is(own) || isLookups, `caller ${number} ends with ${exit}`)
+    })
+  }
+
+  // --- commands ------------------------------------------------------------------------------------------------------
+
+  private other(effect: Effect.Effect<unknown, unknown>, isInterrupted = false): Effect.Effect<void> {
+    return Effect.flatMap(Effect.forkDaemon(effect), (fiber) => {
+      this.others.push(fiber)
+      return isInterrupted ? Effect.asVoid(Fiber.interruptFork(fiber)) : Effect.void
+    })
+  }
+
+  private nothingBefore(key: string): void {
+    this.epochs.set(key, this.epoch(key) + 1)
+  }
+
+  /** Just before it is. */
+  private invalidating(invalid?: string): void {
+    for (const { callers, key } of Effect.runSync(this.cache.snapshot).lookups) {
+      const isMeant = callers > 0 && (invalid === undefined || key === invalid)
+      if (isMeant) this.late.set(key, (this.late.get(key) ?? 0) + 1)
+    }
+  }
+
+  private set(key: string): Effect.Effect<void> {
+    const made = new Made(this.made.length + 1, key, this.epoch(key) + 1, "set")
+    made.state = "made"
+    made.createdAt = this.now()
+    const { failuresLive, releasedBy, timeToLive } = this.program.settings
+    if (failuresLive === 0 && timeToLive > 0) made.timeToLive = timeToLive
+    made.hasNoRelease = releasedBy === "scope"
+    this.made.push(made)
+    this.invalidating(key)
+    return this.other(Effect.onExit(this.cache.set(key, made), (exit) =>
+      Effect.sync(() => {
+        this.count(Exit.isSuccess(exit) ? "set" : "not set")
+        this.epochs.set(key, Math.max(this.epoch(key), made.epoch))
+      })))
+  }
+
+  run(command: Command, advance: (millis: number) => Effect.Effect<void>): Effect.Effect<void> {
+    const { cache, registry } = this
+    const pick = (from: ReadonlyArray<Caller>, which: number) => from[which % Math.max(1, from.length)]
+    switch (command._tag) {
+      case "Ask":
+        return this.ask(command)
+      case "Set":
+        return this.set(command.key)
+      case "Invalidate":
+        this.invalidating(command.key)
+        this.nothingBefore(command.key)
+        return Effect.asVoid(cache.invalidate(command.key))
+      case "InvalidateWhere": {
+        const isMeant = (made: Made) => made.number % 2 === 0
+        return Effect.asVoid(cache.invalidateWhere((key, made) => {
+          this.watch(() => must(made.key === key, `${made.name} is at ${key}`))
+          if (isMeant(made)) {
+            this.invalidating(key)
+            this.nothingBefore(key)
+          }
+          return isMeant(made)
+        }))
+      }
+      case "InvalidateAll":
+        this.invalidating()
+        for (const { key } of this.made) this.nothingBefore(key)
+        return Effect.asVoid(cache.invalidateAll)
+      case "Return": {
+        const holder = pick(this.callers.filter(({ stage }) => stage === "using"), command.which)
+        return holder === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(holder.gate, undefined))
+      }
+      case "Interrupt": {
+        const caller = pick(this.callers.filter(({ stage }) => stage !== "over"), command.which)
+        if (caller === undefined) return Effect.void
+        this.count(`interrupted ${caller.stage}`)
+        caller.interruptedAt = this.now()
+        return Effect.asVoid(Fiber.interruptFork(caller.fiber!))
+      }
+      case "Advance":
+        return advance(command.millis)
+      case "Close":
+        this.closedAt = this.now()
+        return this.other(cache.close, command.isInterrupted)
+      case "ForceCleanupAll":
+      case "ShutDownRegistry":
+        this.isForcing = true
+        this.isRegistryClosed = command._tag === "ShutDownRegistry"
+        return this.other(
+          // Interrupted, it goes on, and nobody tells until when.
+          Effect.tap(this.isRegistryClosed ? registry.shutdown : registry.forceCleanupAll, () => {
+            this.isForcing = false
+            for (const made of this.made) made.mayBeTaken = true
+          }),
+          command.isInterrupted
+        )
+    }
+  }
+
+  // --- what holds at rest --------------------------------------------------------------------------------------------
+
+  private isUsed({ heardSince, users }: Made): boolean {
+    return users > 0 || (heardSince !== undefined && this.now() < heardSince + limits.releaseTimeout)
+  }
+
+  readonly check: Effect.Effect<void> = Effect.gen(this, function*() {
+    if (this.violation !== undefined) throw this.violation
+    const now = this.now()
+    const { counts, entries, lookups, retired } = yield* this.cache.snapshot
+    const told = JSON.stringify({ counts, entries, lookups, retired })
+    must(new Set(entries.map(({ key }) => key)).size === entries.length, "a key has one value")
+    must(counts.entries === entries.length, `the entries are counted: ${told}`)
+    must(counts.loading + counts.waiting === lookups.length, `the lookups are counted: ${told}`)
+    must(counts.waiting === 0 || this.program.settings.whenFull !== "exceed", "nothing waits for room")
+    const used = this.made.filter((made) => this.isUsed(made))
+    must(counts.inUse === used.length, `in use are ${used.map(({ name }) => name)}: ${told}`)
+    const users = used.reduce((sum, made) => sum + made.users, 0)
+    const told2 = [...entries, ...retired].reduce((sum, entry) => sum + entry.users.length, 0)
+    must(told2 <= users, `${users} users are told: ${told}`)
+    const weight = [...entries, ...retired].reduce((sum, entry) => sum + entry.weight, 0)
+    must(counts.releasing > 0 ? counts.weight >= weight : counts.weight === weight, `the weight is right: ${told}`)
+    const values = entries.filter(({ isFailure }) => !isFailure).length + retired.length + counts.releasing
+    const alive = this.made.filter(({ hasNoRelease, releasedAt, state }) =>
+      state === "made" && releasedAt === undefined && !hasNoRelease
+    )
+    must(values + this.unknown >= alive.length, `${alive.map(({ name }) => name)} are alive: ${told}`)
+    const undone = this.made.filter((made) => made.state === "made" && made.isBeingReleased && !this.isOver(made))
+    must(
+      counts.releasing >= undone.length - this.unknown,
+      `${undone.map(({ name }) => name)} are being released: ${told}`
+    )
+    for (const { command, interruptedAt, number, stage, startedAt } of this.callers) {
+      must(stage !== "returning", `caller ${number} does not return`)
+      if (stage !== "asking") continue
+      must(command.way !== "getIfPresent", `caller ${number} has to wait`)
+      must(now <= startedAt + limits.acquireTimeout, `caller ${number} has had no answer in time`)
+      must(interruptedAt === undefined, `caller ${number} goes on asking, interrupted`)
+      must(this.closedAt === undefined, `caller ${number} goes on asking a closed cache`)
+    }
+  })
+
+  /** Values that are released by nobody's order: the registry is closed, and does not take them. */
+  private get unknown(): number {
+    return this.isRegistryClosed ? this.made.length : 0
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------------
+
+  /** Nothing is broken any more, and what hung goes on. */
+  readonly heal: Effect.Effect<void> = Effect.suspend(() => {
+    this.areHealthy = true
+    return Effect.asVoid(Deferred.succeed(this.letGo, undefined))
+  })
+
+  readonly returnAll: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(this.callers, ({ gate }) => Deferred.succeed(gate, undefined), { discard: true })
+  )
+
+  /** A healthy cache gives what is asked for. */
+  readonly works: Effect.Effect<void> = Effect.gen(this, function*() {
+    if (this.closedAt !== undefined || this.isRegistryClosed) return
+    const value = yield* Effect.fork(this.cache.use("z", (made) => Effect.succeed(made.key)))
+    yield* Effect.repeatN(Effect.yieldNow(), 1_000)
+    const exit = yield* Fiber.poll(value)
+    must(Option.isSome(exit) && Exit.isSuccess(exit.value), `a healthy cache gives nothing: ${exit}`)
+  })
+
+  readonly checkEnd: Effect.Effect<void> = Effect.gen(this, function*() {
+    if (this.violation !== undefined) throw this.violation
+    const { counts, entries, lookups, retired, state } = yield* this.cache.snapshot
+    must(state === "closed", "it is closed")
+    const left = Object.values(counts).reduce((sum, count) => sum + count, 0) + entries.length + lookups.length
+    must(left + retired.length === 0, `something is left: ${JSON.stringify({ counts, entries, lookups, retired })}`)
+    for (const { number, stage } of this.callers) must(stage === "over", `caller ${number} never ends: ${stage}`)
+    for (const fiber of this.others) must(Option.isSome(yield* Fiber.poll(fiber)), "a call never ends")
+    for (const made of this.made) {
+      must(made.state !== "coming", `the lookup of ${made.name} never ends`)
+      must(made.users === 0, `${made.name} is still used`)
+      must(!made.isScopeOpen, `the scope of ${made.name} is still open`)
+      const isReleased = made.releasedAt !== undefined || made.hasNoRelease
+      must(made.state !== "made" || isReleased, `${made.name} is never released`)
+    }
+    const { abandoned, cleaned, disarmed, failed, live, recovered, registered } = yield* this.registry.accounts
+    must(live === 0, "no guard is left")
+    must(registered === cleaned + recovered + failed + abandoned + disarmed, "the accounts balance")
+    const made = this.made.filter(({ state }) => state === "made").length
+    const isExact = !this.isRegistryClosed && this.program.settings.releasedBy !== "scope"
+    must(isExact ? registered === made : registered <= made, `each value had a guard: ${registered} of ${made}`)
+  })
+}
