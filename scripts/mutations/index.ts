@@ -5,7 +5,11 @@ import type { Mutation } from "./mutation.js"
 import { nodeRuntime } from "./nodeRuntime.js"
 import { platform } from "./platform.js"
 import { platformNode } from "./platformNode.js"
-import { pool } from "./pool.js"
+import { poolBorrowing } from "./poolBorrowing.js"
+import { poolDecisions } from "./poolDecisions.js"
+import { poolEnding } from "./poolEnding.js"
+import { poolItems } from "./poolItems.js"
+import { poolTelling } from "./poolTelling.js"
 import { refreshables } from "./refreshables.js"
 import { runtimes } from "./runtimes.js"
 import { scopes } from "./scopes.js"
@@ -15,7 +19,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...scopes,
   ...refreshables,
   ...runtimes,
-  ...pool,
+  ...poolDecisions,
+  ...poolItems,
+  ...poolBorrowing,
+  ...poolEnding,
+  ...poolTelling,
   ...platform,
   ...platformNode,
   ...nodeRuntime,

@@ -10,13 +10,13 @@ export interface Mutation {
   readonly tests: ReadonlyArray<string>
 }
 
-/** Those of one package: files from its sources on, tests by their names without the ending. */
+/** Those of one package: files from its sources on, tests by their names without the ending, be they another's. */
 export const mutationsOf =
-  (folder: string) =>
+  (folder: string, testFolder = folder) =>
   (name: string, file: string, find: string, replace: string, ...tests: ReadonlyArray<string>): Mutation => ({
     name,
     file: `packages/${folder}/src/${file}`,
     find,
     replace,
-    tests: tests.map((test) => `packages/${folder}/test/${test}.test.ts`)
+    tests: tests.map((test) => `packages/${testFolder}/test/${test}.test.ts`)
   })

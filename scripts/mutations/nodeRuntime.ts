@@ -5,7 +5,7 @@ const mutation = mutationsOf("platform-node")
 
 export const nodeRuntime = [
   mutation(
-    "the fibers of a process have most of a long deadline's last fifth taken from them",
+    "the fibers of a process lose a fifth of a long deadline",
     "internal/Plan.ts",
     "Math.min(5_000, left * 0.2)",
     "left * 0.2",
@@ -40,7 +40,7 @@ export const nodeRuntime = [
     "internal/Plan"
   ),
   mutation(
-    "a second Ctrl-C from elsewhere is taken for the first",
+    "a process takes a second SIGINT from elsewhere for the first",
     "internal/Plan.ts",
     "  atTerminal && first.signal",
     "  first.signal",
@@ -54,7 +54,7 @@ export const nodeRuntime = [
     "internal/RunOptions"
   ),
   mutation(
-    "a signal that is named twice counts as two",
+    "a signal of a process that is named twice counts as two",
     "internal/RunOptions.ts",
     "[...new Set(signals)]",
     "[...signals]",

@@ -267,13 +267,26 @@ describe("where everything is in use, \"wait\"", () => {
       const done = yield* hold(cache, "a")
       yield* cache.refresh("a")
       yield* turns
-      // What is too much then goes, as far as nobody uses it: that is not the new value.
-      expect([source.mostAlive, source.alive]).toEqual([3, 2])
+      // Nothing else has to go for it.
+      expect([source.mostAlive, source.alive]).toEqual([3, 3])
+      expect([...yield* cache.keys].sort()).toEqual(["a", "b"])
       expect(yield* cache.use("a", number)).toBe(3)
       yield* done
       yield* turns
-      expect(source.alive).toBe(1)
-      expect(yield* atRest(cache)).toBe(1)
+      expect(source.alive).toBe(2)
+      expect(yield* atRest(cache)).toBe(2)
+    })))
+
+  it.effect("keeps the new value of a refresh, though the old one is in use and there is room for one only", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({ maxEntries: 1 })
+      const done = yield* hold(cache, "a")
+      yield* cache.refresh("a")
+      yield* turns
+      expect([yield* cache.use("a", number), source.alive]).toEqual([2, 2])
+      yield* done
+      yield* turns
+      expect([yield* cache.use("a", number), source.alive]).toEqual([2, 1])
     })))
 
   it.effect("does not keep a value waiting that is given by hand, and evicts what nobody uses", () =>

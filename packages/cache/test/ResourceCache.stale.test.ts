@@ -90,6 +90,23 @@ describe("refreshAfter", () => {
       expect(world.asked).toBe(asked + 1)
     })))
 
+  it.effect("pauses no longer than half of what is left of the value", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, world } = yield* made({ refreshAfter: "30 seconds", timeToLive: "60 seconds" })
+      yield* ask
+      world.how = "fail"
+      const begun: Array<number> = []
+      for (let second = 1; second < 60; second++) {
+        yield* after("1 seconds")
+        const before = world.asked
+        yield* ask
+        yield* turns
+        if (world.asked > before) begun.push(second)
+      }
+      // 1, 2, 4 and 8 seconds, then half of what is left, and every second in the end.
+      expect(begun).toEqual([30, 31, 33, 37, 45, 53, 57, 59])
+    })))
+
   it.effect("keeps nothing longer than its time to live, however its lookups fail", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache, source, world } = yield* made({ refreshAfter: "1 seconds", timeToLive: "10 seconds" })
@@ -258,6 +275,24 @@ describe("staleOnError", () => {
       expect(yield* Fiber.join(waiter)).toBe(2)
       yield* turns
       expect(source.alive).toBe(1)
+    })))
+
+  it.effect("gives it also where looking it up anew takes too long, and looks nothing up in the pause after that", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, source, world } = yield* made({ ...options, acquireTimeout: "2 seconds" })
+      yield* ask
+      world.how = "hang"
+      yield* after("10 seconds")
+      const waiter = yield* Effect.fork(ask)
+      yield* after("2 seconds")
+      expect(yield* Fiber.join(waiter)).toBe(1)
+      expect([yield* ask, world.asked]).toEqual([1, 2])
+      expect((yield* cache.stats).loading).toBe(0)
+      yield* after("3 seconds")
+      expect(source.closed).toBe(1)
+      const tooLate = yield* Effect.fork(Effect.flip(ask))
+      yield* after("2 seconds")
+      expect(yield* Fiber.join(tooLate)).toMatchObject({ _tag: "CacheTimeout", stage: "lookup" })
     })))
 
   it.effect("looks nothing up in the pause after a failure", () =>

@@ -75,6 +75,21 @@ describe("weights", () => {
       yield* atRest(cache)
     })))
 
+  it.effect("of more than the whole push out nobody else, nor keep anybody waiting, while they are in use", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* weighed()
+      yield* Effect.forEach(["a2", "b2", "c2"], (key) => cache.use(key, number))
+      const done = yield* hold(cache, "d11")
+      yield* turns
+      expect([...yield* cache.keys].sort()).toEqual(["a2", "b2", "c2"])
+      expect((yield* cache.stats).weight).toBe(17)
+      yield* cache.use("e3", number)
+      yield* done
+      yield* turns
+      expect([...yield* cache.keys].sort()).toEqual(["a2", "b2", "c2", "e3"])
+      expect((yield* cache.stats).weight).toBe(9)
+    })))
+
   it.effect("of more than the whole push out nobody else where values are not counted as in use", () =>
     Effect.scoped(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: string) => Effect.succeed(key), {

@@ -83,39 +83,43 @@ describe("a pool keeps nothing", () => {
       expect(yield* kept(refs)).toBe(1)
     })), 60_000)
 
-  it.live("of items given back by promises, of failed creations, nor of those that waited for it to be ready", () =>
-    within(Effect.gen(function*() {
-      const refs: Array<WeakRef<object>> = []
-      const create = Effect.sync(() => {
-        const item = { bulk: Array.from({ length: 100 }) }
-        refs.push(new WeakRef(item))
-        return item
-      })
-      const pool = yield* ResourcePool.make(create, { maxSize: 1 })
-      const promises = ResourcePool.toPromisePool(pool, yield* Effect.runtime())
-      yield* Effect.promise(async () => {
-        for (let i = 0; i < 100; i++) await promises.destroy(await promises.acquire())
-      })
-      // The pause is over by the next borrow.
-      const failing = yield* ResourcePool.make(
-        Effect.withFiberRuntime<never, string>((fiber) => {
-          refs.push(new WeakRef(fiber))
-          return Effect.fail("down")
-        }),
-        { failFastAfter: 1, backoffFrom: "1 nanos", backoffTo: "1 nanos" }
-      )
-      for (let i = 0; i < 100; i++) yield* Effect.flip(failing.use(() => Effect.void))
-      const unready = yield* ResourcePool.make(Effect.never, { minSize: 1 })
-      for (let i = 0; i < 100; i++) {
-        const waiting = yield* Effect.fork(unready.awaitReady)
-        refs.push(new WeakRef(waiting))
-        yield* turns
-        yield* Fiber.interrupt(waiting)
-      }
-      expect(refs.length).toBe(300)
-      // The last may be on a stack still.
-      expect(yield* kept(refs)).toBeLessThanOrEqual(2)
-    })), 60_000)
+  it.live(
+    "of items given back by promises, of failed creations, nor of those that waited for it to be ready",
+    () =>
+      within(Effect.gen(function*() {
+        const refs: Array<WeakRef<object>> = []
+        const create = Effect.sync(() => {
+          const item = { bulk: Array.from({ length: 100 }) }
+          refs.push(new WeakRef(item))
+          return item
+        })
+        const pool = yield* ResourcePool.make(create, { maxSize: 1 })
+        const promises = ResourcePool.toPromisePool(pool, yield* Effect.runtime())
+        yield* Effect.promise(async () => {
+          for (let i = 0; i < 100; i++) await promises.destroy(await promises.acquire())
+        })
+        // The pause is over by the next borrow.
+        const failing = yield* ResourcePool.make(
+          Effect.withFiberRuntime<never, string>((fiber) => {
+            refs.push(new WeakRef(fiber))
+            return Effect.fail("down")
+          }),
+          { failFastAfter: 1, backoffFrom: "1 nanos", backoffTo: "1 nanos" }
+        )
+        for (let i = 0; i < 100; i++) yield* Effect.flip(failing.use(() => Effect.void))
+        const unready = yield* ResourcePool.make(Effect.never, { minSize: 1 })
+        for (let i = 0; i < 100; i++) {
+          const waiting = yield* Effect.fork(unready.awaitReady)
+          refs.push(new WeakRef(waiting))
+          yield* turns
+          yield* Fiber.interrupt(waiting)
+        }
+        expect(refs.length).toBe(300)
+        // The last may be on a stack still.
+        expect(yield* kept(refs)).toBeLessThanOrEqual(2)
+      })),
+    60_000
+  )
 
   it.live("in the scope of its making, nor in one that only asked", () =>
     within(Effect.gen(function*() {

@@ -282,12 +282,13 @@ export class Cache<K, A, E> {
   }
 
   counted(): void {
-    const { cached, inUse, weight } = this.state
+    const { cached, inUse, weight } = this.state.occupancy
     this.metrics.count(cached, weight, inUse)
   }
 
   counts(): CacheError.CacheCounts {
-    const { cached, inUse, releasing, running, waiting, weight } = this.state
+    const { running, waiting } = this.state
+    const { cached, inUse, releasing, weight } = this.state.occupancy
     return { entries: cached, inUse, loading: running.size, waiting, releasing, weight }
   }
 

@@ -4,23 +4,19 @@
  * done by the host. Between any two calls the counts are right.
  */
 import type { CachePolicy, PolicyState } from "../CachePolicy.js"
+import * as Aging from "./Aging.js"
 import { KeyMap } from "./KeyMap.js"
 import { Loading, type LoadingCaller } from "./Loading.js"
+import { Occupancy } from "./Occupancy.js"
 import type * as Seam from "./Seam.js"
 import type { RemovalReason, Slot } from "./Slot.js"
 
-export interface CacheLimits {
+export interface CacheLimits extends Aging.AgeLimits {
   readonly maxEntries: number
   readonly maxWeight: number
   /** What a lookup does that finds no room because everything is in use. */
   readonly whenFull: "wait" | "exceed" | "fail"
   readonly policy: CachePolicy
-  /** In milliseconds; infinite where not wanted. */
-  readonly timeToIdle: number
-  readonly refreshAfter: number
-  /** In milliseconds; 0 where not wanted. */
-  readonly staleWhileRevalidate: number
-  readonly staleOnError: number
 }
 
 export interface CacheHost<K, A, E> {
@@ -39,10 +35,6 @@ export interface CacheHost<K, A, E> {
   settled(): void
 }
 
-/** The pause after a refresh that failed, in milliseconds: it doubles with each in a row. */
-const firstPause = 1_000
-const longestPause = 60_000
-
 export class CacheState<K, A, E> {
   private readonly slots = new KeyMap<K, Slot<K, A, E>>()
   private readonly loadings = new KeyMap<K, Loading<K, A, E>>()
@@ -53,42 +45,18 @@ export class CacheState<K, A, E> {
   private readonly policy: PolicyState
   private readonly agesIdle: boolean
   isOpen = true
-  /** Values that the next caller gets. */
-  cached = 0
-  /** Values out of the cache that somebody uses. */
+  /** Values out of the cache that are not being released: somebody uses them. */
   readonly retired = new Set<Slot<K, A, E>>()
-  /** Values that are being released. */
-  releasing = 0
-  /** Lookups that count as entries. */
-  private coming = 0
-  /** Values that somebody uses, of all those. */
-  inUse = 0
-  /** Of all those. */
-  weight = 0
-  private releasingWeight = 0
-  /** What is in use and not being released, and so can neither be evicted nor is on its way out. */
-  private busy = 0
-  private busyWeight = 0
-  /** What only its removal listener still has: it is on its way out. */
-  private leaving = 0
-  private leavingWeight = 0
+  readonly occupancy: Occupancy
 
   constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits) {
     this.policy = limits.policy.make({ maxEntries: limits.maxEntries, maxWeight: limits.maxWeight })
     this.agesIdle = limits.timeToIdle < Infinity
+    this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight)
   }
 
   get waiting(): number {
     return this.queued.size
-  }
-
-  /** What counts as entries and is not on its way out. */
-  private get lasting(): number {
-    return this.cached + this.retired.size - this.leaving + this.coming
-  }
-
-  private get lastingWeight(): number {
-    return this.weight - this.releasingWeight - this.leavingWeight
   }
 
   // --- asking --------------------------------------------------------------------------------------------------------
@@ -113,7 +81,7 @@ export class CacheState<K, A, E> {
 
   private isGood(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin): boolean {
     if (this.agesIdle) {
-      if (slot.users === 0 && now >= slot.usedAt + this.limits.timeToIdle) {
+      if (Aging.isIdleTooLong(slot, this.limits, now)) {
         this.expire(slot, now)
         return false
       }
@@ -123,65 +91,66 @@ export class CacheState<K, A, E> {
   }
 
   private isGoodAtItsAge(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin): boolean {
-    if (now >= slot.expiresAt + this.limits.staleWhileRevalidate) {
-      // Its timer may be a moment late.
-      if (now >= this.lastInstant(slot)) this.expire(slot, now)
-      return false
-    }
+    const verdict = Aging.verdict(slot, this.limits, now)
+    // Its timer may be a moment late.
+    if (verdict === "useless") this.expire(slot, now)
+    if (verdict !== "refreshed") return false
     if (this.loadings.get(slot.key) === undefined) this.begin(new Loading(slot.key, slot, origin), now)
     return true
   }
 
-  /** From when on it is of no use at all. */
-  private lastInstant(slot: Slot<K, A, E>): number {
-    return slot.expiresAt + Math.max(this.limits.staleWhileRevalidate, this.limits.staleOnError)
+  use(slot: Slot<K, A, E>): void {
+    if (slot.held === undefined) return
+    if (slot.users > 0) {
+      slot.users++
+      return
+    }
+    this.occupancy.takeOut(slot)
+    slot.users++
+    this.occupancy.putIn(slot)
   }
 
-  use(slot: Slot<K, A, E>): void {
-    if (slot.held === undefined || slot.users++ > 0) return
-    this.inUse++
-    if (slot.status === "cached" || slot.status === "retired") this.busier(slot, 1)
+  /** What changes where a value stands also changes the counts. */
+  private change(slot: Slot<K, A, E>, make: () => void): void {
+    this.occupancy.takeOut(slot)
+    make()
+    this.occupancy.putIn(slot)
   }
 
   /** The removal listener has the value until it was `heard`; but that keeps nobody's room. */
   hear(slot: Slot<K, A, E>): void {
     if (slot.held === undefined) return
-    slot.isHeard = true
-    if (slot.users++ > 0) return
-    this.inUse++
-    this.startLeaving(slot)
+    this.change(slot, () => {
+      slot.isHeard = true
+      slot.users++
+    })
   }
 
   heard(slot: Slot<K, A, E>): void {
-    slot.isHeard = false
-    if (slot.held === undefined || --slot.users > 0) return
-    this.inUse--
-    if (slot.status === "retired") this.release(slot)
-    else slot.held.onUnused?.()
-    this.host.settled()
-  }
-
-  private startLeaving(slot: Slot<K, A, E>): void {
-    slot.isLeaving = true
-    this.leaving++
-    this.leavingWeight += slot.weight
-  }
-
-  private busier(slot: Slot<K, A, E>, by: 1 | -1): void {
-    this.busy += by
-    this.busyWeight += by * slot.weight
+    if (slot.held === undefined) return
+    this.change(slot, () => {
+      slot.isHeard = false
+      slot.users--
+    })
+    this.unused(slot)
   }
 
   /** Somebody who used a value does not any more. */
   leave(slot: Slot<K, A, E>): void {
     if (slot.held === undefined) return
-    if (--slot.users > 0) {
-      if (slot.users > 1 || !slot.isHeard || slot.status !== "retired") return
-      this.busier(slot, -1)
-      return this.startLeaving(slot)
+    if (slot.users > 2) {
+      slot.users--
+      return
     }
-    this.inUse--
-    if (slot.status === "cached" || slot.status === "retired") this.busier(slot, -1)
+    this.occupancy.takeOut(slot)
+    slot.users--
+    this.occupancy.putIn(slot)
+    this.unused(slot)
+  }
+
+  /** What follows if nobody uses it any more. */
+  private unused(slot: Slot<K, A, E>): void {
+    if (slot.users > 0) return
     if (slot.status === "retired") this.release(slot)
     else if (slot.status === "cached") {
       if (this.agesIdle) slot.usedAt = this.host.now()
@@ -191,7 +160,7 @@ export class CacheState<K, A, E> {
       }
       this.trim()
       if (this.queued.size > 0) this.makeRoom(this.host.now())
-    } else slot.held.onUnused?.()
+    } else slot.held!.onUnused?.()
     this.host.settled()
   }
 
@@ -209,11 +178,22 @@ export class CacheState<K, A, E> {
       return existing
     }
     const old = this.slots.get(key)
-    if (old === undefined && this.limits.whenFull === "fail" && !this.mayHaveRoom) return "full"
+    if (
+      old === undefined && this.limits.whenFull === "fail" && !this.occupancy.mayHaveRoom(this.queued.size)
+    ) return "full"
     const loading = new Loading(key, old, origin)
     loading.callers.add(caller)
     this.begin(loading, now)
     return loading
+  }
+
+  /** A caller's time is up. Gives the old value, in use, where that will do for it. */
+  givenOld(caller: LoadingCaller<K, A, E>, loading: Loading<K, A, E>, now: number): Slot<K, A, E> | undefined {
+    const { old } = loading
+    if (!caller.takesOld || old === undefined || !this.keeps(old, now)) return undefined
+    this.refreshFailed(old, now)
+    this.use(old)
+    return old
   }
 
   loadingOf(key: K): Loading<K, A, E> | undefined {
@@ -247,8 +227,7 @@ export class CacheState<K, A, E> {
   private end(loading: Loading<K, A, E>): void {
     loading.phase = "over"
     this.running.delete(loading)
-    if (loading.takesRoom) this.coming--
-    loading.takesRoom = false
+    this.takeRoom(loading, false)
     if (this.loadings.get(loading.key) === loading) this.loadings.delete(loading.key)
   }
 
@@ -266,41 +245,31 @@ export class CacheState<K, A, E> {
   private start(loading: Loading<K, A, E>, now: number): void {
     loading.phase = "running"
     loading.startedAt = now
-    loading.takesRoom = loading.old === undefined
-    if (loading.takesRoom) this.coming++
+    this.takeRoom(loading, loading.old === undefined)
     this.running.add(loading)
     this.host.load(loading)
   }
 
-  private get hasRoom(): boolean {
-    return this.lasting + this.leaving + this.releasing < this.limits.maxEntries && this.weight < this.limits.maxWeight
-  }
-
-  /** Whether one lookup more would find room though nobody stopped using anything. */
-  private get mayHaveRoom(): boolean {
-    const { maxEntries, maxWeight } = this.limits
-    return this.busy + this.coming + this.queued.size < maxEntries && this.busyWeight < maxWeight
+  private takeRoom(loading: Loading<K, A, E>, takesRoom: boolean): void {
+    if (loading.takesRoom !== takesRoom) this.occupancy.coming += takesRoom ? 1 : -1
+    loading.takesRoom = takesRoom
   }
 
   /** Begins what there is room for, and evicts for the rest, as far as room is not on its way already. */
   private makeRoom(now: number): void {
-    const { maxEntries, maxWeight } = this.limits
     for (;;) {
-      while (this.queued.size > 0 && this.hasRoom) {
+      while (this.queued.size > 0 && this.occupancy.hasRoom) {
         const [next] = this.queued
         this.queued.delete(next!)
         this.start(next!, now)
       }
-      if (this.queued.size === 0) return
-      const isRoomComing = maxEntries - this.lasting >= this.queued.size && this.lastingWeight < maxWeight
-      if (isRoomComing || !this.evict()) return
+      if (this.queued.size === 0 || this.occupancy.willHaveRoom(this.queued.size) || !this.evict()) return
     }
   }
 
   /** Lets go of values until what is there fits, as far as it is not in use. */
   private trim(): void {
-    const { maxEntries, maxWeight } = this.limits
-    while (this.lasting > maxEntries || this.lastingWeight > maxWeight) if (!this.evict()) return
+    while (this.occupancy.isOver) if (!this.evict()) return
   }
 
   private evict(): boolean {
@@ -319,7 +288,7 @@ export class CacheState<K, A, E> {
   /** A lookup has ended with a value, or with a failure that is to be kept, too. Only then is the slot anywhere. */
   loaded(loading: Loading<K, A, E>, slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.end(loading)
-    const isKept = isWorthKeeping && !loading.isDetached && this.isOpen
+    const isKept = isWorthKeeping && !loading.isDetached && this.mayKeep(slot)
     // A refresh is no use; who asks for the value uses it.
     if (isKept) this.put(slot, [...loading.callers].some(({ takesOld }) => takesOld))
     else this.putAside(slot)
@@ -333,12 +302,17 @@ export class CacheState<K, A, E> {
   set(slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.detach(slot.key)
     const old = this.slots.get(slot.key)
-    if (this.isOpen && isWorthKeeping) this.put(slot, true)
+    if (isWorthKeeping && this.mayKeep(slot)) this.put(slot, true)
     else {
       this.putAside(slot)
       if (old !== undefined) this.retire(old, "replaced")
     }
     this.finish(slot, now)
+  }
+
+  /** Not what is heavier than all may be together: it is only for those that wait for it. */
+  private mayKeep(slot: Slot<K, A, E>): boolean {
+    return this.isOpen && slot.weight <= this.limits.maxWeight
   }
 
   private finish(slot: Slot<K, A, E>, now: number): void {
@@ -350,15 +324,13 @@ export class CacheState<K, A, E> {
 
   /** It is in before the one goes whose place it takes. */
   private put(slot: Slot<K, A, E>, isUse: boolean): void {
-    const { refreshAfter } = this.limits
     const old = this.slots.get(slot.key)
     this.slots.set(slot.key, slot)
-    this.cached++
-    this.weight += slot.weight
-    slot.lookAt = Math.min(slot.expiresAt, slot.writtenAt + refreshAfter)
+    this.occupancy.putIn(slot)
+    slot.lookAt = Aging.firstLook(slot, this.limits)
     this.tellPolicy(old, slot)
     if (old !== undefined && isUse) this.policy.used(slot)
-    this.host.dueAt(slot, this.dueAt(slot))
+    this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
     if (old !== undefined) this.retire(old, "replaced")
   }
 
@@ -376,7 +348,7 @@ export class CacheState<K, A, E> {
     }
     slot.status = "retired"
     this.retired.add(slot)
-    this.weight += slot.weight
+    this.occupancy.putIn(slot)
   }
 
   private serve(loading: Loading<K, A, E>, slot: Slot<K, A, E>): void {
@@ -404,7 +376,7 @@ export class CacheState<K, A, E> {
 
   /** Whether a failure to look it up anew leaves a value that is good enough. */
   keeps(old: Slot<K, A, E> | undefined, now: number): boolean {
-    return old?.status === "cached" && now < this.lastInstant(old)
+    return old?.status === "cached" && now < Aging.lastInstant(old, this.limits)
   }
 
   /** A lookup has failed with what is not to be kept. Callers get that, or the old value where it will do. */
@@ -433,11 +405,9 @@ export class CacheState<K, A, E> {
     this.host.settled()
   }
 
-  /** It is asked for again, but not at once, nor earlier than without this. */
   private refreshFailed(slot: Slot<K, A, E>, now: number): void {
-    const pause = Math.min(longestPause, firstPause * 2 ** Math.min(slot.failures, 10))
+    slot.lookAt = Aging.nextLook(slot, this.limits, now)
     slot.failures++
-    slot.lookAt = Math.min(Math.max(slot.lookAt, now + pause), this.lastInstant(slot))
   }
 
   // --- going ---------------------------------------------------------------------------------------------------------
@@ -449,16 +419,13 @@ export class CacheState<K, A, E> {
       this.policy.removed(slot)
     }
     this.host.dueAt(slot, Infinity)
-    this.cached--
-    if (slot.held === undefined) {
-      slot.status = "gone"
-      this.weight -= slot.weight
-      return this.host.removed(slot, reason)
-    }
-    slot.status = "retired"
-    this.retired.add(slot)
+    this.change(slot, () => {
+      slot.status = slot.held === undefined ? "gone" : "retired"
+      slot.isReplaced = reason === "replaced"
+    })
+    if (slot.held !== undefined) this.retired.add(slot)
     this.host.removed(slot, reason)
-    if (slot.users === 0) this.release(slot)
+    if (slot.status === "retired" && slot.users === 0) this.release(slot)
   }
 
   /** Its refresh goes on where somebody waits for it, and then counts as any lookup. */
@@ -468,42 +435,28 @@ export class CacheState<K, A, E> {
     loading.old = undefined
     if (loading.callers.size === 0) {
       this.detachLoading(loading)
-    } else if (this.running.has(loading)) {
-      loading.takesRoom = true
-      this.coming++
-    }
+    } else if (this.running.has(loading)) this.takeRoom(loading, true)
   }
 
   private release(slot: Slot<K, A, E>): void {
-    this.retired.delete(slot)
     this.startRelease(slot)
     this.host.release(slot)
   }
 
   private startRelease(slot: Slot<K, A, E>): void {
-    if (slot.isLeaving) {
-      slot.isLeaving = false
-      this.leaving--
-      this.leavingWeight -= slot.weight
-    } else if (slot.users > 0) this.busier(slot, -1)
-    slot.status = "releasing"
-    this.releasing++
-    this.releasingWeight += slot.weight
+    this.retired.delete(slot)
+    this.change(slot, () => slot.status = "releasing")
   }
 
   /** Somebody else has begun to release the value. */
   seized(slot: Slot<K, A, E>): void {
     if (slot.status === "cached") {
-      // Its listener is to have it, too.
+      // It is not to be released a second time, and its listener is to have it, too.
       this.use(slot)
       this.retire(slot, "shutdown")
-      this.retired.delete(slot)
       this.startRelease(slot)
-      if (--slot.users === 0) this.inUse--
-    } else if (slot.status === "retired") {
-      this.retired.delete(slot)
-      this.startRelease(slot)
-    }
+      this.change(slot, () => slot.users--)
+    } else if (slot.status === "retired") this.startRelease(slot)
   }
 
   /** Releases what is in use though it is; nobody waits for its users any more. */
@@ -513,10 +466,7 @@ export class CacheState<K, A, E> {
 
   /** The value's release is over, whatever became of it. */
   released(slot: Slot<K, A, E>, now: number): void {
-    slot.status = "gone"
-    this.releasing--
-    this.releasingWeight -= slot.weight
-    this.weight -= slot.weight
+    this.change(slot, () => slot.status = "gone")
     this.makeRoom(now)
     this.host.settled()
   }
@@ -525,7 +475,7 @@ export class CacheState<K, A, E> {
   due(slot: Slot<K, A, E>, now: number): void {
     if (slot.status !== "cached") return
     if (slot.users > 0 && this.agesIdle) slot.usedAt = now
-    const at = this.dueAt(slot)
+    const at = Aging.dueAt(slot, this.limits)
     // A timer may fire a fraction of a millisecond before its time.
     if (now + 0.5 < at) return this.host.dueAt(slot, at)
     this.expire(slot, now)
@@ -535,11 +485,6 @@ export class CacheState<K, A, E> {
   private expire(slot: Slot<K, A, E>, now: number): void {
     this.retire(slot, "expired")
     this.makeRoom(now)
-  }
-
-  private dueAt(slot: Slot<K, A, E>): number {
-    const at = this.lastInstant(slot)
-    return this.agesIdle ? Math.min(at, slot.usedAt + this.limits.timeToIdle) : at
   }
 
   // --- by hand -------------------------------------------------------------------------------------------------------
@@ -557,10 +502,7 @@ export class CacheState<K, A, E> {
     this.loadings.delete(loading.key)
     if (loading.old !== undefined) {
       loading.old = undefined
-      if (this.running.has(loading)) {
-        loading.takesRoom = true
-        this.coming++
-      }
+      if (this.running.has(loading)) this.takeRoom(loading, true)
     }
     this.giveUp(loading)
   }

@@ -93,9 +93,11 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
 
   onDue(): void {
     const { cache, key, loading } = this
-    const error = cache.timedOut(key, loading!.phase === "queued" ? "room" : "lookup")
+    const old = cache.state.givenOld(this, loading!, cache.timers.now())
+    const error = old === undefined ? cache.timedOut(key, loading!.phase === "queued" ? "room" : "lookup") : undefined
     cache.state.abandon(this, loading!)
     cache.counted()
-    this.fail(error)
+    if (old !== undefined) this.serve(old)
+    else this.fail(error!)
   }
 }

@@ -79,8 +79,8 @@ export class Closing {
   }
 
   private get isQuiet(): boolean {
-    const { releasing, retired, running } = this.cache.state
-    return running.size === 0 && releasing === 0 && retired.size === this.held
+    const { occupancy, retired, running } = this.cache.state
+    return running.size === 0 && occupancy.releasing === 0 && retired.size === this.held
   }
 
   /** Waits until nothing is left, or the instant has come. */
@@ -126,7 +126,7 @@ export class Closing {
       released: this.released - this.failed.length,
       failed: this.failed,
       stillHeld: this.held,
-      stillRunning: state.running.size + state.releasing
+      stillRunning: state.running.size + state.occupancy.releasing
     })
   })
 }

@@ -29,8 +29,8 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   users = 0
   /** Its removal listener is one of them. */
   isHeard = false
-  /** And the only one. */
-  isLeaving = false
+  /** Another value has its place already. */
+  isReplaced = false
   usedAt: number
   /** When a caller has to look at its age at all. */
   lookAt = Infinity

@@ -230,7 +230,8 @@ describe("the decisions of a cache, in any sequence", () => {
             world.close()
           }
           settle(world)
-          const { cached, inUse, releasing, retired, running, waiting, weight } = world.state
+          const { retired, running, waiting } = world.state
+          const { cached, inUse, releasing, weight } = world.state.occupancy
           expect([cached, inUse, releasing, retired.size, running.size, waiting, weight]).toEqual([0, 0, 0, 0, 0, 0, 0])
           expect(world.waiting()).toEqual([])
           for (const { isReleased, slot } of world.books) {

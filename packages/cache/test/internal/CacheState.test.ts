@@ -383,7 +383,7 @@ describe("a failure that is kept", () => {
     miss(world, "a")
     const slot = world.failed(world.loads[0], 100)
     expect(hit(world, "a")).toBe(slot)
-    expect([world.state.cached, world.state.inUse]).toEqual([1, 0])
+    expect([world.state.occupancy.cached, world.state.occupancy.inUse]).toEqual([1, 0])
     miss(world, "b")
     expect([reasonOf(world, slot), slot.status]).toEqual(["evicted", "gone"])
     expect(world.loads.length).toBe(1)

@@ -17,11 +17,11 @@ export const checkCounts = (world: World): void => {
   const { hearing, holds, loads, state } = world
   const cached = world.with("cached")
   const retired = world.with("retired")
-  same("in the cache", state.cached, cached.length)
+  same("in the cache", state.occupancy.cached, cached.length)
   same("retired", state.retired.size, retired.length)
-  same("being released", state.releasing, world.with("releasing").length)
-  same("in use", state.inUse, new Set([...holds, ...hearing]).size)
-  same("weight", state.weight, world.bookedWeight)
+  same("being released", state.occupancy.releasing, world.with("releasing").length)
+  same("in use", state.occupancy.inUse, new Set([...holds, ...hearing]).size)
+  same("weight", state.occupancy.weight, world.bookedWeight)
   same("lookups that run", state.running.size, loads.length)
   for (const { slot } of world.books) {
     same("users", slot.users, [...holds, ...hearing].filter((held) => held === slot).length)
@@ -57,7 +57,7 @@ export const checkRest = (world: World): void => {
     if (slot.status === "cached" && slot.users === 0) must("what idles is due then", due <= Math.max(time, idleUntil))
   }
   if (!state.isOpen) {
-    same("in a closed cache", state.cached + state.queued.size, 0)
+    same("in a closed cache", state.occupancy.cached + state.queued.size, 0)
     return
   }
   if (state.queued.size === 0) return
@@ -65,10 +65,10 @@ export const checkRest = (world: World): void => {
   same("what waits where it may exceed", whenFull === "exceed", false)
   const { coming } = world
   const lasting = world.lasting()
-  const weight = weightOf(lasting)
+  const weight = world.countedWeight(lasting)
   must(
     "nobody waits while there is room",
-    world.alive().length + coming >= maxEntries || world.bookedWeight >= maxWeight
+    world.alive().length + coming >= maxEntries || world.countedWeight(world.alive()) >= maxWeight
   )
   const isComing = lasting.length + coming + state.queued.size <= maxEntries && weight < maxWeight
   must("nobody waits while a value is idle", isComing || world.idle().length === 0)
@@ -77,8 +77,9 @@ export const checkRest = (world: World): void => {
 /** A value came in, or is idle now: what does not fit and is not in use is gone. */
 export const checkFits = (world: World): void => {
   const { maxEntries, maxWeight } = world.limits
-  const lasting = world.lasting()
-  const weight = weightOf(lasting)
+  // What has another in its place is a moment's excess.
+  const lasting = world.lasting().filter(({ isReplaced, status }) => status === "cached" || !isReplaced)
+  const weight = world.countedWeight(lasting)
   const isOver = lasting.length + world.coming > maxEntries || weight > maxWeight
   must("only what is in use exceeds the limits", !isOver || world.idle().length === 0)
   if (isOver) world.count("over the limits")

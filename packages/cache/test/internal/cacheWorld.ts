@@ -117,7 +117,7 @@ export class World implements CacheHost<string, number, string> {
     } else if (whenFull !== "exceed") {
       const length = this.coming
       must("a lookup begins only where there is room", this.alive().length + length < maxEntries)
-      must("a lookup begins only where there is room by weight", this.bookedWeight < maxWeight)
+      must("a lookup begins only where there is room by weight", this.countedWeight(this.alive()) < maxWeight)
     } else if (this.alive().length >= maxEntries) this.count("exceeds")
     if (!this.loadEpochs.has(loading)) this.loadEpochs.set(loading, this.epoch(loading.key))
     this.loads.push(loading)
@@ -127,8 +127,11 @@ export class World implements CacheHost<string, number, string> {
   private refreshing({ expiresAt, failures, writtenAt, ...old }: FakeSlot): void {
     must("nothing is refreshed early", this.time >= Math.min(expiresAt, writtenAt + this.limits.refreshAfter))
     if (failures === 0) return
-    const pause = Math.min(60_000, 500 * 2 ** failures)
-    must("there is a pause after a failure", this.time >= this.failedAt.get(old.key)! + pause)
+    const failedAt = this.failedAt.get(old.key)!
+    const { staleOnError, staleWhileRevalidate } = this.limits
+    const left = expiresAt + Math.max(staleOnError, staleWhileRevalidate) - failedAt
+    const pause = Math.max(1_000, Math.min(60_000, 500 * 2 ** failures, left / 2))
+    must("there is a pause after a failure", this.time >= failedAt + pause)
     this.count("refresh after a pause")
   }
 
@@ -201,6 +204,11 @@ export class World implements CacheHost<string, number, string> {
 
   get bookedWeight(): number {
     return weightOf(this.alive())
+  }
+
+  /** Nothing has to go for what would not fit all the same. */
+  countedWeight(slots: ReadonlyArray<FakeSlot>): number {
+    return weightOf(slots.filter(({ weight }) => weight <= this.limits.maxWeight))
   }
 
   isUsed(slot: FakeSlot): boolean {

@@ -1,0 +1,58 @@
+/** What the age of a value means: fresh, old enough to be looked up anew, stale, of no use. Pure functions of instants. */
+
+/** In milliseconds; infinite, or 0, where not wanted. */
+export interface AgeLimits {
+  readonly timeToIdle: number
+  readonly refreshAfter: number
+  readonly staleWhileRevalidate: number
+  readonly staleOnError: number
+}
+
+/** Instants of a value, in milliseconds. */
+export interface Aged {
+  readonly writtenAt: number
+  readonly usedAt: number
+  readonly expiresAt: number
+  /** From when on its age matters to who asks for it. */
+  readonly lookAt: number
+  /** How often in a row looking it up anew has failed. */
+  readonly failures: number
+  readonly users: number
+}
+
+/** The pause after a refresh that failed: it doubles with each in a row. */
+const firstPause = 1_000
+const longestPause = 60_000
+
+export const firstLook = ({ expiresAt, writtenAt }: Aged, { refreshAfter }: AgeLimits): number =>
+  Math.min(expiresAt, writtenAt + refreshAfter)
+
+/** From when on it is of no use at all. */
+export const lastInstant = ({ expiresAt }: Aged, { staleOnError, staleWhileRevalidate }: AgeLimits): number =>
+  expiresAt + Math.max(staleWhileRevalidate, staleOnError)
+
+/** When it has to go, as far as is known now. */
+export const dueAt = (value: Aged, limits: AgeLimits): number =>
+  limits.timeToIdle === Infinity
+    ? lastInstant(value, limits)
+    : Math.min(lastInstant(value, limits), value.usedAt + limits.timeToIdle)
+
+export const isIdleTooLong = (value: Aged, limits: AgeLimits, now: number): boolean =>
+  value.users === 0 && now >= value.usedAt + limits.timeToIdle
+
+/** What becomes of a value whose age matters, when somebody asks for it: it may be given only to be `refreshed` behind. */
+export const verdict = (value: Aged, limits: AgeLimits, now: number): "refreshed" | "stale" | "useless" =>
+  now < value.expiresAt + limits.staleWhileRevalidate
+    ? "refreshed"
+    : now < lastInstant(value, limits)
+    ? "stale"
+    : "useless"
+
+/** After one more failure it is asked for again, but not at once, nor earlier than without. */
+export const nextLook = (value: Aged, limits: AgeLimits, now: number): number => {
+  const last = lastInstant(value, limits)
+  const pause = Math.min(longestPause, firstPause * 2 ** Math.min(value.failures, 10))
+  // The nearer its end, the more it matters to hear that what failed is well again.
+  const soon = Math.max(firstPause, Math.min(pause, (last - now) / 2))
+  return Math.min(Math.max(value.lookAt, now + soon), last)
+}

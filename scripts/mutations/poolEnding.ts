@@ -1,0 +1,120 @@
+/** The pool: its end. */
+import { mutationsOf } from "./mutation.js"
+
+const mutation = mutationsOf("pool")
+
+export const poolEnding = [
+  mutation(
+    "a drain leaves those that wait for a pool waiting",
+    "internal/PoolState.ts",
+    "const refused = this.phase === \"serving\" ? 0 : this.refuseAll(\"closed\")",
+    "const refused = 0",
+    "internal/PoolState",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain never serves those that wait for a pool",
+    "internal/Drain.ts",
+    "this.waiters === \"serve\" ? \"serve\" : \"refuse\"",
+    "\"refuse\"",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a pool has a drain for each that asks for one",
+    "internal/Making.ts",
+    "    if (drain !== undefined) return drain\n",
+    "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain waits for the items of a pool that its caller holds",
+    "internal/Drain.ts",
+    "inUse === this.held",
+    "inUse === 0",
+    "ResourcePool.deadlock"
+  ),
+  mutation(
+    "a drain takes items of a pool from its own caller",
+    "internal/Drain.ts",
+    "      if (this.own.has(lease)) continue\n",
+    "",
+    "ResourcePool.deadlock"
+  ),
+  mutation(
+    "a drain takes the items of a pool from their holders at its deadline only",
+    "internal/Drain.ts",
+    "Math.min(5_000, timeout / 5)",
+    "0",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a long drain takes the items of a pool too early",
+    "internal/Drain.ts",
+    "Math.min(5_000, timeout / 5)",
+    "timeout / 5",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain takes nothing of a pool from its holders",
+    "internal/Drain.ts",
+    "      this.pool.reclaim(lease)\n",
+    "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain waits for a check of a pool that hangs",
+    "internal/Drain.ts",
+    "    for (const item of checks.running) state.giveBack(item, timers.now(), \"reclaimed\")\n",
+    "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a closed pool lends what has come back just before",
+    "internal/Pool.ts",
+    "!item.isReleased && this.state.phase !== \"closed\"",
+    "!item.isReleased",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain takes the creations of a pool that it interrupts for failures",
+    "internal/Lifecycle.ts",
+    "      creation.isStuck = true\n      this.pool.timers.clear(creation.deadline)\n      this.pool.state.createUnwanted()\n",
+    "      this.pool.timers.clear(creation.deadline)\n",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain waits for a creation of a pool that nobody wants any more",
+    "internal/Drain.ts",
+    "        else if (state.waiting.size === 0) lifecycle.interruptCreations()\n",
+    "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain counts what could not be destroyed of a pool as destroyed",
+    "internal/Drain.ts",
+    "this.destroyed - this.failed.length",
+    "this.destroyed",
+    "ResourcePool.timeout"
+  ),
+  mutation(
+    "a drain does not say that something of a pool was left",
+    "internal/Drain.ts",
+    "deadlineReached: !isQuiet",
+    "deadlineReached: false",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "the holders of a pool's items do not hear of its drain",
+    "internal/Drain.ts",
+    "Effect.andThen(startDraining, this.finish)",
+    "Effect.andThen(Effect.void, this.finish)",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a pool that has drained watches its leases",
+    "internal/Leases.ts",
+    "    this.timers.clear(this.deadline)\n",
+    "",
+    "ResourcePool.quiet"
+  )
+]
