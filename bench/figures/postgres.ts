@@ -70,11 +70,12 @@ const compare = (rounds: number, each: number) =>
 
 export const family: Family = {
   ids: ["pool-postgres", "pool-postgres-p99"],
+  processes: 3,
   measure: async ({ quick }) => {
     const exit = await Effect.runPromiseExit(Effect.scoped(connect))
     if (Exit.isFailure(exit)) return {}
     return Effect.runPromise(
-      compare(quick ? 3 : 7, quick ? 50 : 200).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
+      compare(quick ? 3 : 7, quick ? 50 : 400).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
     )
   }
 }

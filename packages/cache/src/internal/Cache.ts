@@ -9,7 +9,7 @@ import * as CacheError from "../CacheError.js"
 import { CacheMetrics } from "./CacheMetrics.js"
 import { CacheState } from "./CacheState.js"
 import { Caller } from "./Caller.js"
-import { Hold } from "./Held.js"
+import { type Held, Hold } from "./Held.js"
 import { Lookups } from "./Lookups.js"
 import type { ResolvedCache } from "./Options.js"
 import { Releases } from "./Releases.js"
@@ -71,17 +71,21 @@ export class Cache<K, A, E> {
     this.teller = new Teller(options.name, runtime as Seam.CacheRuntime<never>, timers)
     this.lookups = new Lookups(this, random)
     this.releases = new Releases(this)
-    this.state = new CacheState<K, A, E>({
-      load: (loading) => this.lookups.start(loading),
-      abort: (loading) => this.lookups.abort(loading),
-      removed: (slot, reason) => this.removed(slot, reason),
-      release: (slot) => this.releases.start(slot),
-      dueAt: (slot, at) => timers.set(slot, at),
-      now: () => timers.now(),
-      settled: () => {
-        for (const look of this.onSettled) look()
-      }
-    }, options)
+    this.state = new CacheState<K, A, E>(
+      {
+        load: (loading) => this.lookups.start(loading),
+        abort: (loading) => this.lookups.abort(loading),
+        removed: (slot, reason) => this.removed(slot, reason),
+        release: (slot) => this.releases.start(slot),
+        dueAt: (slot, at) => timers.set(slot, at),
+        now: () => timers.now(),
+        settled: () => {
+          for (const look of this.onSettled) look()
+        }
+      },
+      options,
+      manager.timeToLive !== undefined
+    )
   }
 
   /** The timer of a slot. */
@@ -127,12 +131,11 @@ export class Cache<K, A, E> {
     f: (value: A) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E | E2, R2> {
-    const { exit } = slot
-    if (Exit.isFailure(exit)) return this.failure(slot, exit)
-    if (slot.held === undefined) return restore(Effect.suspend(() => f(exit.value)))
-    const hold = this.hold(slot, fiber, now)
+    const { held } = slot
+    if (held === undefined || held.isSpoiled) return this.failure(slot)
+    const hold = this.hold(held, fiber, now)
     // One step less than `Effect.exit` and what follows it.
-    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(exit.value))), {
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(held.value))), {
       onFailure: (cause) => {
         this.letGo(slot, hold)
         return Effect.failCause(cause)
@@ -174,25 +177,27 @@ export class Cache<K, A, E> {
   }
 
   private keep(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Effect.Effect<A, E> {
-    const { exit } = slot
-    if (Exit.isFailure(exit)) return this.failure(slot, exit)
-    if (slot.held === undefined) return exit
-    const hold = this.hold(slot, fiber, now)
-    const letGo = Effect.sync(() => this.letGo(slot, hold))
-    // A scope hands its closer's interruptibility on to its finalizers.
-    return Effect.as(Scope.addFinalizer(Seam.scopeOf(fiber), Effect.uninterruptible(letGo)), exit.value)
+    const { held } = slot
+    if (held === undefined || held.isSpoiled) return this.failure(slot)
+    const hold = this.hold(held, fiber, now)
+    // Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on.
+    const letGo = () => {
+      this.letGo(slot, hold)
+      return Effect.void
+    }
+    return Effect.as(Scope.addFinalizerExit(Seam.scopeOf(fiber), letGo), held.value)
   }
 
   /** One that has a value none the less is put aside. */
-  private failure(slot: Slot<K, A, E>, exit: Exit.Failure<A, E>): Effect.Effect<never, E> {
+  private failure(slot: Slot<K, A, E>): Effect.Effect<never, E> {
     this.state.leave(slot)
     this.counted()
-    return Effect.failCause(exit.cause)
+    return slot.exit as Exit.Exit<never, E>
   }
 
-  private hold(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Hold {
+  private hold(held: Held<A>, fiber: Seam.CurrentFiber, now: number): Hold {
     const hold = new Hold(fiber, now)
-    slot.held!.add(hold)
+    held.add(hold)
     this.counted()
     return hold
   }

@@ -44,12 +44,15 @@ export class CacheState<K, A, E> {
   readonly running = new Set<Loading<K, A, E>>()
   private readonly policy: PolicyState
   private readonly agesIdle: boolean
+  private readonly isTimed: boolean
   isOpen = true
   /** Values out of the cache that are not being released: somebody uses them. */
   readonly retired = new Set<Slot<K, A, E>>()
   readonly occupancy: Occupancy
 
-  constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits) {
+  /** `canExpire` where any value may have a time to live. */
+  constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits, canExpire = true) {
+    this.isTimed = canExpire || limits.refreshAfter < Infinity
     this.policy = limits.policy.make({ maxEntries: limits.maxEntries, maxWeight: limits.maxWeight })
     this.agesIdle = limits.timeToIdle < Infinity
     this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight)
@@ -87,7 +90,7 @@ export class CacheState<K, A, E> {
       }
       slot.usedAt = now
     }
-    return now < slot.lookAt || this.isGoodAtItsAge(slot, now, origin)
+    return !this.isTimed || now < slot.lookAt || this.isGoodAtItsAge(slot, now, origin)
   }
 
   private isGoodAtItsAge(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin): boolean {
@@ -327,10 +330,11 @@ export class CacheState<K, A, E> {
     const old = this.slots.get(slot.key)
     this.slots.set(slot.key, slot)
     this.occupancy.putIn(slot)
-    slot.lookAt = Aging.firstLook(slot, this.limits)
+    if (this.isTimed) slot.lookAt = Aging.firstLook(slot, this.limits)
+    if (this.agesIdle) slot.usedAt = slot.writtenAt
     this.tellPolicy(old, slot)
     if (old !== undefined && isUse) this.policy.used(slot)
-    this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
+    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
     if (old !== undefined) this.retire(old, "replaced")
   }
 

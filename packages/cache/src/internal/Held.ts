@@ -14,6 +14,8 @@ export class Hold {
 
 export class Held<A> {
   guard: ResourceGuard.Any | undefined = undefined
+  /** A weigher or a `timeToLive` has failed for it: it is released, and nobody gets it. */
+  isSpoiled = false
   /** Its release has begun, whoever asked for that. */
   isReleased = false
   /** Who waits for the last use to end. */

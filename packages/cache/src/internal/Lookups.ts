@@ -168,6 +168,7 @@ export class Lookups<K, A, E> {
     const { isPlain, releases, runtime } = this.cache
     if (isPlain) return Effect.sync(() => then(false))
     const held = new Held(value, scope)
+    held.isSpoiled = Exit.isFailure(slot.exit)
     slot.held = held
     const settings = this.cache.manager.weigher === undefined
       ? this.settings

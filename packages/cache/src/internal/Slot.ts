@@ -22,7 +22,8 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   isPinned = false
   // For the timer.
   index = -1
-  at = Infinity
+  // Integers until they are needed: V8 keeps any other number in an object of its own.
+  at = 0
 
   status: SlotStatus = "cached"
   /** How many use it. */
@@ -31,9 +32,9 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   isHeard = false
   /** Another value has its place already. */
   isReplaced = false
-  usedAt: number
+  usedAt = 0
   /** When a caller has to look at its age at all. */
-  lookAt = Infinity
+  lookAt = 0
   /** How often in a row looking it up anew has failed. */
   failures = 0
   /** What there is to release; undefined for a failure, and in a plain cache. */
@@ -49,9 +50,7 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
     readonly writtenAt: number,
     /** When it is too old to be given away as fresh. */
     readonly expiresAt: number
-  ) {
-    this.usedAt = writtenAt
-  }
+  ) {}
 
   onDue(): void {
     this.owner.due(this)
