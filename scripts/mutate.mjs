@@ -31,8 +31,22 @@ const copyTree = () => {
   return tree
 }
 
+/** How long the tests of one change may take, and those of all changes together. */
+const limit = 120_000
+const limitOfAll = 900_000
+
+/** Each leads a group of its own: a worker that spins does not end by itself when vitest does. */
+const running = new Set()
+const kill = (child) => {
+  try {
+    process.kill(-child.pid, "SIGKILL")
+  } catch {
+    // All of them have ended.
+  }
+}
+
 /** Runs the tests until the first failure; what hangs has noticed the change, too. */
-const test = (tree, files) =>
+const test = (tree, files, withinMillis) =>
   new Promise((resolve) => {
     const child = spawn(
       process.execPath,
@@ -44,15 +58,19 @@ const test = (tree, files) =>
         "--reporter=json",
         ...files
       ],
-      { cwd: tree, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PATINOX_MUTATING: "1" } }
+      { cwd: tree, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PATINOX_MUTATING: "1" } }
     )
+    running.add(child)
     let output = ""
     let errors = ""
     child.stdout.on("data", (chunk) => (output += chunk))
     child.stderr.on("data", (chunk) => (errors += chunk))
-    const timer = setTimeout(() => child.kill("SIGKILL"), 120_000)
+    const timer = setTimeout(() => kill(child), withinMillis)
+    // Workers that outlive it would keep its output open, and so the end from being noticed.
+    child.on("exit", () => kill(child))
     child.on("close", (code, signal) => {
       clearTimeout(timer)
+      running.delete(child)
       if (signal === "SIGKILL") return resolve({ noticed: true, by: "a hang" })
       try {
         const { numFailedTests, numPassedTests, testResults } = JSON.parse(output)
@@ -65,7 +83,10 @@ const test = (tree, files) =>
   })
 
 const trees = [copyTree(), copyTree()]
-process.on("exit", () => trees.forEach((tree) => rmSync(tree, { recursive: true, force: true })))
+process.on("exit", () => {
+  running.forEach(kill)
+  trees.forEach((tree) => rmSync(tree, { recursive: true, force: true }))
+})
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1))
 
 const survivors = []
@@ -74,7 +95,7 @@ const report = ({ name }, verdict) => {
   if (!verdict.noticed) survivors.push(name)
 }
 
-const whole = await test(trees[0], [...new Set(chosen.flatMap(({ tests }) => tests))])
+const whole = await test(trees[0], [...new Set(chosen.flatMap(({ tests }) => tests))], limitOfAll)
 if (whole.noticed || !whole.ran) {
   console.error(`The tests fail without any change: ${whole.by ?? "none ran"}`)
   process.exit(1)
@@ -91,7 +112,7 @@ await Promise.all(trees.map(async (tree) => {
       continue
     }
     writeFileSync(file, source.replace(next.find, () => next.replace))
-    report(next, await test(tree, next.tests))
+    report(next, await test(tree, next.tests, limit))
     writeFileSync(file, source)
   }
 }))

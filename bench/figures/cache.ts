@@ -42,13 +42,34 @@ const scattered = (count: number) => {
   return () => at = (at + 6_151) % count
 }
 
-/** Hits in a cache of so many values, once each. */
+/** Numbers below `count` as often as Zipf's law has it with an exponent of 0.9, the frequent ones anywhere among them. */
+const zipf = (count: number) => {
+  const sums = new Float64Array(count)
+  let sum = 0
+  for (let rank = 0; rank < count; rank++) sums[rank] = sum += (rank + 1) ** -0.9
+  let seed = 1
+  const keys = Int32Array.from({ length: 50_000 }, () => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    const wanted = seed / 2 ** 32 * sum
+    let low = 0
+    for (let high = count - 1; low < high;) {
+      const middle = (low + high) >> 1
+      if (sums[middle]! < wanted) low = middle + 1
+      else high = middle
+    }
+    return low * 6_151 % count
+  })
+  let at = 0
+  return () => keys[at = (at + 1) % keys.length]!
+}
+
+/** Hits in a cache of so many values. */
 const filled = (count: number) =>
   Effect.gen(function*() {
     const cache = yield* ResourceCache.make(lookup, { release: () => Effect.void, maxEntries: count })
     for (let key = 0; key < count; key++) yield* cache.use(key, see)
-    const next = scattered(count)
-    return times(5_000, () => cache.use(next(), see))
+    const hits = (next: () => number) => times(5_000, () => cache.use(next(), see))
+    return { popular: hits(zipf(count)), any: hits(scattered(count)) }
   })
 
 /** Misses in a full cache, each of which evicts. */
@@ -89,6 +110,7 @@ export const family: Family = {
     "cache-get-scoped",
     "cache-plain",
     "cache-large",
+    "cache-large-any",
     "cache-evicting",
     "cache-memory-plain",
     "cache-memory"
@@ -99,14 +121,18 @@ export const family: Family = {
       Effect.gen(function*() {
         const rounds = quick ? 7 : 15
         const results = yield* interleave(rounds, yield* caches)
-        const sizes = yield* interleave(rounds, { few: yield* filled(1_000), many: yield* filled(100_000) })
+        const few = yield* filled(1_000)
+        const many = yield* filled(100_000)
+        const popular = yield* interleave(rounds, { few: few.popular, many: many.popular })
+        const any = yield* interleave(rounds, { few: few.any, many: many.any })
         const evictions = yield* interleave(rounds, { few: yield* evicting(1_000), many: yield* evicting(100_000) })
         return {
           "cache-use-scoped": results.map(({ scoped, use }) => use / scoped),
           "cache-use-rcmap": results.map(({ counted, use }) => use / counted),
           "cache-get-scoped": results.map(({ get, scoped }) => get / scoped),
           "cache-plain": results.map(({ plain, theirs }) => plain / theirs),
-          "cache-large": sizes.map(({ few, many }) => many / few),
+          "cache-large": popular.map(({ few, many }) => many / few),
+          "cache-large-any": any.map(({ few, many }) => many / few),
           "cache-evicting": evictions.map(({ few, many }) => many / few),
           "cache-memory-plain": yield* Effect.replicateEffect(memory(true, 20_000), 3),
           "cache-memory": yield* Effect.replicateEffect(memory(false, 20_000), 3)

@@ -1,4 +1,5 @@
 /** Every mutation there is. */
+import { cacheDecisions } from "./cacheDecisions.js"
 import { cachePolicies } from "./cachePolicies.js"
 import { guards } from "./guards.js"
 import type { Mutation } from "./mutation.js"
@@ -27,5 +28,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...platform,
   ...platformNode,
   ...nodeRuntime,
+  ...cacheDecisions,
   ...cachePolicies
 ]

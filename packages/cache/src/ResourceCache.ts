@@ -107,7 +107,7 @@ interface Common<in out K, out A, out E> {
   /** The same for every value that is meant; gives how many there were. */
   readonly invalidateWhere: (isMeant: (key: K, value: A) => boolean) => Effect.Effect<number>
   readonly invalidateAll: Effect.Effect<number>
-  /** Of what is there now, in no order. */
+  /** Of what is there now, kept failures included, in no order. */
   readonly keys: Effect.Effect<ReadonlyArray<K>>
   readonly stats: Effect.Effect<CacheStats>
   readonly snapshot: Effect.Effect<CacheSnapshot<K>>

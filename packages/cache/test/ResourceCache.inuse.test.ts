@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ResourceScope } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, Effect, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, Source, turns, type Value } from "./kit.js"
 
@@ -39,6 +40,20 @@ const ways: Record<
 }
 
 describe("a value in use", () => {
+  it.effect("by a scope of any kind is so until that closes, whether it was there or had to be looked up", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const cache = yield* ResourceCache.make(source.lookup, { release: source.release })
+      const users = Effect.map(cache.stats, ({ inUse }) => inUse)
+      const held = Effect.andThen(Effect.andThen(cache.get("a"), cache.get("a")), users)
+      expect(yield* Effect.scoped(held)).toBe(1)
+      expect(yield* ResourceScope.scoped(held)).toBe(1)
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* Scope.extend(Effect.andThen(cache.get("a"), users), scope)).toBe(0)
+      expect([yield* users, source.alive]).toEqual([0, 1])
+    })))
+
   for (const [name, [options, remove]] of Object.entries(ways)) {
     it.effect(`is not released though it is ${name}, but right after its last user is done`, () =>
       inScope(Effect.gen(function*() {

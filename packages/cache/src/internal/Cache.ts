@@ -149,7 +149,23 @@ export class Cache<K, A, E> {
 
   /** For as long as the scope at hand is open. */
   readonly get = (key: K): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> =>
-    Effect.uninterruptibleMask((restore) =>
+    Seam.withFiber((fiber) => {
+      const finalizers = Seam.finalizersOf(Seam.scopeOf(fiber))
+      if (finalizers === undefined) return this.getBound(key)
+      const now = this.timers.now()
+      const slot = this.state.take(key, now, fiber)
+      if (slot === undefined) return this.getBound(key)
+      this.metrics.hit()
+      const { held } = slot
+      if (held === undefined || held.isSpoiled) return this.failure(slot)
+      // All in one step, in which nothing can be interrupted.
+      const hold = this.hold(held, fiber, now)
+      finalizers.set({}, this.lettingGo(slot, hold))
+      return Effect.succeed(held.value)
+    })
+
+  private getBound(key: K): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
         const slot = this.state.take(key, now, fiber)
@@ -160,6 +176,7 @@ export class Cache<K, A, E> {
         return this.ask(key, fiber, now, restore, (slot) => this.keep(slot, fiber, this.timers.now()))
       })
     )
+  }
 
   /** As `get`, where a good value is there. */
   readonly getIfPresent = (key: K): Effect.Effect<Exit.Exit<A, E> | undefined, never, Scope.Scope> =>
@@ -179,13 +196,16 @@ export class Cache<K, A, E> {
   private keep(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Effect.Effect<A, E> {
     const { held } = slot
     if (held === undefined || held.isSpoiled) return this.failure(slot)
-    const hold = this.hold(held, fiber, now)
-    // Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on.
-    const letGo = () => {
+    const letGo = this.lettingGo(slot, this.hold(held, fiber, now))
+    return Effect.as(Scope.addFinalizerExit(Seam.scopeOf(fiber), letGo), held.value)
+  }
+
+  /** Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on. */
+  private lettingGo(slot: Slot<K, A, E>, hold: Hold): () => Effect.Effect<void> {
+    return () => {
       this.letGo(slot, hold)
       return Effect.void
     }
-    return Effect.as(Scope.addFinalizerExit(Seam.scopeOf(fiber), letGo), held.value)
   }
 
   /** One that has a value none the less is put aside. */

@@ -28,6 +28,21 @@ export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber
 export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
   Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
 
+interface ScopeState {
+  readonly _tag: "Open" | "Closed"
+  readonly finalizers: Map<object, Scope.Scope.Finalizer>
+}
+
+let plainScope: unknown
+
+/** Where an open scope of Effect's own keeps its finalizers, to add one without an effect; undefined for any other. */
+export const finalizersOf = (scope: Scope.Scope): ScopeState["finalizers"] | undefined => {
+  plainScope ??= Object.getPrototypeOf(Effect.runSync(Scope.make()))
+  if (Object.getPrototypeOf(scope) !== plainScope) return undefined
+  const { state } = scope as unknown as { readonly state?: ScopeState }
+  return state?._tag === "Open" && state.finalizers instanceof Map ? state.finalizers : undefined
+}
+
 /** Milliseconds since the epoch; for what people read. */
 export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
 

@@ -15,16 +15,11 @@ export type RemovalReason = "evicted" | "expired" | "invalidated" | "replaced" |
 export type SlotStatus = "cached" | "retired" | "releasing" | "gone"
 
 export class Slot<K, A, E> implements PolicyEntry, Deadline {
-  // For the policy.
+  // What a hit reads stands side by side: in a large cache each line of memory counts.
+  /** What there is to release; undefined for a failure, and in a plain cache. */
+  held: Held<A> | undefined = undefined
   list: EntryList | undefined = undefined
   place = 0
-  mark = 0
-  isPinned = false
-  // For the timer.
-  index = -1
-  // Integers until they are needed: V8 keeps any other number in an object of its own.
-  at = 0
-
   status: SlotStatus = "cached"
   /** How many use it. */
   users = 0
@@ -32,25 +27,43 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   isHeard = false
   /** Another value has its place already. */
   isReplaced = false
-  usedAt = 0
+  readonly weight: number
+  // Integers until they are needed: V8 keeps any other number in an object of its own.
   /** When a caller has to look at its age at all. */
   lookAt = 0
+  usedAt = 0
+  /** What callers get. */
+  readonly exit: Exit.Exit<A, E>
+  readonly hash: number
+  mark = 0
+  isPinned = false
   /** How often in a row looking it up anew has failed. */
   failures = 0
-  /** What there is to release; undefined for a failure, and in a plain cache. */
-  held: Held<A> | undefined = undefined
+  readonly key: K
+  readonly writtenAt: number
+  /** When it is too old to be given away as fresh. */
+  readonly expiresAt: number
+  index = -1
+  at = 0
+  private readonly owner: SlotOwner<K, A, E>
 
   constructor(
-    private readonly owner: SlotOwner<K, A, E>,
-    readonly key: K,
-    /** What callers get. */
-    readonly exit: Exit.Exit<A, E>,
-    readonly hash: number,
-    readonly weight: number,
-    readonly writtenAt: number,
-    /** When it is too old to be given away as fresh. */
-    readonly expiresAt: number
-  ) {}
+    owner: SlotOwner<K, A, E>,
+    key: K,
+    exit: Exit.Exit<A, E>,
+    hash: number,
+    weight: number,
+    writtenAt: number,
+    expiresAt: number
+  ) {
+    this.weight = weight
+    this.exit = exit
+    this.hash = hash
+    this.key = key
+    this.writtenAt = writtenAt
+    this.expiresAt = expiresAt
+    this.owner = owner
+  }
 
   onDue(): void {
     this.owner.due(this)

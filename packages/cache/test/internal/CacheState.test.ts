@@ -334,6 +334,14 @@ describe("expiry", () => {
     expect(slots.map((slot) => reasonOf(world, slot))).toEqual(["expired", "expired"])
   })
 
+  it("by idleness does not come for what is in use, though its timer is late", () => {
+    const world = new World({ timeToIdle: 5 })
+    const slot = used(world, "a")
+    world.pass(20, true)
+    expect(hit(world, "a")).toBe(slot)
+    expect(reasonOf(world, slot)).toBeUndefined()
+  })
+
   it("by idleness begins when the last use ends", () => {
     const world = new World({ timeToIdle: 5 })
     const slot = used(world, "a")

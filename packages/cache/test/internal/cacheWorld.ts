@@ -47,7 +47,7 @@ export class FakeCaller implements LoadingCaller<string, number, string> {
   }
 }
 
-export const noLimits: CacheLimits = {
+const noLimits: CacheLimits = {
   maxEntries: 3,
   maxWeight: Infinity,
   whenFull: "wait",

@@ -2,7 +2,7 @@
 import { type Deferred, Effect, type Fiber } from "effect"
 import type { Command } from "./program.js"
 
-export class Violation extends Error {}
+class Violation extends Error {}
 
 export const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
   if (!holds) throw new Violation(what)

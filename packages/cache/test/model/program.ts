@@ -52,7 +52,7 @@ export type Command =
   | Ending
 
 /** What it may end with, after which nothing is as it was; so many turns after what comes before, or all that it takes. */
-export type Ending = {
+type Ending = {
   readonly _tag: "Close" | "ForceCleanupAll" | "ShutDownRegistry"
   readonly isInterrupted: boolean
   readonly turnsBefore: number | undefined

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceScope } from "../../src/index.js"
 import { Effect, Exit, Scope } from "effect"
+import { ResourceScope } from "../../src/index.js"
 import { LazyScope } from "../../src/internal/LazyScope.js"
 
 const counted = () => {

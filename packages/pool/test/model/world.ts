@@ -8,7 +8,7 @@ import { PoolError, ResourcePool } from "../../src/index.js"
 import type { Command, Fault, Operation, Program } from "./program.js"
 import { limits } from "./program.js"
 
-export class Violation extends Error {}
+class Violation extends Error {}
 
 const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
   if (!holds) throw new Violation(what)

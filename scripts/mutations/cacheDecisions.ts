@@ -1,0 +1,401 @@
+/** `@patinox/cache`: what it decides, what it counts, and what ages mean. */
+import { mutationsOf } from "./mutation.js"
+
+const mutation = mutationsOf("cache")
+
+export const cacheDecisions = [
+  mutation(
+    "callers of a cache that ask for the same key have a lookup each",
+    "internal/CacheState.ts",
+    "    if (existing !== undefined) {\n      existing.callers.add(caller)\n      return existing\n    }\n",
+    "",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "an old value in a cache is looked up anew for each who asks",
+    "internal/CacheState.ts",
+    "if (this.loadings.get(slot.key) === undefined) this.begin(",
+    "this.begin(",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a lookup of a cache that waits for room is forgotten with the first who gives up",
+    "internal/CacheState.ts",
+    "if (!loading.callers.delete(caller) || loading.callers.size > 0) return",
+    "if (!loading.callers.delete(caller)) return",
+    "internal/CacheState.property"
+  ),
+  mutation(
+    "a lookup of a cache is ended though somebody waits for it",
+    "internal/CacheState.ts",
+    "if (loading.callers.size === 0 && loading.phase === \"running\")",
+    "if (loading.phase === \"running\")",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a lookup of a cache goes on that nobody wants any more",
+    "internal/CacheState.ts",
+    "    else this.giveUp(loading)\n",
+    "",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a lookup of a cache that was ended fails who asks for it before its end",
+    "internal/CacheState.ts",
+    "loading.phase === \"aborted\" && loading.callers.size > 0 && this.isOpen",
+    "false",
+    "internal/CacheState"
+  ),
+  mutation(
+    "who asks after an invalidation gets what was being looked up by then",
+    "internal/CacheState.ts",
+    "const wasComing = this.detach(key)",
+    "const wasComing = this.loadings.get(key) !== undefined",
+    "ResourceCache.inuse"
+  ),
+  mutation(
+    "a lookup that ends later takes the place of a value that was set",
+    "internal/CacheState.ts",
+    "    this.detach(slot.key)\n",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "the end of an invalidated lookup forgets the one that came after it",
+    "internal/CacheState.ts",
+    "if (this.loadings.get(loading.key) === loading) this.loadings.delete(loading.key)",
+    "this.loadings.delete(loading.key)",
+    "internal/CacheState",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a value that is replaced takes the new one along",
+    "internal/CacheState.ts",
+    "if (this.slots.get(slot.key) === slot) {",
+    "{",
+    "ResourceCache"
+  ),
+  mutation(
+    "a value of a cache is released in use when it leaves",
+    "internal/CacheState.ts",
+    "    this.host.removed(slot, reason)\n    if (slot.status === \"retired\" && slot.users === 0) this.release(slot)",
+    "    this.host.removed(slot, reason)\n    if (slot.status === \"retired\") this.release(slot)",
+    "ResourceCache.inuse"
+  ),
+  mutation(
+    "a value that is never kept is released in use",
+    "internal/CacheState.ts",
+    "if (slot.status === \"retired\" && slot.users === 0) this.release(slot)\n    this.trim()",
+    "if (slot.status === \"retired\") this.release(slot)\n    this.trim()",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value that is out of the cache is released with the first who lets go of it",
+    "internal/CacheState.ts",
+    "    if (slot.users > 0) return\n    if (slot.status === \"retired\")",
+    "    if (slot.status === \"retired\")",
+    "ResourceCache.inuse"
+  ),
+  mutation(
+    "lookups of a cache that wait for room begin with the last",
+    "internal/CacheState.ts",
+    "const [next] = this.queued",
+    "const next = [...this.queued].at(-1)",
+    "internal/CacheState",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a lookup of a cache that waits for room is begun though who asked gave up",
+    "internal/CacheState.ts",
+    "    this.queued.delete(loading)\n    this.end(loading)",
+    "    this.end(loading)",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a lookup of a cache does not begin when there is room again",
+    "internal/CacheState.ts",
+    "    this.change(slot, () => slot.status = \"gone\")\n    this.makeRoom(now)\n",
+    "    this.change(slot, () => slot.status = \"gone\")\n",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a cache does not count what is being released",
+    "internal/Occupancy.ts",
+    "this.present + this.coming < this.maxEntries",
+    "this.staying + this.coming < this.maxEntries",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a cache does not count what is being looked up",
+    "internal/Occupancy.ts",
+    "this.present + this.coming < this.maxEntries",
+    "this.present < this.maxEntries",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a lookup of a cache begins though there is no room by weight",
+    "internal/Occupancy.ts",
+    "this.present + this.coming < this.maxEntries && this.presentWeight < this.maxWeight",
+    "this.present + this.coming < this.maxEntries",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "a cache goes on evicting while what it has evicted is being released",
+    "internal/Occupancy.ts",
+    "this.maxEntries - this.staying - this.coming >= waiting",
+    "this.maxEntries - this.present - this.coming >= waiting",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a cache that does not wait promises the same room to many",
+    "internal/Occupancy.ts",
+    "this.busy + this.coming + waiting < this.maxEntries",
+    "this.busy + this.coming < this.maxEntries",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a cache that does not wait lets who asks wait for weight",
+    "internal/Occupancy.ts",
+    " && this.busyWeight < this.maxWeight",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a cache that does not wait turns away who wants a value looked up anew",
+    "internal/CacheState.ts",
+    "      old === undefined && this.limits.whenFull === \"fail\" &&",
+    "      this.limits.whenFull === \"fail\" &&",
+    "internal/CacheState.property"
+  ),
+  mutation(
+    "a cache does not bound what its values weigh",
+    "internal/Occupancy.ts",
+    " ||\n      this.stayingWeight - this.replacedWeight > this.maxWeight",
+    "",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "a value that fits nowhere pushes the others out of a cache",
+    "internal/Occupancy.ts",
+    "weight > this.maxWeight ? 0 : by * weight",
+    "by * weight",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "a cache keeps a value that is heavier than all may be together",
+    "internal/CacheState.ts",
+    "return this.isOpen && slot.weight <= this.limits.maxWeight",
+    "return this.isOpen",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "somebody else goes for a value that is replaced in use",
+    "internal/Occupancy.ts",
+    "this.staying - this.replaced + this.coming > this.maxEntries",
+    "this.staying + this.coming > this.maxEntries",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a cache that exceeds its bounds stays beyond them",
+    "internal/CacheState.ts",
+    "      this.trim()\n      if (this.queued.size > 0)",
+    "      if (this.queued.size > 0)",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a value that was in use when its turn came is never evicted",
+    "internal/CacheState.ts",
+    "        this.policy.unpinned(slot)\n",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a refresh counts as a use of the value",
+    "internal/CacheState.ts",
+    "if (old !== undefined && isUse) this.policy.used(slot)",
+    "if (old !== undefined) this.policy.used(slot)",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a removal listener keeps the room of the value that it is told of",
+    "internal/CacheState.ts",
+    "      slot.isHeard = true\n",
+    "",
+    "internal/CacheState.property"
+  ),
+  mutation(
+    "a refresh that lost its old value takes no room",
+    "internal/CacheState.ts",
+    " else if (this.running.has(loading)) this.takeRoom(loading, true)",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a cache has no timer for what expires",
+    "internal/CacheState.ts",
+    "    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))\n",
+    "",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a cache gives what has expired while its timer is late",
+    "internal/CacheState.ts",
+    "return !this.isTimed || now < slot.lookAt || this.isGoodAtItsAge(slot, now, origin)",
+    "return true",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value that was used again meanwhile never expires for lack of use",
+    "internal/CacheState.ts",
+    "if (now + 0.5 < at) return this.host.dueAt(slot, at)",
+    "if (now + 0.5 < at) return",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a timer that is a fraction of a millisecond early does not make a value expire",
+    "internal/CacheState.ts",
+    "if (now + 0.5 < at)",
+    "if (now < at)",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a value in use expires for lack of use by its timer",
+    "internal/CacheState.ts",
+    "    if (slot.users > 0 && this.agesIdle) slot.usedAt = now\n",
+    "",
+    "ResourceCache.inuse"
+  ),
+  mutation(
+    "a value in use expires for lack of use when somebody asks for it",
+    "internal/Aging.ts",
+    "value.users === 0 && now >= value.usedAt",
+    "now >= value.usedAt",
+    "internal/CacheState"
+  ),
+  mutation(
+    "the time to idle begins with the last use, and not after it",
+    "internal/CacheState.ts",
+    "      if (this.agesIdle) slot.usedAt = this.host.now()\n",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "the pauses of a cache after failed refreshes do not double",
+    "internal/Aging.ts",
+    "firstPause * 2 ** Math.min(value.failures, 10)",
+    "firstPause",
+    "internal/CacheState"
+  ),
+  mutation(
+    "the pauses of a cache after failed refreshes have no limit",
+    "internal/Aging.ts",
+    "Math.min(longestPause, firstPause * 2 ** Math.min(value.failures, 10))",
+    "firstPause * 2 ** value.failures",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a pause of a cache is as long however near its value's end is",
+    "internal/Aging.ts",
+    "Math.max(firstPause, Math.min(pause, (last - now) / 2))",
+    "pause",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a failed refresh by hand has a value looked up anew before it is old enough",
+    "internal/Aging.ts",
+    "Math.max(value.lookAt, now + soon)",
+    "now + soon",
+    "internal/CacheState"
+  ),
+  mutation(
+    "an expired value is given while it is looked up anew for as long as only errors allow",
+    "internal/Aging.ts",
+    "now < value.expiresAt + limits.staleWhileRevalidate",
+    "now < lastInstant(value, limits)",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "an expired value is not kept for errors alone",
+    "internal/Aging.ts",
+    "Math.max(staleWhileRevalidate, staleOnError)",
+    "staleWhileRevalidate",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a cache gives the old value though it is too old by the end of the lookup",
+    "internal/CacheState.ts",
+    "const given = caller.takesOld && !isUseless ? old : failure",
+    "const given = caller.takesOld ? old : failure",
+    "internal/CacheState"
+  ),
+  mutation(
+    "a refresh by hand that fails is told to its caller as a success",
+    "internal/CacheState.ts",
+    "const given = caller.takesOld && !isUseless ? old : failure",
+    "const given = !isUseless ? old : failure",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a lookup that takes too long gives no old value",
+    "internal/CacheState.ts",
+    "if (!caller.takesOld || old === undefined || !this.keeps(old, now)) return undefined",
+    "return undefined",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "there is no pause after a refresh that took too long",
+    "internal/CacheState.ts",
+    "    this.refreshFailed(old, now)\n    this.use(old)",
+    "    this.use(old)",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a refresh whose value is not to be kept leaves the old one",
+    "internal/CacheState.ts",
+    "    if (!isKept && !loading.isDetached && loading.old?.status === \"cached\") this.retire(loading.old, \"replaced\")\n",
+    "",
+    "internal/CacheState"
+  ),
+  mutation(
+    "what the registry releases in use is released a second time by the cache",
+    "internal/CacheState.ts",
+    " else if (slot.status === \"retired\") this.startRelease(slot)",
+    "",
+    "internal/CacheState.property"
+  ),
+  mutation(
+    "the end of a cache leaves its lookups running",
+    "internal/CacheState.ts",
+    "if (loading.phase === \"running\") this.abort(loading)\n      else if (",
+    "if (",
+    "internal/CacheState"
+  ),
+  mutation(
+    "who waits for a cache that is closed hears nothing",
+    "internal/CacheState.ts",
+    "refused += this.refuse(loading)",
+    "refused += loading.callers.size",
+    "internal/CacheState"
+  ),
+  mutation(
+    "keys of the same hash are the same key",
+    "internal/KeyMap.ts",
+    "bucket?.find(([other]) => Equal.equals(other, key))?.[1]",
+    "bucket?.[0]?.[1]",
+    "internal/KeyMap"
+  ),
+  mutation(
+    "a key takes those of its hash along",
+    "internal/KeyMap.ts",
+    "if (bucket.length === 1) this.byHash!.delete(hash)\n    else bucket.splice(index, 1)",
+    "this.byHash!.delete(hash)",
+    "internal/KeyMap"
+  ),
+  mutation(
+    "keys that are equal are two",
+    "internal/KeyMap.ts",
+    "if (bucket !== undefined && index >= 0) bucket[index] = [key, value]\n    else {",
+    "{",
+    "internal/KeyMap"
+  )
+]

@@ -1,0 +1,462 @@
+/** `@patinox/cache` as it runs: who waits, how values come and go, its end, and what it tells. */
+import { mutationsOf } from "./mutation.js"
+
+const mutation = mutationsOf("cache")
+
+export const cacheRunning = [
+  mutation(
+    "a lookup that asks for itself over others is not told so",
+    "internal/Loading.ts",
+    "return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))",
+    "return false",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "one who gives up hides that another still waits for a lookup",
+    "internal/Loading.ts",
+    "if (waiting === 0) this.pending.delete(other)",
+    "if (by < 0) this.pending.delete(other)",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a lookup that asked for another once is said to wait for it still",
+    "internal/Caller.ts",
+    "      onFailure: (cause) => {\n        within?.waits(loading, -1)\n",
+    "      onFailure: (cause) => {\n",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "the timer of who was given a value goes on",
+    "internal/Caller.ts",
+    "    this.cache.timers.clear(this)\n    this.resume?.",
+    "    this.resume?.",
+    "ResourceCache.quiet"
+  ),
+  mutation(
+    "the timer of who gave up goes on",
+    "internal/Caller.ts",
+    "    cache.timers.clear(this)\n    if (slot === undefined)",
+    "    if (slot === undefined)",
+    "ResourceCache.quiet"
+  ),
+  mutation(
+    "a value stays in use that came as its caller was interrupted",
+    "internal/Caller.ts",
+    "    else cache.state.leave(slot)\n",
+    "",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "who is out of time waiting for room is told of the lookup",
+    "internal/Caller.ts",
+    "loading!.phase === \"queued\" ? \"room\" : \"lookup\"",
+    "\"lookup\"",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a lookup goes on whose callers are all out of time",
+    "internal/Caller.ts",
+    "    cache.state.abandon(this, loading!)\n    cache.counted()\n    if (old",
+    "    cache.counted()\n    if (old",
+    "ResourceCache.sharing",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "no event tells whose time is up",
+    "internal/Cache.ts",
+    "    this.teller.emit(() => ({ _tag: \"TimedOut\", error }))\n",
+    "",
+    "ResourceCache.events"
+  ),
+  mutation(
+    "a value stays in use whose callback failed",
+    "internal/Cache.ts",
+    "      onFailure: (cause) => {\n        this.letGo(slot, hold)\n",
+    "      onFailure: (cause) => {\n",
+    "ResourceCache"
+  ),
+  mutation(
+    "a value is given whose weigher failed",
+    "internal/Cache.ts",
+    "    if (held === undefined || held.isSpoiled) return this.failure(slot)\n    const hold = this.hold(held, fiber, now)\n    // One",
+    "    if (held === undefined) return this.failure(slot)\n    const hold = this.hold(held, fiber, now)\n    // One",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "a value is released while its removal listener has it",
+    "internal/Cache.ts",
+    "    this.state.hear(slot)\n",
+    "    this.state.use(slot)\n    this.state.leave(slot)\n",
+    "ResourceCache.listener"
+  ),
+  mutation(
+    "a removal listener that ignores interruption keeps the value",
+    "internal/Cache.ts",
+    "      Effect.disconnect,\n",
+    "",
+    "ResourceCache.listener"
+  ),
+  mutation(
+    "a removal listener that fails is not told of",
+    "internal/Cache.ts",
+    "        if (Exit.isFailure(exit)) this.teller.listenerFailed(slot, exit.cause)\n",
+    "",
+    "ResourceCache.listener"
+  ),
+  mutation(
+    "kept failures are put to the choice of what to invalidate",
+    "internal/Cache.ts",
+    "Exit.isSuccess(exit) && isMeant(key, exit.value)",
+    "isMeant(key, (exit as Exit.Success<A, E>).value)",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "the metrics do not tell why values left",
+    "internal/Cache.ts",
+    "    this.metrics.removed(reason)\n",
+    "",
+    "ResourceCache.events"
+  ),
+  mutation(
+    "a caller of a closed cache hears nothing of its registry",
+    "internal/Cache.ts",
+    "    this.whyClosed = \"registry shutting down\"\n",
+    "",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the release of a cache's value has more time than was said",
+    "internal/Lookups.ts",
+    "      timeout: releaseTimeout,\n",
+    "      timeout: releaseTimeout * 10,\n",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the scope of a cache's value has more time to close than was said",
+    "internal/Lookups.ts",
+    "ResourceScope.make({ timeout: releaseTimeout * 0.95 })",
+    "ResourceScope.make({ timeout: releaseTimeout * 10 })",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the releases of a cache wait at everybody's priority",
+    "internal/Lookups.ts",
+    "      priority,\n",
+    "",
+    "ResourceCache.release",
+    "ResourceCache"
+  ),
+  mutation(
+    "the fallback of a cache gets something else than the value",
+    "internal/Lookups.ts",
+    "fallback((slot as Slot<K, A, E>).held!.value, error)",
+    "fallback(slot as A, error)",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a lookup that nobody waits for may take for ever",
+    "internal/Lookups.ts",
+    "    timers.set(loading.deadline, loading.startedAt + options.acquireTimeout)\n",
+    "",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "the timer of a lookup that nobody waits for outlives it",
+    "internal/Lookups.ts",
+    "    if (loading.deadline !== undefined) timers.clear(loading.deadline)\n",
+    "",
+    "ResourceCache.quiet"
+  ),
+  mutation(
+    "a lookup whose value has to be released is interrupted in the middle",
+    "internal/Lookups.ts",
+    "manager.release === undefined ? Effect.interruptible(inside) : inside",
+    "Effect.interruptible(inside)",
+    "ResourceCache.interruption",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a lookup that nobody wants cannot be interrupted",
+    "internal/Lookups.ts",
+    "manager.release === undefined ? Effect.interruptible(inside) : inside",
+    "inside",
+    "ResourceCache.release",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a lookup that fails leaves open what it has opened",
+    "internal/Lookups.ts",
+    "return Effect.map(scope.close(exit), over)",
+    "return Effect.sync(over)",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a lookup that was ended is kept as a failure",
+    "internal/Lookups.ts",
+    " && !keepsOld && !isEnded)",
+    " && !keepsOld)",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a failure that is kept takes the place of an old value",
+    "internal/Lookups.ts",
+    " && !keepsOld && !isEnded)",
+    " && !isEnded)",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a lookup that was ended is told as one that failed",
+    "internal/Lookups.ts",
+    "      if (!isEnded) {\n",
+    "      {\n",
+    "ResourceCache.events"
+  ),
+  mutation(
+    "values expire later by their jitter",
+    "internal/Lookups.ts",
+    "millis * (1 - early)",
+    "millis * (1 + early)",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "failures are kept for as long as values",
+    "internal/Lookups.ts",
+    "    if (Exit.isFailure(exit)) return 0\n    return timeToLive ===",
+    "    return timeToLive ===",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a cache's value has its caller's FiberRefs when it is released",
+    "internal/Lookups.ts",
+    "      Seam.setRefs(fiber, runtime.fiberRefs)\n",
+    "",
+    "ResourceCache.sharing",
+    "ResourceCache.memory"
+  ),
+  mutation(
+    "a lookup has nothing of its caller's",
+    "internal/Lookups.ts",
+    "Seam.forkFor(loading.origin, runtime, this.looking(loading))",
+    "Seam.forkLater(runtime, this.looking(loading))",
+    "ResourceCache.sharing"
+  ),
+  mutation(
+    "a value that the registry refuses stays open",
+    "internal/Lookups.ts",
+    "return Effect.map(releases.unregistered(slot), () => then(true))",
+    "return Effect.sync(() => then(true))",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a cache goes on looking up what its registry refuses",
+    "internal/Lookups.ts",
+    "            this.cache.refusedByRegistry()\n",
+    "",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the registry does not know what a cache's values weigh",
+    "internal/Lookups.ts",
+    "{ ...this.settings, sizeBytes: Math.round(slot.weight) }",
+    "this.settings",
+    "ResourceCache"
+  ),
+  mutation(
+    "a value that is set in a closed cache is said to be taken",
+    "internal/Lookups.ts",
+    "isTaken = !isRefused && state.isOpen",
+    "isTaken = !isRefused",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a cache gives a value that the registry releases",
+    "internal/Releases.ts",
+    "return isOthers ? Effect.andThen(this.notice(slot, held), this.byHand(slot)) : this.byHand(slot)",
+    "return this.byHand(slot)",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the registry takes a cache's values from their users without a moment's notice",
+    "internal/Releases.ts",
+    "timers.now() + options.releaseTimeout / 6",
+    "timers.now()",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the registry waits the whole moment for a value that nobody uses any more",
+    "internal/Releases.ts",
+    "          held.onUnused = over\n",
+    "",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the scope of a value stays open whose release failed",
+    "internal/Releases.ts",
+    "return Exit.isSuccess(exit) || scope.isEmpty ?",
+    "return true ?",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a finalizer that fails in the scope of a value is no failure of its release",
+    "internal/Releases.ts",
+    "CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))",
+    "Effect.void",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a value that the registry refuses may be released for ever",
+    "internal/Releases.ts",
+    "      Effect.interruptible,\n      Effect.timeout(Duration.millis(releaseTimeout))\n",
+    "      Effect.interruptible\n",
+    "ResourceCache.release",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the event of a release does not tell that it failed",
+    "internal/Releases.ts",
+    "...named(slot), ...(error === undefined ? undefined : { error })",
+    "...named(slot)",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "the place of a value whose release failed stays taken",
+    "internal/Releases.ts",
+    "          state.released(slot, timers.now())\n",
+    "          if (error === undefined) state.released(slot, timers.now())\n",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "a cache takes values from their users too early",
+    "internal/Closing.ts",
+    "Math.min(5_000, timeout / 5)",
+    "timeout / 5",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a cache takes values from their users when its time is up already",
+    "internal/Closing.ts",
+    "Math.min(5_000, timeout / 5)",
+    "0",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a cache takes a value from who closes it",
+    "internal/Closing.ts",
+    "      if (slot.held!.holds().some((hold) => this.own.has(hold))) continue\n",
+    "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache waits for who waits for it, in a fiber of its own",
+    "internal/Closing.ts",
+    "if (Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)",
+    "if (fiber === hold.fiber) this.own.add(hold)",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache does not wait for lookups that go on",
+    "internal/Closing.ts",
+    "return running.size === 0 && occupancy",
+    "return occupancy",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache does not wait for releases",
+    "internal/Closing.ts",
+    "occupancy.releasing === 0 && retired.size",
+    "retired.size",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the report of a cache's end does not say what failed",
+    "internal/Closing.ts",
+    "      if (error !== undefined) this.failed.push({ id: slot.held!.id, key: slot.key, error })\n",
+    "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the report of a cache's end does not say who was refused",
+    "internal/Closing.ts",
+    "this.refused = state.close()",
+    "state.close()",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the events of a cache do not end with it",
+    "internal/Closing.ts",
+    "    teller.closed()\n",
+    "",
+    "ResourceCache.events"
+  ),
+  mutation(
+    "the end of a cache leaves its timer behind",
+    "internal/Closing.ts",
+    "        timers.clear(deadline)\n",
+    "",
+    "ResourceCache.quiet"
+  ),
+  mutation(
+    "a cache has an end for each who asks for it",
+    "internal/Making.ts",
+    "    if (started !== undefined) return started\n",
+    "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "who waits for the end of a cache cannot be interrupted",
+    "internal/Making.ts",
+    "return restore(Deferred.await(closing.report))",
+    "return Deferred.await(closing.report)",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a plain cache waits for room",
+    "internal/Making.ts",
+    "isPlain ? { ...options, whenFull: \"exceed\" } : options",
+    "options",
+    "ResourceCache"
+  ),
+  mutation(
+    "the end of one use of a value forgets those before it",
+    "internal/Held.ts",
+    "    else hold.previous.next = hold.next\n",
+    "    else hold.previous.next = undefined\n",
+    "ResourceCache",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "every failure of a row of refreshes is written to the log",
+    "internal/Teller.ts",
+    "    if (slot.failures > 0) return\n",
+    "",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "an error without a text keeps a failed refresh from ending",
+    "internal/Teller.ts",
+    "  } catch {\n    return \"what has no text\"\n",
+    "  } catch (error) {\n    throw error\n",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a cache may have no entries",
+    "internal/Options.ts",
+    "(value as number) >= 1",
+    "(value as number) >= 0",
+    "ResourceCache.options"
+  ),
+  mutation(
+    "a time to live that is no duration is for ever",
+    "internal/Options.ts",
+    "  } catch {\n    return 0\n",
+    "  } catch {\n    return Infinity\n",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value may weigh less than nothing",
+    "internal/Options.ts",
+    "typeof answer === \"number\" && answer >= 0 && answer < Infinity",
+    "typeof answer === \"number\" && answer < Infinity",
+    "ResourceCache.weights"
+  )
+]
