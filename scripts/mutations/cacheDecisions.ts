@@ -65,8 +65,7 @@ export const cacheDecisions = [
     "internal/CacheState.ts",
     "if (this.loadings.get(loading.key) === loading) this.loadings.delete(loading.key)",
     "this.loadings.delete(loading.key)",
-    "internal/CacheState",
-    "ResourceCache.sharing"
+    "internal/CacheState"
   ),
   mutation(
     "a value that is replaced takes the new one along",
@@ -345,7 +344,7 @@ export const cacheDecisions = [
   mutation(
     "there is no pause after a refresh that took too long",
     "internal/CacheState.ts",
-    "    this.refreshFailed(old, now)\n    this.use(old)",
+    "    this.refreshFailed(old, loading, now)\n    this.use(old)",
     "    this.use(old)",
     "ResourceCache.stale"
   ),

@@ -5,13 +5,6 @@ const mutation = mutationsOf("cache")
 
 export const cacheRunning = [
   mutation(
-    "a lookup that asks for itself over others is not told so",
-    "internal/Loading.ts",
-    "return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))",
-    "return false",
-    "ResourceCache.sharing"
-  ),
-  mutation(
     "one who gives up hides that another still waits for a lookup",
     "internal/Loading.ts",
     "if (waiting === 0) this.pending.delete(other)",
@@ -125,25 +118,10 @@ export const cacheRunning = [
     "ResourceCache.release"
   ),
   mutation(
-    "the release of a cache's value has more time than was said",
-    "internal/Lookups.ts",
-    "      timeout: releaseTimeout,\n",
-    "      timeout: releaseTimeout * 10,\n",
-    "ResourceCache.release"
-  ),
-  mutation(
-    "the scope of a cache's value has more time to close than was said",
-    "internal/Lookups.ts",
-    "ResourceScope.make({ timeout: releaseTimeout * 0.95 })",
-    "ResourceScope.make({ timeout: releaseTimeout * 10 })",
-    "ResourceCache.release"
-  ),
-  mutation(
     "the releases of a cache wait at everybody's priority",
     "internal/Lookups.ts",
     "      priority,\n",
     "",
-    "ResourceCache.release",
     "ResourceCache"
   ),
   mutation(
@@ -283,13 +261,6 @@ export const cacheRunning = [
     "ResourceCache.release"
   ),
   mutation(
-    "the registry waits the whole moment for a value that nobody uses any more",
-    "internal/Releases.ts",
-    "          held.onUnused = over\n",
-    "",
-    "ResourceCache.release"
-  ),
-  mutation(
     "the scope of a value stays open whose release failed",
     "internal/Releases.ts",
     "return Exit.isSuccess(exit) || scope.isEmpty ?",
@@ -308,21 +279,13 @@ export const cacheRunning = [
     "internal/Releases.ts",
     "      Effect.interruptible,\n      Effect.timeout(Duration.millis(releaseTimeout))\n",
     "      Effect.interruptible\n",
-    "ResourceCache.release",
-    "ResourceCache.closing"
+    "ResourceCache.release"
   ),
   mutation(
     "the event of a release does not tell that it failed",
     "internal/Releases.ts",
     "...named(slot), ...(error === undefined ? undefined : { error })",
     "...named(slot)",
-    "ResourceCache.release"
-  ),
-  mutation(
-    "the place of a value whose release failed stays taken",
-    "internal/Releases.ts",
-    "          state.released(slot, timers.now())\n",
-    "          if (error === undefined) state.released(slot, timers.now())\n",
     "ResourceCache.release"
   ),
   mutation(
@@ -344,13 +307,6 @@ export const cacheRunning = [
     "internal/Closing.ts",
     "      if (slot.held!.holds().some((hold) => this.own.has(hold))) continue\n",
     "",
-    "ResourceCache.closing"
-  ),
-  mutation(
-    "the end of a cache waits for who waits for it, in a fiber of its own",
-    "internal/Closing.ts",
-    "if (Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)",
-    "if (fiber === hold.fiber) this.own.add(hold)",
     "ResourceCache.closing"
   ),
   mutation(
@@ -403,13 +359,6 @@ export const cacheRunning = [
     "ResourceCache.closing"
   ),
   mutation(
-    "who waits for the end of a cache cannot be interrupted",
-    "internal/Making.ts",
-    "return restore(Deferred.await(closing.report))",
-    "return Deferred.await(closing.report)",
-    "ResourceCache.closing"
-  ),
-  mutation(
     "a plain cache waits for room",
     "internal/Making.ts",
     "isPlain ? { ...options, whenFull: \"exceed\" } : options",
@@ -421,8 +370,7 @@ export const cacheRunning = [
     "internal/Held.ts",
     "    else hold.previous.next = hold.next\n",
     "    else hold.previous.next = undefined\n",
-    "ResourceCache",
-    "ResourceCache.closing"
+    "ResourceCache.inuse"
   ),
   mutation(
     "every failure of a row of refreshes is written to the log",

@@ -1,6 +1,7 @@
 /** Every mutation there is. */
 import { cacheDecisions } from "./cacheDecisions.js"
 import { cachePolicies } from "./cachePolicies.js"
+import { cacheRunning } from "./cacheRunning.js"
 import { guards } from "./guards.js"
 import type { Mutation } from "./mutation.js"
 import { nodeRuntime } from "./nodeRuntime.js"
@@ -29,5 +30,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...platformNode,
   ...nodeRuntime,
   ...cacheDecisions,
+  ...cacheRunning,
   ...cachePolicies
 ]

@@ -137,6 +137,28 @@ describe("a value in use", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
+  it.effect("is known with each use that goes on, whichever ends first", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, gate: first, user } = yield* using()
+      const gates = yield* Effect.all([1, 2, 3].map(() => Deferred.make<void>()))
+      const users: Array<Fiber.RuntimeFiber<void, unknown>> = []
+      for (const gate of gates) {
+        users.push(yield* Effect.fork(cache.use("a", () => Deferred.await(gate))))
+        yield* TestClock.adjust("1 seconds")
+      }
+      const held = Effect.map(cache.snapshot, ({ entries }) => entries[0]!.users.map(({ heldMillis }) => heldMillis))
+      expect(yield* held).toEqual([3_000, 3_000, 2_000, 1_000])
+      const left = [[3_000, 3_000, 1_000], [3_000, 3_000], [3_000]]
+      for (const [index, nth] of [1, 2, 0].entries()) {
+        yield* Deferred.succeed(gates[nth]!, undefined)
+        yield* Fiber.join(users[nth]!)
+        expect(yield* held).toEqual(left[index])
+      }
+      yield* Deferred.succeed(first, undefined)
+      yield* Fiber.join(user)
+      expect(yield* atRest(cache)).toBe(1)
+    })))
+
   it.effect("is let go of once for each use in its own callback, and for each scope", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate, source, user } = yield* using()

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { ResourceCache } from "../src/index.js"
 import { quietly, turns } from "./kit.js"
+import { virtualClock } from "./virtualClock.js"
 
 const macrotask = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
@@ -101,6 +102,28 @@ describe("a cache", () => {
         }))
       ).toBe(0)
     })))
+
+  it.live("holds none for who gave up, nor for a lookup behind that is over", () => {
+    const { clock, pass, sleepers } = virtualClock()
+    return within(Effect.gen(function*() {
+      const cache = yield* ResourceCache.make(
+        (key: number) => key === 99 ? Effect.never : Effect.succeed(key),
+        { refreshAfter: 1_000 }
+      )
+      const caller = yield* Effect.fork(cache.use(99, () => Effect.void))
+      yield* pass(0, turns)
+      expect(sleepers()).toBe(1)
+      yield* Fiber.interrupt(caller)
+      yield* pass(0, turns)
+      expect(sleepers()).toBe(0)
+      yield* cache.use(1, () => Effect.void)
+      yield* pass(1_000, turns)
+      yield* cache.use(1, () => Effect.void)
+      yield* pass(0, turns)
+      expect(yield* cache.stats).toMatchObject({ loads: 2, loading: 0 })
+      expect(sleepers()).toBe(0)
+    })).pipe(Effect.provide(Layer.setClock(clock)))
+  })
 
   it.live("leaves no fiber behind", () =>
     Effect.gen(function*() {

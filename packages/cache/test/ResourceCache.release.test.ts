@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Schedule, Scope } from "effect"
-import { ResourceCache } from "../src/index.js"
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Schedule, Scope } from "effect"
+import { type CacheEvent, ResourceCache } from "../src/index.js"
 import { atRest, inScope, listen, openScope, Source, turns, type Value } from "./kit.js"
 
 const registry = ResourceRegistry.ResourceRegistry
@@ -232,6 +232,22 @@ describe("a scoped lookup", () => {
       yield* after("2 seconds")
       expect(yield* atRest(cache)).toBe(0)
     })))
+
+  it.effect("whose scope hangs fails the release with the finalizer that did not end", () =>
+    inScope(Effect.gen(function*() {
+      const cache = yield* ResourceCache.make(
+        () => Effect.addFinalizer(() => Effect.never),
+        { releaseTimeout: "2 seconds" }
+      )
+      const events = yield* listen(cache)
+      yield* cache.use("a", () => Effect.void)
+      yield* cache.invalidate("a")
+      yield* turns
+      yield* after("2 seconds")
+      const [released] = events.filter(({ _tag }) => _tag === "Released") as ReadonlyArray<CacheEvent.Released>
+      const error = released?.error
+      expect(error?._tag === "CleanupFailed" && Cause.squash(error.cause)).toMatchObject({ _tag: "FinalizersFailed" })
+    })))
 })
 
 describe("a registry that cleans up by itself", () => {
@@ -289,6 +305,22 @@ describe("a registry that cleans up by itself", () => {
       expect(yield* Effect.flip(cache.set("b", given))).toMatchObject({ _tag: "CacheClosed" })
       yield* turns
       expect([given.isOpen, source.alive, yield* atRest(cache)]).toEqual([false, 0, 0])
+    })))
+
+  it.effect("that has shut down bounds the release of what comes afterwards all the same", () =>
+    inScope(Effect.gen(function*() {
+      const cache = yield* ResourceCache.make(new Source().lookup, {
+        release: () => Effect.never,
+        releaseTimeout: "2 seconds"
+      })
+      yield* Effect.flatMap(registry, ({ shutdown }) => shutdown)
+      const setting = yield* Effect.fork(Effect.flip(cache.set("a", new Source().open("a"))))
+      yield* turns
+      expect((yield* Fiber.poll(setting))._tag).toBe("None")
+      yield* after("2 seconds")
+      expect((yield* Fiber.poll(setting))._tag).toBe("Some")
+      expect(yield* Fiber.join(setting)).toMatchObject({ _tag: "CacheClosed", reason: "registry shutting down" })
+      expect(yield* atRest(cache)).toBe(0)
     })))
 
   it.effect("while a value is looked up releases it when it comes", () =>

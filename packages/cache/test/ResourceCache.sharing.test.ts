@@ -301,6 +301,33 @@ describe("a circle of lookups", () => {
       expect((yield* Fiber.poll(caller))._tag).toBe("Some")
       expect(yield* Fiber.join(caller)).toMatchObject({ _tag: "CacheCycle" })
     })))
+
+  it.effect("is none where who waited has given up, though another still waits for the same lookup", () =>
+    inScope(Effect.gen(function*() {
+      const [interrupting, going, ending] = yield* Effect.all([1, 2, 3].map(() => Deferred.make<void>()))
+      const cache: ResourceCache.ResourceCache<string, string, any> = yield* ResourceCache.make(
+        (key: string): Effect.Effect<string, any> =>
+          key === "b"
+            ? Effect.andThen(Deferred.await(going!), Effect.suspend(() => cache.use("a", Effect.succeed)))
+            : Effect.gen(function*() {
+              const waiter = yield* Effect.fork(cache.use("b", Effect.succeed))
+              yield* Deferred.await(interrupting!)
+              yield* Fiber.interrupt(waiter)
+              yield* Deferred.await(ending!)
+              return key
+            })
+      )
+      const callers = yield* Effect.forEach(["a", "b"], (key) => {
+        const asking = Effect.fork(Effect.exit(cache.use(key, Effect.succeed)))
+        return Effect.tap(asking, () => turns)
+      })
+      for (const gate of [interrupting!, going!, ending!]) {
+        yield* Deferred.succeed(gate, undefined)
+        yield* turns
+      }
+      expect(yield* Fiber.join(Fiber.all(callers))).toEqual([Exit.succeed("a"), Exit.succeed("a")])
+      expect(yield* atRest(cache)).toBe(2)
+    })))
 })
 
 describe("what a caller has", () => {

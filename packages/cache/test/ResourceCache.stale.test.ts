@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber } from "effect"
+import { Deferred, type Duration, Effect, Exit, Fiber, Option } from "effect"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, listen, logging, Source, turns, type Value } from "./kit.js"
 
@@ -293,6 +293,45 @@ describe("staleOnError", () => {
       const tooLate = yield* Effect.fork(Effect.flip(ask))
       yield* after("2 seconds")
       expect(yield* Fiber.join(tooLate)).toMatchObject({ _tag: "CacheTimeout", stage: "lookup" })
+    })))
+
+  it.effect("gives it in the pause after that at once, though the lookup cannot be ended and goes on", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, gate, world } = yield* made({ ...options, acquireTimeout: "2 seconds" })
+      yield* ask
+      world.how = "wait"
+      yield* after("10 seconds")
+      const waiter = yield* Effect.fork(ask)
+      yield* after("2 seconds")
+      expect(yield* Fiber.join(waiter)).toBe(1)
+      expect((yield* cache.stats).loading).toBe(1)
+      const next = yield* Effect.fork(ask)
+      yield* turns
+      expect(yield* Fiber.poll(next)).toEqual(Option.some(Exit.succeed(1)))
+      yield* Deferred.succeed(gate, undefined)
+      yield* turns
+      expect([yield* ask, world.asked]).toEqual([2, 2])
+    })))
+
+  it.effect("counts a lookup that takes too long as one failure, however many wait for it", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, world } = yield* made({
+        timeToLive: "10 seconds",
+        staleOnError: "1 hours",
+        acquireTimeout: "2 seconds"
+      })
+      yield* ask
+      world.how = "hang"
+      yield* after("10 seconds")
+      const waiters = yield* Effect.replicateEffect(Effect.fork(ask), 12)
+      yield* after("2 seconds")
+      expect(yield* Fiber.joinAll(waiters)).toEqual(Array(12).fill(1))
+      yield* after("999 millis")
+      yield* ask
+      expect(world.asked).toBe(2)
+      world.how = "succeed"
+      yield* after("1 millis")
+      expect([yield* ask, world.asked]).toEqual([2, 3])
     })))
 
   it.effect("looks nothing up in the pause after a failure", () =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { it as leakFree } from "@patinox/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, quietly, Source, turns, type Value } from "./kit.js"
 
@@ -321,6 +321,18 @@ describe("a plain cache", () => {
       yield* Effect.forEach([4, 5, 3], (key) => weighed.get(key))
       expect([...yield* weighed.keys].sort()).toEqual([3, 5])
       expect((yield* weighed.stats).weight).toBe(8)
+    })))
+
+  it.effect("never waits for room: lookups begin however many there are", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const cache = yield* ResourceCache.plain((key: number) => Effect.as(Deferred.await(gate), key), { maxEntries: 1 })
+      const callers = yield* Effect.forEach([1, 2, 3], (key) => Effect.fork(cache.get(key)))
+      yield* turns
+      expect(yield* cache.stats).toMatchObject({ loading: 3, waiting: 0 })
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(Fiber.all(callers))).toEqual([1, 2, 3])
+      expect(yield* cache.stats).toMatchObject({ entries: 1, loading: 0 })
     })))
 
   it.effect("keeps what a scoped lookup opens until the scope closes that it is made in", () =>

@@ -194,7 +194,7 @@ export class CacheState<K, A, E> {
   givenOld(caller: LoadingCaller<K, A, E>, loading: Loading<K, A, E>, now: number): Slot<K, A, E> | undefined {
     const { old } = loading
     if (!caller.takesOld || old === undefined || !this.keeps(old, now)) return undefined
-    this.refreshFailed(old, now)
+    this.refreshFailed(old, loading, now)
     this.use(old)
     return old
   }
@@ -248,6 +248,7 @@ export class CacheState<K, A, E> {
   private start(loading: Loading<K, A, E>, now: number): void {
     loading.phase = "running"
     loading.startedAt = now
+    loading.hasFailed = false
     this.takeRoom(loading, loading.old === undefined)
     this.running.add(loading)
     this.host.load(loading)
@@ -396,7 +397,7 @@ export class CacheState<K, A, E> {
     failure.status = "gone"
     if (old?.status === "cached" && !loading.isDetached) {
       const isUseless = !this.keeps(old, now)
-      this.refreshFailed(old, now)
+      this.refreshFailed(old, loading, now)
       for (const caller of loading.callers) {
         const given = caller.takesOld && !isUseless ? old : failure
         this.use(given)
@@ -409,7 +410,10 @@ export class CacheState<K, A, E> {
     this.host.settled()
   }
 
-  private refreshFailed(slot: Slot<K, A, E>, now: number): void {
+  /** Once for a lookup, however many callers it keeps waiting for too long. */
+  private refreshFailed(slot: Slot<K, A, E>, loading: Loading<K, A, E>, now: number): void {
+    if (loading.hasFailed) return
+    loading.hasFailed = true
     slot.lookAt = Aging.nextLook(slot, this.limits, now)
     slot.failures++
   }

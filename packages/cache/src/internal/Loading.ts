@@ -20,6 +20,8 @@ export class Loading<K, A, E> {
   readonly callers = new Set<LoadingCaller<K, A, E>>()
   /** The key was given another value, or none, since this began: what it gives is only for those who had asked by then. */
   isDetached = false
+  /** It has failed, or taken too long for somebody who was given the old value. */
+  hasFailed = false
   /** It counts among the entries. */
   takesRoom = false
   startedAt = 0

@@ -155,6 +155,16 @@ describe("a lookup of a key that is invalidated meanwhile", () => {
     expect(old.status).toBe("releasing")
   })
 
+  it("leaves the one that began after it to all who ask, however early it ends", () => {
+    const world = new World()
+    const before = miss(world, "a")
+    world.invalidate("a")
+    const after = miss(world, "a")
+    world.loaded(before.loading)
+    expect(miss(world, "a").loading).toBe(after.loading)
+    expect(world.loads).toEqual([after.loading])
+  })
+
   it("is ended where it is a refresh that nobody waits for", () => {
     const world = new World({ refreshAfter: 5 })
     idle(world, "a")
