@@ -9,9 +9,10 @@ import type { ScopeNode } from "./ScopeNode.js"
 
 export class LazyScope implements Scope.Scope {
   private inner: ScopeNode | undefined = undefined
+  /** It has ended while empty. */
   private isOver = false
 
-  /** `make` makes the real one; it may be shared. */
+  /** `make` makes the real one, at once; it may be shared. */
   constructor(private readonly make: Effect.Effect<ResourceScope.ResourceScope>) {}
 
   get [Scope.ScopeTypeId](): Scope.ScopeTypeId {
@@ -31,22 +32,27 @@ export class LazyScope implements Scope.Scope {
     return state?._tag !== "Open" || state.finalizers.size === 0
   }
 
-  private get open(): Effect.Effect<ResourceScope.ResourceScope> {
-    return Effect.suspend(() => {
-      const ready = this.inner === undefined
-        ? Effect.map(this.make, (scope) => this.inner = scope as ScopeNode)
-        : Effect.succeed(this.inner)
-      // Who comes after its end finds it closed.
-      return this.isOver ? Effect.tap(ready, (scope) => Scope.close(scope, Exit.void)) : ready
-    })
+  private get node(): ScopeNode {
+    return this.inner ??= Effect.runSync(this.make) as ScopeNode
+  }
+
+  /** Who comes after its end finds it closed. */
+  private get current(): ScopeNode {
+    if (this.isOver) this.node.takeFinalizers(Exit.void)
+    return this.node
+  }
+
+  /** Effect puts the fibers that it forks into a scope there by hand. */
+  get state(): ScopeNode["state"] {
+    return this.current.state
   }
 
   addFinalizer(finalizer: Scope.Scope.Finalizer): Effect.Effect<void> {
-    return Effect.flatMap(this.open, (scope) => Scope.addFinalizerExit(scope, finalizer))
+    return Effect.suspend(() => this.current.addFinalizer(finalizer))
   }
 
   fork(strategy: ExecutionStrategy.ExecutionStrategy): Effect.Effect<Scope.CloseableScope> {
-    return Effect.flatMap(this.open, (scope) => Scope.fork(scope, strategy))
+    return Effect.suspend(() => this.current.fork(strategy))
   }
 
   /** The end of an empty one. */
@@ -56,9 +62,6 @@ export class LazyScope implements Scope.Scope {
 
   /** Releases what is in it. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<CleanupReport.CleanupReport> {
-    return Effect.flatMap(this.open, (scope) => {
-      this.isOver = true
-      return ResourceScope.close(scope, exit)
-    })
+    return Effect.suspend(() => ResourceScope.close(this.node, exit))
   }
 }

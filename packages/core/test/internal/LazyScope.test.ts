@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { ResourceScope } from "../../src/index.js"
 import { LazyScope } from "../../src/internal/LazyScope.js"
 
@@ -46,5 +46,29 @@ describe("a lazy scope", () => {
         yield* Scope.addFinalizer(scope, Effect.sync(() => late.push(name)))
       }
       expect(late).toEqual(["never used", "empty again", "closed"])
+    }))
+
+  it.effect("holds the fibers that are forked into it, until they end or it does", () =>
+    Effect.gen(function*() {
+      const { made, scope } = counted()
+      const ended = yield* Deferred.make<void>()
+      const stopped = yield* Deferred.make<void>()
+      yield* Effect.forkIn(Effect.onInterrupt(Effect.never, () => Deferred.succeed(stopped, undefined)), scope)
+      const brief = yield* Effect.forkIn(Deferred.await(ended), scope)
+      expect([scope.isEmpty, made()]).toEqual([false, 1])
+      yield* Deferred.succeed(ended, undefined)
+      yield* Fiber.join(brief)
+      const report = yield* scope.close(Exit.void)
+      expect(yield* Deferred.isDone(stopped)).toBe(true)
+      expect(report.totals.cleaned).toBe(1)
+    }))
+
+  it.effect("interrupts at once what is forked into it after its end", () =>
+    Effect.gen(function*() {
+      const { scope } = counted()
+      scope.end()
+      const fiber = yield* Effect.forkIn(Effect.never, scope)
+      const exit = yield* Fiber.await(fiber)
+      expect(Exit.isInterrupted(exit)).toBe(true)
     }))
 })
