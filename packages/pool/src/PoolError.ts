@@ -63,7 +63,7 @@ const stages: { readonly [Stage in PoolStage]: string } = {
   validating: "validating an item"
 }
 
-/** No item could be had in time. */
+/** No item could be had in time. The counts are its own fields, too. */
 export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("PoolTimeout")<{
   readonly pool: string
   readonly stage: PoolStage
@@ -72,6 +72,18 @@ export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("P
   readonly lastCreationFailure: Option.Option<Cause.Cause<any>>
 }> {
   declare readonly lastCreationFailure: Option.Option<Cause.Cause<CreationError<E>>>
+  get total(): number {
+    return this.counts.total
+  }
+  get idle(): number {
+    return this.counts.idle
+  }
+  get inUse(): number {
+    return this.counts.inUse
+  }
+  get waiting(): number {
+    return this.counts.waiting
+  }
   override get message(): string {
     const failure = Option.match(this.lastCreationFailure, {
       onNone: () => "",

@@ -32,7 +32,7 @@ export interface CreationFailed extends Event<"CreationFailed"> {
   readonly cause: Cause.Cause<unknown>
   /** In a row. */
   readonly failures: number
-  /** Borrowers fail at once from now on. */
+  /** Borrowers fail at once from now on, where no item is in use that they could wait for. */
   readonly isOpen: boolean
 }
 /** An item is let go of; its destruction follows. */
@@ -43,6 +43,7 @@ export interface Removed extends OfItem<"Removed"> {
 }
 /** What became of an item that was let go of. */
 export interface Destroyed extends OfItem<"Destroyed"> {
+  readonly reason: RemovalReason
   readonly error?: CleanupError.CleanupError<unknown>
 }
 /** The pool's own functions failed for an item, which is let go of therefore. */

@@ -7,7 +7,7 @@
  * and deadpool's (hooks, errors by stage).
  */
 import type { PatinoxError, ResourceRegistry } from "@patinox/core"
-import { checkDuration } from "@patinox/core/Foundation"
+import { checkDuration, Hub } from "@patinox/core/Foundation"
 import { Validation } from "@patinox/core/PatinoxError"
 import {
   type Cause,
@@ -28,7 +28,7 @@ import { prepare, publicOf } from "./internal/Making.js"
 import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
 import type { Pool } from "./internal/Pool.js"
 import { makePromisePool } from "./internal/Promises.js"
-import type { PoolRuntime } from "./internal/Seam.js"
+import type { PoolRuntime, Runner } from "./internal/Seam.js"
 import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./PoolError.js"
 import type { PoolEvent } from "./PoolEvent.js"
 
@@ -42,8 +42,8 @@ export type { RemovalReason } from "./internal/PoolState.js"
 export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {
   /**
    * Destroys an item, after which the scope that it was created in closes. What it fails with is in the pool's events. With
-   * it `create` is uninterruptible, but for what that makes interruptible itself, as an `Effect.acquireRelease` is; a
-   * scoped `create` alone can be interrupted, and so leaves its place at once when its time is up.
+   * it a `create` whose time is up, or that a drain has no use for, has `destroyTimeout` more to come to its end, and what
+   * it gives is destroyed; then it is interrupted. A scoped `create` alone is interrupted at once.
    */
   readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RD>
   /** Whether an idle item is still good, asked before it is lent: it is not where this fails or answers false. */
@@ -73,10 +73,10 @@ export interface PoolSnapshot extends PoolCounts {
   readonly minSize: number
   readonly maxSize: number
   readonly state: "open" | "suspended" | "draining" | "closed"
-  /** Creations that have failed in a row, and the last failure there was. */
+  /** Creations that have failed in a row, and the last of these failures. */
   readonly creationFailures: number
   readonly lastCreationFailure: Cause.Cause<unknown> | undefined
-  /** Borrowers fail at once, as nothing can be created. */
+  /** Borrowers fail at once, as nothing can be created and no item is in use that they could wait for. */
   readonly isFailingFast: boolean
   /** Who holds items, the oldest first. */
   readonly holders: ReadonlyArray<Holder>
@@ -111,7 +111,8 @@ export interface ResourcePool<out A, out E = never> {
   readonly evictIdle: Effect.Effect<number>
   /**
    * Closes the pool: idle items go, those in use are waited for and, shortly before the deadline, destroyed in their
-   * holders' hands. Every caller gets the same report; who drains while holding an item is not waited for.
+   * holders' hands. Every caller gets the same report, by the earliest of their deadlines. Nobody waits for the use that
+   * drains the pool, nor for what its own fiber got for a scope, which is destroyed.
    */
   readonly drain: (options?: DrainOptions) => Effect.Effect<PoolReport>
   readonly snapshot: Effect.Effect<PoolSnapshot>
@@ -132,7 +133,7 @@ const makeNamed = <A, E>(
 ): Made<A, E, any> =>
   Effect.uninterruptible(Effect.gen(function*() {
     const workshop = yield* prepare(given, name)
-    return yield* started(workshop.build(create, workshop.name))
+    return yield* started(workshop.build(create, workshop.options.name))
   }))
 
 /** It drains when the scope at hand closes, and begins to fill. */
@@ -210,6 +211,8 @@ export interface KeyedPool<in out K, out A, out E = never> {
   /** Those that have a pool now. */
   readonly keys: Effect.Effect<ReadonlyArray<K>>
   readonly snapshot: Effect.Effect<ReadonlyArray<readonly [key: K, snapshot: PoolSnapshot]>>
+  /** What happens to any of the pools, each event with its pool's name; the last is the `Closed` of all together. */
+  readonly events: Stream.Stream<PoolEvent>
   /** Drains every pool, side by side. */
   readonly drain: (options?: DrainOptions) => Effect.Effect<ReadonlyArray<PoolReport>>
 }
@@ -240,10 +243,14 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
   Effect.uninterruptible(Effect.gen(function*() {
     const keyIdleTimeout = checkDuration("keyIdleTimeout", options.keyIdleTimeout ?? "10 minutes")
     if (keyIdleTimeout instanceof Validation) return yield* Effect.fail(keyIdleTimeout)
-    const { build, capture, name, runtime, timers } = yield* prepare(options, "pool")
-    const keyed = makeKeyed<K, A, E>({
+    const events = new Hub<PoolEvent>(({ _tag, pool }) => _tag === "Closed" && pool === keyed.name)
+    const { build, capture, options: resolved, runtime, timers } = yield* prepare(options, "pool", events)
+    const { name } = resolved
+    const keyed: KeyedPool<K, A, E> = makeKeyed({
       name,
       keyIdleTimeout,
+      drainDefaults: resolved,
+      events,
       timers,
       runtime,
       capture,
@@ -283,12 +290,12 @@ export interface PromisePool<A> {
 
 /** The form of `toPromisePool`. */
 export interface ToPromisePool {
-  (runtime: PoolRuntime<never>): <A, E>(pool: ResourcePool<A, E>) => PromisePool<A>
-  <A, E>(pool: ResourcePool<A, E>, runtime: PoolRuntime<never>): PromisePool<A>
+  (runtime: PoolRuntime<never> | Runner): <A, E>(pool: ResourcePool<A, E>) => PromisePool<A>
+  <A, E>(pool: ResourcePool<A, E>, runtime: PoolRuntime<never> | Runner): PromisePool<A>
 }
 
 /**
- * The pool with promises, for code outside of Effect, run by the runtime given.
+ * The pool with promises, for code outside of Effect, run by the runtime given: a `Runtime`, or a `ManagedRuntime`.
  *
  * ```ts
  * import { ResourceRegistry } from "@patinox/core"

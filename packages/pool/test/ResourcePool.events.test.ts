@@ -123,7 +123,7 @@ describe("the log", () => {
         yield* turns
         expect(lines.filter((line) => line.includes("create"))).toEqual([
           "WARN Pool db could not create an item, it is tried again: down",
-          "WARN Pool db could not create an item, borrowers fail at once from now on: down"
+          "WARN Pool db could not create an item, borrowers fail at once from now on, unless an item is in use: down"
         ])
       })
     ))
@@ -188,6 +188,24 @@ describe("metrics", () => {
         wait_millis: 4,
         use_millis: 4
       })
+    })))
+
+  it.effect("of pools with one name are those of them together", () =>
+    inScope(Effect.gen(function*() {
+      const [first, second] = [
+        yield* ResourcePool.make(Effect.void, { name: "twins" }),
+        yield* ResourcePool.make(Effect.void, { name: "twins" })
+      ]
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* first.get
+        yield* first.get
+        yield* second.get
+        expect(yield* metricsOf("twins")).toMatchObject({ in_use: 3, idle: 0 })
+      }))
+      expect(yield* metricsOf("twins")).toMatchObject({ in_use: 0, idle: 3 })
+      yield* first.drain()
+      yield* second.drain()
+      expect(yield* metricsOf("twins")).toMatchObject({ in_use: 0, idle: 0 })
     })))
 
   it.effect("of keyed pools are those of all keys together, however many keys there are", () =>

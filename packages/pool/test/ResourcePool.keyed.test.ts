@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Data, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { inScope, openScope, Server, turns } from "./kit.js"
 
@@ -126,6 +126,72 @@ describe("keyed pools", () => {
       yield* turns
       expect(yield* pools.keys).toEqual([])
       yield* Scope.close(scope, Exit.void)
+    })))
+
+  it.effect("never exceed the size of a key, not even when it comes back while its pool is being emptied", () =>
+    inScope(Effect.gen(function*() {
+      const { serverOf } = yield* tenants()
+      const pools = yield* ResourcePool.keyed((key: string) => serverOf(key).create, {
+        maxSize: 1,
+        minSize: 1,
+        keyIdleTimeout: "1 minutes",
+        destroy: (connection) => Effect.andThen(Effect.sleep("1 seconds"), serverOf("a").destroy(connection))
+      })
+      const number = pools.use("a", ({ number }) => Effect.succeed(number))
+      expect(yield* number).toBe(1)
+      yield* TestClock.adjust("1 minutes")
+      expect(yield* pools.keys).toEqual(["a"])
+      const back = yield* Effect.fork(number)
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* Fiber.join(back)).toBe(2)
+      expect(serverOf("a").mostAlive).toBe(1)
+      // It is as it was: what it is to keep, too.
+      yield* pools.use("a", (_, lease) => lease.invalidate)
+      yield* TestClock.adjust("1 seconds")
+      yield* turns
+      expect(yield* pools.snapshot).toMatchObject([["a", { minSize: 1, idle: 1 }]])
+      yield* TestClock.adjust("61 seconds")
+      yield* turns
+      expect([yield* pools.keys, serverOf("a").alive, serverOf("a").mostAlive]).toEqual([[], 0, 1])
+    })))
+
+  it.effect("tell together what happens to each, to the end", () =>
+    inScope(Effect.gen(function*() {
+      const { make } = yield* tenants()
+      const pools = yield* make
+      const told = yield* Effect.fork(Stream.runCollect(pools.events))
+      yield* turns
+      yield* pools.use("a", () => Effect.void)
+      yield* pools.use("b", () => Effect.void)
+      yield* pools.drain()
+      const events = Array.from(yield* Fiber.join(told))
+      const of = (name: string) => events.flatMap(({ _tag, pool }) => pool === name ? [_tag] : [])
+      for (const name of ["tenants/a", "tenants/b"]) {
+        expect(of(name)).toEqual(["Created", "Draining", "Removed", "Destroyed", "Closed"])
+      }
+      expect(events.map(({ pool }) => pool).indexOf("tenants")).toBe(events.length - 1)
+      expect(of("tenants")).toEqual(["Closed"])
+      expect(yield* Stream.runCollect(pools.events)).toHaveLength(0)
+    })))
+
+  it.effect("a use that drains them all is not waited for", () =>
+    inScope(Effect.gen(function*() {
+      const { alive, make } = yield* tenants()
+      const pools = yield* make
+      yield* pools.use("b", () => Effect.void)
+      const reports = yield* pools.use("a", () => pools.drain())
+      expect(reports.map(({ reclaimed, stillHeld }) => [reclaimed, stillHeld])).toEqual([[0, 0], [0, 1]])
+      yield* turns
+      expect(alive()).toBe(0)
+    })))
+
+  it.effect("a bad option of a drain closes nothing", () =>
+    inScope(Effect.gen(function*() {
+      const { make } = yield* tenants()
+      const pools = yield* make
+      const exit = yield* Effect.exit(pools.drain({ timeout: -1 }))
+      expect(Exit.isFailure(exit) && Cause.squash(exit.cause)).toMatchObject({ _tag: "Validation" })
+      expect(yield* pools.use("a", () => Effect.succeed("open"))).toBe("open")
     })))
 
   it.effect("drain all together, with those that are leaving, and refuse from then on", () =>

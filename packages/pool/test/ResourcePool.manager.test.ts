@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, FiberSet, Option, Queue, Stream, Take } from "effect"
 import { type PoolError, type PoolEvent, ResourcePool } from "../src/index.js"
 import { atRest, inScope, listen, Server, turns } from "./kit.js"
 
@@ -20,6 +20,54 @@ const removals = (events: ReadonlyArray<PoolEvent.PoolEvent>) =>
   events.flatMap((event) => event._tag === "Removed" ? [event.reason] : [])
 
 describe("creating", () => {
+  for (const hasDestroy of [false, true]) {
+    it.effect(`may fork into the item's scope, ${hasDestroy ? "with" : "without"} a destroy`, () =>
+      inScope(Effect.gen(function*() {
+        let beating = 0
+        const heartbeat = Effect.acquireUseRelease(
+          Effect.sync(() => beating++),
+          () => Effect.never,
+          () => Effect.sync(() => beating--)
+        )
+        const create = Effect.gen(function*() {
+          yield* Effect.forkScoped(heartbeat)
+          const fibers = yield* FiberSet.make()
+          yield* FiberSet.run(fibers, heartbeat)
+          return yield* Stream.toQueue(Stream.make(1, 2))
+        })
+        const settings = { maxSize: 1, failFastAfter: 1 }
+        const pool = yield* ResourcePool.make(
+          create,
+          hasDestroy ? { ...settings, destroy: () => Effect.void } : settings
+        )
+        const first = pool.use((queue) => Effect.flatMap(Queue.take(queue), Take.done))
+        expect(Array.from(yield* first)).toEqual([1, 2])
+        yield* turns
+        expect(beating).toBe(2)
+        expect(yield* pool.drain()).toMatchObject({ destroyed: 1, failed: [], durationMillis: 0 })
+        expect(beating).toBe(0)
+      })))
+  }
+
+  it.effect("that works again leaves no failure to tell of", () =>
+    inScope(Effect.gen(function*() {
+      let calls = 0
+      const create = Effect.suspend(() => calls++ === 0 ? Effect.fail("refused") : Effect.succeed("item"))
+      const pool = yield* ResourcePool.make(create, { name: "db", maxSize: 1 })
+      const first = yield* Effect.fork(pool.use(() => Effect.void))
+      yield* turns
+      expect((yield* pool.snapshot).lastCreationFailure).toEqual(Cause.fail("refused"))
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.join(first)
+      const nested = pool.use(() => Effect.flip(pool.use(() => Effect.void, { acquireTimeout: "1 seconds" })))
+      const late = yield* Effect.fork(nested)
+      yield* turns
+      yield* TestClock.adjust("1 seconds")
+      const error = yield* Fiber.join(late)
+      expect(error).toMatchObject({ total: 1, idle: 0, inUse: 1, waiting: 1, lastCreationFailure: Option.none() })
+      expect((yield* pool.snapshot).lastCreationFailure).toBe(undefined)
+    })))
+
   it.effect("a failure reaches the borrower with its type, once it is certain", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.fail({ code: 42 }), { failFastAfter: 2, name: "db" })
@@ -215,6 +263,24 @@ describe("keeping alive", () => {
       yield* turns
       yield* TestClock.adjust("1 seconds")
       expect(yield* Fiber.join(borrower)).toBe("lent")
+    })))
+})
+
+describe("what the other functions open for themselves", () => {
+  it.effect("is closed when they end", () =>
+    inScope(Effect.gen(function*() {
+      let open = 0
+      let opened = 0
+      const scoped = () => Effect.acquireRelease(Effect.sync(() => [open++, opened++]), () => Effect.sync(() => open--))
+      const pool = yield* ResourcePool.make(Effect.succeed("item"), {
+        validate: scoped,
+        validateAfter: 0,
+        recycle: scoped,
+        destroy: scoped
+      })
+      for (let i = 0; i < 3; i++) yield* pool.use(() => Effect.void)
+      yield* pool.drain()
+      expect([open, opened]).toEqual([0, 7])
     })))
 })
 

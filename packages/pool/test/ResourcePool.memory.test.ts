@@ -189,7 +189,7 @@ describe("events and names of metrics", () => {
         }
       }
       const { Teller } = yield* Effect.promise(() => import("../src/internal/Teller.js"))
-      const teller = new Teller("db", yield* Effect.runtime(), undefined as never)
+      const teller = new Teller("db", yield* Effect.runtime(), undefined as never, undefined)
       teller.emit(() => ({ _tag: "Removed", id: item.id as never, reason: "idle", ageMillis: 0, uses: 0 }))
       expect(reads).toBe(0)
     })))

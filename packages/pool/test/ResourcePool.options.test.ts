@@ -125,7 +125,7 @@ describe("an option that is wrong", () => {
         "Invalid option \"maxSize\": got 0, expected an integer from 1 to 100000"
       )
       expect(yield* wrong({ maxSize: 1 })).toBe(
-        "Invalid option \"minSize\": got 2, expected an integer from 0 to the maxSize of 1"
+        "Invalid option \"maxSize\": got 1, expected an integer from the minSize of 2 to 100000"
       )
       expect(yield* wrong({ minSize: 5 })).toBe(
         "Invalid option \"minSize\": got 5, expected an integer from 0 to the maxSize of 4"

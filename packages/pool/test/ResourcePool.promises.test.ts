@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Effect, Exit, Fiber } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, ManagedRuntime } from "effect"
 import { PoolError, ResourcePool } from "../src/index.js"
 import { atRest, inScope, Server, turns } from "./kit.js"
 
@@ -30,6 +30,25 @@ const macrotasks = Effect.promise(async () => {
 })
 
 describe("a pool with promises", () => {
+  it.effect("gives nothing to who has given up before, though an item is idle", () =>
+    inScope(Effect.gen(function*() {
+      const { pool, promises } = yield* promisesOf(new Server(), { minSize: 1 })
+      yield* pool.awaitReady
+      const signal = AbortSignal.abort("no longer wanted")
+      expect(yield* settled(promises.acquire({ signal }))).toEqual({ error: "no longer wanted" })
+      expect(yield* settled(promises.use(() => "used", { signal }))).toEqual({ error: "no longer wanted" })
+      expect(yield* atRest(pool)).toBe(1)
+    })))
+
+  it.effect("runs on a managed runtime as well", () =>
+    inScope(Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(new Server().create)
+      const runtime = ManagedRuntime.make(Layer.empty)
+      const promises = ResourcePool.toPromisePool(pool, runtime)
+      expect(yield* Effect.promise(() => promises.use(({ number }) => number))).toBe(1)
+      yield* runtime.disposeEffect
+    })))
+
   it.effect("lends, takes back and destroys", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()

@@ -113,6 +113,24 @@ describe("more borrowers than items", () => {
       expect(yield* pool.use(({ number }) => Effect.succeed(number))).toBe(2)
     })))
 
+  it.effect("makes room for who asks while the last item is on its way out, though nobody may wait", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* ResourcePool.make(server.create, {
+        destroy: (connection) => Effect.andThen(Effect.sleep("1 seconds"), server.destroy(connection)),
+        maxSize: 1,
+        maxUses: 1,
+        maxWaiters: 0
+      })
+      const number = pool.use(({ number }) => Effect.succeed(number))
+      const both = yield* Effect.fork(Effect.all([number, number]))
+      yield* turns
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* Fiber.join(both)).toEqual([1, 2])
+      expect(server.mostAlive).toBe(1)
+      yield* TestClock.adjust("1 seconds")
+    })))
+
   it.effect("tryUse and tryGet take what is idle now, or fail", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.succeed("item"), { name: "db", maxSize: 1 })

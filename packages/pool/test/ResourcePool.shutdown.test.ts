@@ -163,10 +163,8 @@ describe("a drain", () => {
     inScope(Effect.gen(function*() {
       const server = new Server()
       const gate = yield* Deferred.make<void>()
-      const pool = yield* ResourcePool.make(Effect.andThen(Deferred.await(gate), server.create), {
-        destroy: server.destroy,
-        minSize: 1
-      })
+      const create = Effect.andThen(Effect.uninterruptible(Deferred.await(gate)), server.create)
+      const pool = yield* ResourcePool.make(Effect.uninterruptible(create), { destroy: server.destroy, minSize: 1 })
       yield* turns
       const draining = yield* Effect.fork(pool.drain({ timeout: "3 seconds" }))
       yield* turns
@@ -274,7 +272,7 @@ describe("a drain", () => {
     inScope(Effect.gen(function*() {
       const { gate, pool, server } = yield* busy()
       const drains = yield* Effect.forEach(
-        [pool.drain(), pool.drain({ timeout: "1 millis" }), pool.drain()],
+        [pool.drain(), pool.drain({ timeout: "1 minutes" }), pool.drain()],
         Effect.fork
       )
       yield* turns
@@ -285,6 +283,71 @@ describe("a drain", () => {
       expect(first!.deadlineMillis).toBe(20_000)
       expect(yield* pool.drain()).toBe(first)
       expect(server.closed).toBe(1)
+    })))
+
+  it.effect("ends by the earliest deadline that somebody gave it, the closing of its scope among them", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const scope = yield* Scope.make()
+      const pool = yield* Scope.extend(make(server, { drainTimeout: "10 seconds" }), scope)
+      yield* Effect.fork(pool.use(() => Effect.never))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain({ timeout: "1 hours" }))
+      yield* turns
+      yield* TestClock.adjust("30 seconds")
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* turns
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(closing)
+      expect(yield* Fiber.join(draining)).toMatchObject({
+        reclaimed: 1,
+        deadlineMillis: 40_000,
+        durationMillis: 38_000
+      })
+      expect(server.alive).toBe(0)
+    })))
+
+  it.effect("waits for what was got for a scope, and then takes it back, whoever has begun the drain", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server)
+      const outer = yield* Scope.make()
+      yield* Scope.extend(pool.get, outer)
+      const draining = yield* Effect.fork(pool.drain({ timeout: "10 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("7 seconds")
+      expect([(yield* Fiber.poll(draining))._tag, server.alive]).toEqual(["None", 1])
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({ reclaimed: 1, stillHeld: 0, durationMillis: 8_000 })
+      expect(server.alive).toBe(0)
+      yield* Scope.close(outer, Exit.void)
+    })))
+
+  it.effect("gives a creation with a destroy of its own the time of a destruction, and destroys what it comes to", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const create = Effect.flatMap(server.create, (connection) => Effect.as(Effect.sleep("4 seconds"), connection))
+      const pool = yield* ResourcePool.make(create, { destroy: server.destroy, minSize: 1 })
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({ destroyed: 1, durationMillis: 4_000, deadlineReached: false })
+      expect([server.opened, server.closed]).toEqual([1, 1])
+    })))
+
+  it.effect("cuts such a creation off that does not end by then", () =>
+    inScope(Effect.gen(function*() {
+      const pool = yield* ResourcePool.make(Effect.never, { destroy: () => Effect.void, minSize: 1 })
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({
+        durationMillis: 5_000,
+        deadlineReached: false,
+        stillRunning: 0
+      })
     })))
 
   it.effect("goes on where its caller is interrupted", () =>

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
 import { PoolError, ResourcePool } from "../src/index.js"
-import { atRest, inScope, listen, logging, Server, turns } from "./kit.js"
+import { atRest, type Connection, inScope, listen, logging, Server, turns } from "./kit.js"
 
 /** The error of an effect that is over when the clock has moved so far, and was not a moment before. */
 const failsAt = <A, E>(effect: Effect.Effect<A, E>, millis: number) =>
@@ -203,7 +203,8 @@ describe("an operation that takes too long", () => {
   it.effect("creating: it is a failure, and what comes too late is destroyed", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
-      const pool = yield* ResourcePool.make(Effect.zipRight(Effect.sleep("40 seconds"), server.create), {
+      const create = Effect.uninterruptible(Effect.zipRight(Effect.sleep("40 seconds"), server.create))
+      const pool = yield* ResourcePool.make(create, {
         name: "db",
         destroy: server.destroy,
         createTimeout: "5 seconds",
@@ -218,6 +219,51 @@ describe("an operation that takes too long", () => {
       yield* turns
       expect([server.opened, server.closed]).toEqual([1, 1])
       expect(yield* atRest(pool)).toBe(0)
+    })))
+
+  it.effect("creating: with a destroy it has as long as that to come to its end, then it is interrupted", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      let calls = 0
+      let interrupted = 0
+      const hang = Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      const pool = yield* ResourcePool.make(Effect.suspend(() => calls++ === 0 ? hang : server.create), {
+        destroy: server.destroy,
+        maxSize: 1,
+        createTimeout: "5 seconds",
+        destroyTimeout: "2 seconds"
+      })
+      const borrower = yield* Effect.fork(pool.use(({ number }) => Effect.succeed(number)))
+      yield* turns
+      yield* TestClock.adjust("6 seconds")
+      yield* turns
+      expect([interrupted, (yield* pool.snapshot).creating]).toEqual([0, 1])
+      yield* TestClock.adjust("1 seconds")
+      yield* turns
+      expect(interrupted).toBe(1)
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* Fiber.join(borrower)).toBe(1)
+      expect(yield* atRest(pool)).toBe(1)
+    })))
+
+  it.effect("creating: an item that is there when the interruption comes is not lost", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      let creating: Fiber.RuntimeFiber<unknown> | undefined = undefined
+      // The step that opens it is the one in which its fiber is interrupted.
+      const create = Effect.withFiberRuntime<Connection>((fiber) => {
+        creating = fiber
+        return Effect.andThen(
+          Effect.yieldNow(),
+          Effect.sync(() => {
+            creating!.unsafeInterruptAsFork(FiberId.none)
+            return server.open()
+          })
+        )
+      })
+      const pool = yield* ResourcePool.make(create, { destroy: server.destroy, minSize: 1, maxSize: 1 })
+      yield* turns
+      expect([server.opened, server.alive, yield* atRest(pool)]).toEqual([1, 1, 1])
     })))
 
   it.effect("creating: without a destroy it is interrupted, and its place is free again", () =>

@@ -6,6 +6,7 @@ import type { Restore } from "./Checks.js"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import type { PoolWaiter } from "./PoolState.js"
+import * as Seam from "./Seam.js"
 import type { Waiting } from "./WaitQueue.js"
 
 export type AnyBorrower<A, E> = Borrower<A, E, any, any, any>
@@ -93,7 +94,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
       const slowAt = this.isSlow ? Infinity : this.since + options.slowBorrowAfter
       timers.set(this, Math.min(slowAt, this.deadline))
     }
-    const served = Effect.async<void>((resume) => {
+    const served = Seam.suspendUntil((resume) => {
       this.resume = resume
       if (!this.isWaiting) resume(Effect.void)
     })

@@ -3,9 +3,10 @@
  * items go, those in use are waited for, and before the deadline taken from their holders.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { makeDeadline } from "@patinox/core/Foundation"
+import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
 import { Deferred, Effect } from "effect"
 import type { LeaseHandle } from "./Lease.js"
+import type { ResolvedDrain } from "./Options.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
 
@@ -35,11 +36,26 @@ export interface PoolReport {
 /** Shortly before the deadline, so that there is time to destroy: a fifth of the time, at most 5 seconds. */
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
+/** Begins the end of a pool, or comes to the one that goes on, which then ends by the earlier of the two deadlines. */
+export const drain = (pool: Pool<any, any>, { timeout, waiters }: ResolvedDrain): Drain => {
+  if (pool.drain !== undefined) {
+    pool.drain.hasten(timeout)
+    return pool.drain
+  }
+  pool.drain = new Drain(pool, timeout, waiters)
+  pool.drain.start()
+  return pool.drain
+}
+
 export class Drain {
   readonly report = Seam.makeDeferred<PoolReport>()
   /** Of those who wait for the drain while they hold an item: nobody waits for these. */
   private readonly own = new Set<LeaseHandle<any>>()
   private readonly startedAt: number
+  private forceAt = 0
+  private deadlineAt = 0
+  /** What is waited for until one of these instants. */
+  private stage: { readonly deadline: Deadline; readonly until: () => number } | undefined = undefined
   private refused = 0
   private reclaimed = 0
   private destroyed = 0
@@ -47,10 +63,24 @@ export class Drain {
 
   constructor(
     private readonly pool: Pool<any, any>,
-    private readonly timeout: number,
+    timeout: number,
     private readonly waiters: "fail" | "serve"
   ) {
     this.startedAt = pool.timers.now()
+    this.endBy(this.startedAt, timeout)
+  }
+
+  private endBy(now: number, timeout: number): void {
+    this.deadlineAt = now + timeout
+    this.forceAt = this.deadlineAt - forceMargin(timeout)
+  }
+
+  hasten(timeout: number): void {
+    const { timers } = this.pool
+    const now = timers.now()
+    if (now + timeout >= this.deadlineAt) return
+    this.endBy(now, timeout)
+    if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())
   }
 
   /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
@@ -62,14 +92,19 @@ export class Drain {
     }
     teller.emit(() => ({ _tag: "Draining" }))
     this.refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
-    if (state.waiting.size === 0) lifecycle.interruptCreations()
+    if (state.waiting.size === 0) lifecycle.giveUpCreations()
     this.pool.counted()
     Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
   }
 
-  /** A fiber that waits for the report may hold items, or run inside of what holds some. */
+  /**
+   * A fiber that waits for the report may itself hold items, or run inside of a use of one. What a fiber that it runs
+   * inside of holds for a scope is another thing: that fiber need not be waiting.
+   */
   join(fiber: Seam.CurrentFiber): void {
-    for (const lease of this.pool.leases.all()) if (Seam.isWithin(fiber, lease.fiber)) this.own.add(lease)
+    for (const lease of this.pool.leases.all()) {
+      if (lease.isScoped ? lease.fiber === fiber : Seam.isWithin(fiber, lease.fiber)) this.own.add(lease)
+    }
     this.pool.state.host.settled()
   }
 
@@ -85,39 +120,42 @@ export class Drain {
   }
 
   /** Waits until nothing is left, or the instant has come. */
-  private quietBy(at: number): Effect.Effect<void> {
+  private quietBy(until: () => number): Effect.Effect<void> {
     const { lifecycle, onSettled, state, timers } = this.pool
     return Effect.async<void>((resume) => {
       const over = () => {
         onSettled.delete(look)
         timers.clear(deadline)
+        this.stage = undefined
         resume(Effect.void)
       }
       const look = () => {
         if (this.isQuiet) over()
-        else if (state.waiting.size === 0) lifecycle.interruptCreations()
+        else if (state.waiting.size === 0) lifecycle.giveUpCreations()
       }
       const deadline = makeDeadline(over)
       onSettled.add(look)
-      timers.set(deadline, at)
+      this.stage = { deadline, until }
+      timers.set(deadline, until())
       look()
     })
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
     const { checks, leases, lifecycle, state, teller, timers } = this.pool
-    const deadline = this.startedAt + this.timeout
-    yield* this.quietBy(deadline - forceMargin(this.timeout))
+    yield* this.quietBy(() => this.forceAt)
     this.refused += state.close(timers.now())
-    lifecycle.interruptCreations()
+    lifecycle.cutOffCreations()
     for (const lease of leases.all()) {
-      if (this.own.has(lease)) continue
+      // The return of what its drainer uses is certain.
+      if (this.own.has(lease) && !lease.isScoped) continue
       if (lease.item.status === "inUse") this.reclaimed++
       this.pool.reclaim(lease)
     }
     for (const item of checks.running) state.giveBack(item, timers.now(), "reclaimed")
-    yield* this.quietBy(deadline)
+    yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
+    lifecycle.leaveCreations()
     this.pool.onDestroyed = undefined
     this.pool.counted()
     leases.stop()
@@ -125,7 +163,7 @@ export class Drain {
     const report: PoolReport = {
       pool: this.pool.options.name,
       durationMillis: timers.now() - this.startedAt,
-      deadlineMillis: this.timeout,
+      deadlineMillis: this.deadlineAt - this.startedAt,
       deadlineReached: !isQuiet,
       refused: this.refused,
       reclaimed: this.reclaimed,

@@ -1,6 +1,7 @@
 /** An item of a pool: the value, what decisions need of it, its guard, and the scope that it was created in. */
 import type { ResourceGuard, ResourceId } from "@patinox/core"
 import type { LazyScope } from "@patinox/core/Foundation"
+import { Effect } from "effect"
 import type { PoolItem } from "./PoolState.js"
 
 /** What the pool's functions are told of an item, beside the item. */
@@ -23,6 +24,8 @@ export class Item<A> implements PoolItem {
   usedAt = 0
   idleSince = 0
   value!: A
+  /** The value is there. */
+  isMade = false
   /** From its registration on. */
   guard: ResourceGuard.Any | undefined = undefined
 
@@ -30,6 +33,12 @@ export class Item<A> implements PoolItem {
 
   get id(): ResourceId.ResourceId {
     return this.guard!.id
+  }
+
+  made(value: A): Effect.Effect<void> {
+    this.value = value
+    this.isMade = true
+    return Effect.void
   }
 
   created(guard: ResourceGuard.Any, now: number, lifetime: number): void {

@@ -1,11 +1,13 @@
-/** A pool for each key: made when the key is first asked for, drained when nobody has asked for a while. */
-import { type CallSite, type Deadline, makeDeadline, type Timers } from "@patinox/core/Foundation"
-import { Effect, Exit, MutableHashMap, Option, Scope } from "effect"
+/** A pool for each key: made when the key is first asked for, emptied and drained when nobody has asked for a while. */
+import { PatinoxError } from "@patinox/core"
+import { type CallSite, type Deadline, type Hub, makeDeadline, type Timers } from "@patinox/core/Foundation"
+import { Deferred, Effect, Exit, MutableHashMap, Option, Scope } from "effect"
 import { PoolClosed, type PoolError } from "../PoolError.js"
+import type { PoolEvent } from "../PoolEvent.js"
 import type { KeyedPool, ResourcePool } from "../ResourcePool.js"
-import type { PoolReport } from "./Drain.js"
+import { drain } from "./Drain.js"
 import type { LeaseHandle } from "./Lease.js"
-import type { BorrowOptions, DrainOptions } from "./Options.js"
+import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./Options.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
 
@@ -15,6 +17,8 @@ interface Entry<A, E> {
   /** Who borrows, waits or holds. Only without any is it drained, so that nobody meets a closed pool. */
   users: number
   readonly idle: Deadline
+  /** Ends the emptying of a pool that nobody has asked for, while that goes on. */
+  stopEmptying: (() => void) | undefined
 }
 
 export interface KeyedParts<in K, in out A, in out E> {
@@ -22,44 +26,72 @@ export interface KeyedParts<in K, in out A, in out E> {
   /** In milliseconds. */
   readonly keyIdleTimeout: number
   readonly makePool: (key: K) => Pick<Entry<A, E>, "pool" | "made">
+  /** How it drains, unless told otherwise. */
+  readonly drainDefaults: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
+  /** What is told of all of them. */
+  readonly events: Hub<PoolEvent>
   readonly capture: () => CallSite | undefined
   readonly timers: Timers
   readonly runtime: Seam.PoolRuntime<never>
 }
 
 export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, E> => {
-  const { capture, keyIdleTimeout, makePool, name, runtime, timers } = parts
+  const { capture, drainDefaults, events, keyIdleTimeout, makePool, name, runtime, timers } = parts
   const entries = MutableHashMap.empty<K, Entry<A, E>>()
-  /** Taken out, and not drained yet; with everything else, once these pools are drained. */
-  const leaving = new Set<ResourcePool<A, E>>()
-  let isClosed = false
+  /** All there were when they began to drain. */
+  let closed: ReadonlyArray<Pool<A, E>> | undefined
 
   const entryOf = (key: K): Entry<A, E> => {
     const there = MutableHashMap.get(entries, key)
     if (Option.isSome(there)) return there.value
-    const entry: Entry<A, E> = { ...makePool(key), users: 0, idle: makeDeadline(() => expire(key, entry)) }
+    const entry: Entry<A, E> = {
+      ...makePool(key),
+      users: 0,
+      idle: makeDeadline(() => expire(key, entry)),
+      stopEmptying: undefined
+    }
     MutableHashMap.set(entries, key, entry)
     return entry
   }
 
-  const expire = (key: K, { made }: Entry<A, E>): void => {
-    MutableHashMap.remove(entries, key)
-    leaving.add(made)
-    Seam.forkLater(runtime, Effect.map(made.drain(), () => isClosed || leaving.delete(made)))
+  /**
+   * The key goes when its last item is gone: another pool beside what is left of this would be one too many. Who asks
+   * meanwhile gets this pool, as it was.
+   */
+  const expire = (key: K, entry: Entry<A, E>): void => {
+    const { onSettled, options, state } = entry.pool
+    const stop = () => {
+      onSettled.delete(look)
+      state.minSize = options.minSize
+      entry.stopEmptying = undefined
+    }
+    const look = () => {
+      if (state.idle.length > 0) state.evictIdle(timers.now(), "drained")
+      else if (state.total === 0) {
+        stop()
+        MutableHashMap.remove(entries, key)
+        drain(entry.pool, { timeout: drainDefaults.drainTimeout, waiters: drainDefaults.drainWaiters })
+      }
+    }
+    entry.stopEmptying = stop
+    state.minSize = 0
+    onSettled.add(look)
+    look()
   }
 
   const enter = (key: K): Effect.Effect<Entry<A, E>, PoolClosed> =>
     Effect.suspend(() => {
-      if (isClosed) return Effect.fail(new PoolClosed({ pool: name }))
+      if (closed !== undefined) return Effect.fail(new PoolClosed({ pool: name }))
       const entry = entryOf(key)
       entry.users++
+      entry.stopEmptying?.()
       timers.clear(entry.idle)
       return Effect.succeed(entry)
     })
 
   const leave = (entry: Entry<A, E>): Effect.Effect<void> =>
     Effect.sync(() => {
-      if (--entry.users === 0 && !isClosed) timers.set(entry.idle, timers.now() + keyIdleTimeout)
+      if (--entry.users === 0 && closed === undefined) timers.set(entry.idle, timers.now() + keyIdleTimeout)
     })
 
   const using = <B, E2, R2>(key: K, f: (pool: Pool<A, E>) => Effect.Effect<B, E2, R2>) =>
@@ -86,6 +118,11 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
     )
   }
 
+  const ended = (): void => {
+    events.emit(() => ({ _tag: "Closed", at: Seam.wallMillis(timers.clock), pool: name }))
+    events.end()
+  }
+
   const all = (): ReadonlyArray<readonly [K, Entry<A, E>]> => [...entries]
 
   return {
@@ -105,15 +142,26 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
     snapshot: Effect.suspend(() =>
       Effect.forEach(all(), ([key, { made }]) => Effect.map(made.snapshot, (snapshot) => [key, snapshot] as const))
     ),
-    drain: (options?: DrainOptions) =>
-      Effect.suspend((): Effect.Effect<ReadonlyArray<PoolReport>> => {
-        isClosed = true
-        for (const [, { idle, made }] of all()) {
-          timers.clear(idle)
-          leaving.add(made)
-        }
-        MutableHashMap.clear(entries)
-        return Effect.forEach(leaving, (made) => made.drain(options), { concurrency: "unbounded" })
-      })
+    events: events.stream,
+    drain: (options) =>
+      Effect.uninterruptibleMask((restore) =>
+        Seam.withFiber((fiber) => {
+          const checked = resolveDrain(options, drainDefaults)
+          if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
+          const isFirst = closed === undefined
+          closed ??= all().map(([, { idle, pool, stopEmptying }]) => {
+            stopEmptying?.()
+            timers.clear(idle)
+            return pool
+          })
+          MutableHashMap.clear(entries)
+          // All in this fiber, as that may hold some of what they wait for.
+          const drains = closed.map((pool) => drain(pool, checked))
+          for (const draining of drains) draining.join(fiber)
+          const reports = Effect.forEach(drains, ({ report }) => Deferred.await(report))
+          if (isFirst) Seam.forkLater(runtime, Effect.map(reports, ended))
+          return restore(reports)
+        })
+      )
   }
 }

@@ -31,6 +31,8 @@ export class LeaseHandle<A> extends Inspectable.Class {
   newer: LeaseHandle<A> | undefined = undefined
   isSuspected = false
   isExpired = false
+  /** It ends with a scope, not with what its borrower is doing. */
+  isScoped = false
   private readonly span: ReturnType<typeof Seam.spanOf>
 
   constructor(

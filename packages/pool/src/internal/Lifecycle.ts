@@ -19,6 +19,9 @@ interface Creation {
   isStuck: boolean
 }
 
+/** Whether a creation can be interrupted by now, in milliseconds. */
+const lookAgainEvery = 1_000
+
 export class Lifecycle<A, E> {
   private readonly creations = new Set<Creation>()
   /** Shared by the fibers that create, so that a guard does not keep those of its own. */
@@ -46,7 +49,7 @@ export class Lifecycle<A, E> {
     const { options, timers } = this.pool
     const creation: Creation = {
       startedAt: timers.now(),
-      deadline: makeDeadline(() => this.timedOut(creation)),
+      deadline: makeDeadline(() => creation.isStuck ? this.cutOff(creation) : this.timedOut(creation)),
       fiber: undefined,
       isStuck: false
     }
@@ -55,15 +58,45 @@ export class Lifecycle<A, E> {
     timers.set(creation.deadline, creation.startedAt + options.createTimeout)
   }
 
-  /** Ends every creation that has not ended; that is no failure. */
-  interruptCreations(): void {
+  /** Nobody wants what is being created; that is no failure. */
+  giveUpCreations(): void {
     for (const creation of this.creations) {
       if (creation.isStuck) continue
       creation.isStuck = true
-      this.pool.timers.clear(creation.deadline)
       this.pool.state.createUnwanted()
-      Seam.interruptLater(creation.fiber!)
+      this.giveUp(creation)
     }
+  }
+
+  /**
+   * With a `destroy` of its own an item may be lost that is cut off halfway: such a creation first gets as long as a
+   * destruction to come to its end, and what it comes to is destroyed.
+   */
+  private giveUp(creation: Creation): void {
+    const { manager, options, timers } = this.pool
+    if (manager.destroy === undefined) this.cutOff(creation)
+    else timers.set(creation.deadline, timers.now() + options.destroyTimeout)
+  }
+
+  /** Sent into an uninterruptible region an interruption takes away, at its end, what that gives. */
+  private cutOff({ deadline, fiber }: Creation): void {
+    const { manager, timers } = this.pool
+    if (manager.destroy !== undefined && !Seam.isInterruptible(fiber!)) {
+      return timers.set(deadline, timers.now() + lookAgainEvery)
+    }
+    timers.clear(deadline)
+    Seam.interruptLater(fiber!)
+  }
+
+  /** Ends every creation now, as far as it can be. */
+  cutOffCreations(): void {
+    this.giveUpCreations()
+    for (const creation of this.creations) this.cutOff(creation)
+  }
+
+  /** Waits for none any more; what still comes is destroyed. */
+  leaveCreations(): void {
+    for (const { deadline } of this.creations) this.pool.timers.clear(deadline)
   }
 
   private timedOut(creation: Creation): void {
@@ -73,7 +106,7 @@ export class Lifecycle<A, E> {
       Cause.fail(new PoolCreateTimeout({ pool: options.name, limitMillis: options.createTimeout }))
     )
     state.createStuck(timers.now(), this.random())
-    Seam.interruptLater(creation.fiber!)
+    this.giveUp(creation)
   }
 
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
@@ -100,12 +133,12 @@ export class Lifecycle<A, E> {
   /** The guard's resource is the item, and what it refers to lives as long as that: nothing of the creation. */
   private guard(item: Item<A>) {
     const { manager } = this.pool
-    const create = Effect.map(Scope.extend(manager.create, item.scope), (value) => {
-      item.value = value
-      return item
+    const create = Scope.extend(manager.create((value) => item.made(value)), item.scope)
+    const acquire = Effect.matchCauseEffect(Effect.interruptible(create), {
+      // An interruption that comes just after it is there takes nothing away.
+      onFailure: (cause) => item.isMade ? Effect.succeed(item) : Effect.failCause(cause),
+      onSuccess: () => Effect.succeed(item)
     })
-    // An interruption in the moment of its success takes the value away, which only a scope can then release.
-    const acquire = manager.destroy === undefined ? Effect.interruptible(create) : create
     return ResourceGuard.make(acquire, this.releasing, this.settings) as Effect.Effect<
       ResourceGuard.Any,
       E | CleanupError.RegistryShuttingDown,
@@ -119,7 +152,7 @@ export class Lifecycle<A, E> {
     this.creations.delete(creation)
     const now = pool.timers.now()
     item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * this.random()))
-    pool.created(item, now - creation.startedAt)
+    pool.created(item, now - creation.startedAt, creation.isStuck)
     pool.state.created(item, now, creation.isStuck)
     pool.counted()
   }
@@ -185,15 +218,15 @@ export class Lifecycle<A, E> {
       if (isOurs) return Effect.void
       this.pool.removed(item, "released")
       return Effect.match(this.scheduled(item), {
-        onFailure: (error) => this.whenOver(item, Effect.fail(error)),
-        onSuccess: ({ await: over }) => this.whenOver(item, over)
+        onFailure: (error) => this.whenOver(item, "released", Effect.fail(error)),
+        onSuccess: ({ await: over }) => this.whenOver(item, "released", over)
       })
     })
   }
 
   destroy(item: Item<A>, reason: RemovalReason): void {
     this.pool.removed(item, reason)
-    this.whenOver(item, Effect.flatMap(this.scheduled(item), ({ await: over }) => over))
+    this.whenOver(item, reason, Effect.flatMap(this.scheduled(item), ({ await: over }) => over))
   }
 
   /** Of a release that has begun already, only its end can be waited for. */
@@ -205,12 +238,13 @@ export class Lifecycle<A, E> {
   /** Waits in a fiber that is no part of a cleanup, as that would wait for itself. */
   private whenOver(
     item: Item<A>,
+    reason: RemovalReason,
     over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
   ): void {
     Seam.forkLater(
       this.pool.runtime,
       Effect.map(Effect.exit(over), (exit) => {
-        this.pool.destroyed(item, exit)
+        this.pool.destroyed(item, reason, exit)
         this.pool.state.ended(item, this.pool.timers.now())
         this.pool.counted()
       })

@@ -1,24 +1,18 @@
 /** Makes pools: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, callSite, makeTimers } from "@patinox/core/Foundation"
+import { type CallSite, callSite, type Hub, makeTimers } from "@patinox/core/Foundation"
 import { Deferred, Effect, Scope } from "effect"
+import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
-import { Drain } from "./Drain.js"
-import { resolve, type ResolvedDrain, resolveDrain, resolveSizes } from "./Options.js"
+import { drain } from "./Drain.js"
+import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./Options.js"
 import { type Manager, Pool, type PoolParts } from "./Pool.js"
 import { PoolTotals } from "./PoolMetrics.js"
 import * as Seam from "./Seam.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
   const { options, state, teller, timers } = pool
-  let drain: Drain | undefined
-  const draining = ({ timeout, waiters }: ResolvedDrain): Drain => {
-    if (drain !== undefined) return drain
-    drain = new Drain(pool, timeout, waiters)
-    drain.start()
-    return drain
-  }
-  pool.onRegistryClosed = () => draining({ timeout: options.drainTimeout, waiters: "fail" })
+  pool.onRegistryClosed = () => drain(pool, { timeout: options.drainTimeout, waiters: "fail" })
   return {
     name: options.name,
     get get() {
@@ -32,7 +26,7 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     tryUse: (f) => pool.tryUse(f),
     resize: (sizes) =>
       Effect.suspend(() => {
-        const checked = resolveSizes(sizes.minSize ?? state.minSize, sizes.maxSize ?? state.maxSize)
+        const checked = resolveSizes(sizes, state)
         if (checked instanceof PatinoxError.Validation) return Effect.fail(checked)
         state.resize(checked.minSize, checked.maxSize, timers.now())
         teller.emit(() => ({ _tag: "Resized", ...checked }))
@@ -58,9 +52,9 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
         Seam.withFiber((fiber) => {
           const checked = resolveDrain(given, options)
           if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
-          const drain = draining(checked)
-          drain.join(fiber)
-          return restore(Deferred.await(drain.report))
+          const draining = drain(pool, checked)
+          draining.join(fiber)
+          return restore(Deferred.await(draining.report))
         })
       ),
     snapshot: Effect.sync(() => ({
@@ -71,7 +65,7 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
       state: stateOf(pool),
       creationFailures: state.circuit.failures,
       lastCreationFailure: pool.lastCreationFailure,
-      isFailingFast: state.circuit.isOpen,
+      isFailingFast: state.isHopeless,
       holders: pool.leases.all().map((lease) => lease.holder(timers.now()))
     })),
     awaitReady: pool.awaitReady,
@@ -84,7 +78,7 @@ const stateOf = ({ state: { isSuspended, phase } }: Pool<any, any>) =>
 
 /** What pools are made of. */
 interface Workshop extends PoolParts {
-  readonly name: string
+  readonly options: ResolvedPool
   /** Makes a pool at once. Nothing drains it. */
   readonly build: <A, E>(create: Effect.Effect<A, E, any>, name: string) => Pool<A, E>
 }
@@ -102,7 +96,8 @@ const capturing = (captureStacks: "off" | "sampled" | "all") => {
 /** Checks the options, and takes from the fiber at hand what the pools will need. */
 export const prepare = <A>(
   given: PoolOptions<A, any, any, any, any>,
-  name: string
+  name: string,
+  events?: Hub<PoolEvent>
 ): Effect.Effect<Workshop, PatinoxError.Validation, any> =>
   Effect.gen(function*() {
     const options = resolve(given, given.keepAlive !== undefined, name)
@@ -114,12 +109,16 @@ export const prepare = <A>(
       runtime,
       guards: yield* Scope.make(),
       random: () => Effect.runSync(random.next),
-      totals: new PoolTotals(options.name),
+      totals: PoolTotals.of(options.name),
+      events,
       capture: capturing(options.captureStacks)
     }
     const own = <Args extends ReadonlyArray<unknown>>(
       f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
-    ) => f && ((...args: Args) => Effect.provide(f(...args), runtime.context) as Effect.Effect<unknown, unknown>)
+    ) =>
+      f && ((...args: Args) =>
+        // What it opens for its own sake is closed at its end, and not with the scope that the pool was made in.
+        Effect.provide(Effect.scoped(f(...args)), runtime.context) as Effect.Effect<unknown, unknown>)
     const manager = {
       destroy: own(given.destroy),
       validate: own(given.validate),
@@ -131,8 +130,11 @@ export const prepare = <A>(
       new Pool(
         { ...options, name },
         // An item has a scope of its own, whatever scope there is where the pool is made.
-        { ...manager, create: Seam.provideAround(create, runtime) } as Manager<any, any>,
+        {
+          ...manager,
+          create: (note) => Seam.provideAround(Effect.flatMap(create, (value) => note(value)), runtime)
+        } as Manager<any, any>,
         parts
       )
-    return { ...parts, name: options.name, build: build as Workshop["build"] }
+    return { ...parts, options, build: build as Workshop["build"] }
   })

@@ -33,7 +33,7 @@ export interface PoolSettings {
   readonly recycleTimeout?: Duration.DurationInput
   /** Of keeping one alive. Default 5 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput
-  /** An item is validated when it has not been used for so long. Default 500 milliseconds. */
+  /** An item is validated when it has not been used for so long; 0: always. Default 500 milliseconds. */
   readonly validateAfter?: Duration.DurationInput
   /** An idle item is checked when it has not been used for so long. Default 2 minutes. */
   readonly keepAliveInterval?: Duration.DurationInput
@@ -112,6 +112,9 @@ const checkName = (option: string, value: unknown): Checked<string> =>
 const orOff = (option: string, value: unknown): Checked<number> =>
   value === "off" ? Infinity : checkDuration(option, value)
 
+/** 0 is never too short a time to be checked after. */
+const orAlways = (option: string, value: unknown): Checked<number> => value === 0 ? 0 : checkDuration(option, value)
+
 const oneOf = (...allowed: ReadonlyArray<unknown>) => (option: string, value: unknown): Checked<unknown> =>
   wrongChoice(option, value, allowed) ?? value
 
@@ -133,7 +136,7 @@ const options: { readonly [Name in keyof Required<PoolSettings>]: readonly [unkn
   validateTimeout: [5_000, checkDuration],
   recycleTimeout: [5_000, checkDuration],
   keepAliveTimeout: [5_000, checkDuration],
-  validateAfter: [500, checkDuration],
+  validateAfter: [500, orAlways],
   keepAliveInterval: [120_000, checkDuration],
   idleTimeout: [600_000, checkDuration],
   maxLifetime: [1_800_000, checkDuration],
@@ -174,14 +177,21 @@ const checkSizes = (minSize: number, maxSize: number): PatinoxError.Validation |
     ? PatinoxError.invalidOption("minSize", minSize, `an integer from 0 to the maxSize of ${maxSize}`)
     : undefined
 
-/** New sizes, each checked on its own and against the other. */
-export const resolveSizes = (
-  minSize: number,
-  maxSize: number
-): Checked<{ readonly minSize: number; readonly maxSize: number }> => {
+interface Sizes {
+  readonly minSize: number
+  readonly maxSize: number
+}
+
+/** New sizes, each checked on its own and against the other, which may be the one that stays. */
+export const resolveSizes = (given: Partial<Sizes>, current: Sizes): Checked<Sizes> => {
+  const { maxSize = current.maxSize, minSize = current.minSize } = given
   for (const [option, value, min] of [["minSize", minSize, 0], ["maxSize", maxSize, 1]] as const) {
     const checked = checkInteger(option, value, min, maxItems)
     if (checked instanceof PatinoxError.Validation) return checked
+  }
+  if (given.minSize === undefined && minSize > maxSize) {
+    const range = `an integer from the minSize of ${minSize} to ${maxItems}`
+    return PatinoxError.invalidOption("maxSize", maxSize, range)
   }
   return checkSizes(minSize, maxSize) ?? { minSize, maxSize }
 }
@@ -199,7 +209,7 @@ export interface ResolvedDrain {
 
 export const resolveDrain = (
   options: DrainOptions | undefined,
-  { drainTimeout, drainWaiters }: ResolvedPool
+  { drainTimeout, drainWaiters }: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
 ): Checked<ResolvedDrain> => {
   const { timeout = drainTimeout, waiters = drainWaiters } = options ?? {}
   const limit = checkDuration("timeout", timeout)

@@ -3,11 +3,13 @@
  * waits does so as a `Borrower`; items come and go in fibers of their own (`Lifecycle`), off everybody's path.
  */
 import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, makeDeadline, type Timers } from "@patinox/core/Foundation"
+import { type CallSite, type Hub, makeDeadline, type Timers } from "@patinox/core/Foundation"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
+import type { PoolEvent } from "../PoolEvent.js"
 import { type AnyBorrower, Borrower } from "./Borrower.js"
 import { Checks, type Restore } from "./Checks.js"
+import type { Drain } from "./Drain.js"
 import type { Item, ItemInfo } from "./Item.js"
 import { LeaseHandle } from "./Lease.js"
 import { Leases } from "./Leases.js"
@@ -20,7 +22,8 @@ import { Teller } from "./Teller.js"
 
 /** What a pool does with its items, with everything that it needs provided. */
 export interface Manager<A, E> {
-  readonly create: Effect.Effect<A, E, Scope.Scope>
+  /** Notes the item in the very step in which it is there. */
+  readonly create: (note: (value: A) => Effect.Effect<void>) => Effect.Effect<void, E, Scope.Scope>
   readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
   readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
   readonly recycle?: (item: A, exit: Exit.Exit<unknown, unknown>, info: ItemInfo) => Effect.Effect<unknown, unknown>
@@ -37,6 +40,8 @@ export interface PoolParts {
   /** From 0 to 1. */
   readonly random: () => number
   readonly totals: PoolTotals
+  /** Where it tells what happens, beside its own listeners. */
+  readonly events: Hub<PoolEvent> | undefined
   /** The place of the call at hand, where it is wanted. Called while the user's code is on the stack. */
   readonly capture: () => CallSite | undefined
 }
@@ -51,6 +56,7 @@ export class Pool<A, E> {
   readonly timers: Timers
   readonly runtime: PoolParts["runtime"]
   readonly capture: PoolParts["capture"]
+  /** Of the failures in a row, where there are any now. */
   lastCreationFailure: Cause.Cause<PoolError.CreationError<E>> | undefined = undefined
   /** Those that wait for the counts to change. */
   readonly onSettled = new Set<() => void>()
@@ -58,6 +64,7 @@ export class Pool<A, E> {
   onRegistryClosed: () => void = () => {}
   /** Who drains wants to know what became of the items. */
   onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
+  drain: Drain | undefined = undefined
   /** How many have asked for an item that was not to be had at once. */
   private asked = 0
   private readonly draining = Seam.makeDeferred<void>()
@@ -65,13 +72,13 @@ export class Pool<A, E> {
   constructor(
     readonly options: ResolvedPool,
     readonly manager: Manager<A, E>,
-    { capture, guards, random, runtime, timers, totals }: PoolParts
+    { capture, events, guards, random, runtime, timers, totals }: PoolParts
   ) {
     this.timers = timers
     this.runtime = runtime
     this.capture = capture
     this.metrics = new PoolMetrics(totals)
-    this.teller = new Teller(options.name, runtime, timers)
+    this.teller = new Teller(options.name, runtime, timers, events)
     this.checks = new Checks(this)
     this.lifecycle = new Lifecycle(this, guards, random)
     this.leases = new Leases(timers, {
@@ -176,8 +183,9 @@ export class Pool<A, E> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
-        const keep = (lease: LeaseHandle<A>) =>
-          Effect.as(
+        const keep = (lease: LeaseHandle<A>) => {
+          lease.isScoped = true
+          return Effect.as(
             Scope.addFinalizerExit(
               Seam.scopeOf(fiber),
               // A scope hands its closer's interruptibility on to its finalizers.
@@ -185,6 +193,7 @@ export class Pool<A, E> {
             ),
             lease
           )
+        }
         return wants === "now"
           ? this.borrowNow(fiber, now, site, restore, keep)
           : this.borrow(this.state.take(now), fiber, now, site, wants, restore, keep)
@@ -322,7 +331,8 @@ export class Pool<A, E> {
     this.metrics.count(inUse, idle.length, waiting.size)
   }
 
-  created(item: Item<A>, createMillis: number): void {
+  created(item: Item<A>, createMillis: number, isLate: boolean): void {
+    if (!isLate) this.lastCreationFailure = undefined
     this.metrics.created()
     this.teller.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
   }
@@ -339,11 +349,16 @@ export class Pool<A, E> {
     this.teller.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
   }
 
-  destroyed(item: Item<A>, exit: Exit.Exit<void, any>): void {
+  destroyed(item: Item<A>, reason: RemovalReason, exit: Exit.Exit<void, any>): void {
     this.counted()
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
     this.onDestroyed?.(item, error)
-    this.teller.emit(() => ({ _tag: "Destroyed", id: item.id, ...(error === undefined ? undefined : { error }) }))
+    this.teller.emit(() => ({
+      _tag: "Destroyed",
+      id: item.id,
+      reason,
+      ...(error === undefined ? undefined : { error })
+    }))
   }
 
   slowBorrow(waitedMillis: number): void {

@@ -29,8 +29,17 @@ const useTime = /* @__PURE__ */ Metric.histogram(
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
-/** What all pools of one name have together: keyed pools, of which there may be any number over time. */
+const byName = /* @__PURE__ */ new Map<string, PoolTotals>()
+
+/** What all pools of one name have together, as they share their metrics: keyed pools, and those that nobody has named. */
 export class PoolTotals {
+  /** Kept as long as the metrics themselves. */
+  static of(pool: string): PoolTotals {
+    let known = byName.get(pool)
+    if (known === undefined) byName.set(pool, known = new PoolTotals(pool))
+    return known
+  }
+
   // One array for each set of labels: a metric finds its state by it.
   readonly labels: Labels
   private readonly byReason = new Map<string, Labels>()
@@ -38,7 +47,7 @@ export class PoolTotals {
   idle = 0
   waiting = 0
 
-  constructor(pool: string) {
+  private constructor(pool: string) {
     this.labels = [MetricLabel.make("pool", pool)]
     for (const metric of [inUse, idle, waiting]) Seam.updateNow(metric, 0, this.labels)
   }

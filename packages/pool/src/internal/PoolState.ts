@@ -134,9 +134,9 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     return "joined"
   }
 
-  /** Items that those who wait need no other borrower for: they are being created, or there is room for them. */
+  /** Items that those who wait need no other borrower for: they are being created, or there is room, now or soon. */
   private get coming(): number {
-    return this.creating - this.stuck + Math.max(0, this.maxSize - this.total)
+    return this.creating - this.stuck + Math.max(0, this.maxSize - this.lasting)
   }
 
   leave(waiter: W): void {
@@ -146,7 +146,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   }
 
   /** No item will come back, and none can be created for now. */
-  private get isHopeless(): boolean {
+  get isHopeless(): boolean {
     return this.circuit.isOpen && this.inUse === 0 && this.idle.length === 0
   }
 

@@ -11,7 +11,7 @@ interface Borrowed<A> {
 
 export const makePromisePool = <A, E>(
   pool: ResourcePool<A, E>,
-  runtime: Seam.PoolRuntime<never>
+  runtime: Seam.PoolRuntime<never> | Seam.Runner
 ): PromisePool<A> => {
   // Two items may be equal: numbers, or one object that was lent twice.
   const lent = new Map<A, Array<Borrowed<A>>>()
@@ -22,8 +22,10 @@ export const makePromisePool = <A, E>(
     throw Cause.isInterruptedOnly(exit.cause) && signal?.aborted === true ? signal.reason : Cause.squash(exit.cause)
   }
 
-  const borrow = (options: PromiseBorrowOptions | undefined): Promise<Borrowed<A>> =>
-    run(
+  const borrow = async (options: PromiseBorrowOptions | undefined): Promise<Borrowed<A>> => {
+    // A fiber that ends in its first turn does not look at the signal.
+    options?.signal?.throwIfAborted()
+    return run(
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(Scope.make(), (scope) =>
           Effect.onError(
@@ -33,6 +35,7 @@ export const makePromisePool = <A, E>(
       ),
       options?.signal
     )
+  }
 
   const giveBack = (item: A, isBad: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {

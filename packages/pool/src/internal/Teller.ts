@@ -22,12 +22,16 @@ export class Teller {
   constructor(
     private readonly pool: string,
     private readonly runtime: Seam.PoolRuntime<never>,
-    private readonly timers: Timers
+    private readonly timers: Timers,
+    /** Where the pools by key tell together. */
+    private readonly shared: Hub<PoolEvent> | undefined
   ) {}
 
   /** The event is made only where somebody listens. */
   emit(make: () => Told): void {
-    this.hub.emit(() => ({ ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent)
+    const told = () => ({ ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent
+    this.hub.emit(told)
+    this.shared?.emit(told)
   }
 
   closed(): void {
@@ -45,7 +49,7 @@ export class Teller {
     const inARow = failures + 1
     const isOpen = inARow >= limits.failFastAfter
     if (inARow === 1 || inARow === limits.failFastAfter) {
-      const what = isOpen ? "borrowers fail at once from now on" : "it is tried again"
+      const what = isOpen ? "borrowers fail at once from now on, unless an item is in use" : "it is tried again"
       this.warn(`Pool ${this.pool} could not create an item, ${what}: ${reasonOf(cause)}`)
     }
     this.emit(() => ({ _tag: "CreationFailed", cause, failures: inARow, isOpen }))
