@@ -57,7 +57,7 @@ export const poolBorrowing = [
     "the creation that an interrupted borrower of a pool has asked for ends with it",
     "internal/Borrower.ts",
     "if (item === undefined) pool.state.leave(this)\n",
-    "if (item === undefined) pool.state.leave(this), pool.lifecycle.interruptCreations()\n",
+    "if (item === undefined) pool.state.leave(this), pool.lifecycle.giveUpCreations()\n",
     "ResourcePool.interruption"
   ),
   mutation(
@@ -168,9 +168,37 @@ export const poolBorrowing = [
   mutation(
     "keyed pools keep the pools of keys that are gone",
     "internal/Keyed.ts",
-    "isClosed || leaving.delete(made)",
-    "isClosed",
-    "ResourcePool.memory"
+    "        MutableHashMap.remove(entries, key)\n",
+    "",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "keyed pools make another for a key whose pool is being emptied",
+    "internal/Keyed.ts",
+    "      else if (state.total === 0) {",
+    "      else {",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "a keyed pool that is wanted again while it is emptied goes on being emptied",
+    "internal/Keyed.ts",
+    "      entry.stopEmptying?.()\n      timers.clear(entry.idle)\n",
+    "      timers.clear(entry.idle)\n",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "a keyed pool that was emptied once keeps no items any more",
+    "internal/Keyed.ts",
+    "      state.minSize = options.minSize\n",
+    "",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "the use that drains keyed pools is waited for",
+    "internal/Keyed.ts",
+    "          for (const draining of drains) draining.join(fiber)\n",
+    "",
+    "ResourcePool.keyed"
   ),
   mutation(
     "a pool keeps who waited for it to be ready",

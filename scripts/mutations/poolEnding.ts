@@ -21,9 +21,30 @@ export const poolEnding = [
   ),
   mutation(
     "a pool has a drain for each that asks for one",
-    "internal/Making.ts",
-    "    if (drain !== undefined) return drain\n",
+    "internal/Drain.ts",
+    "    pool.drain.hasten(timeout)\n    return pool.drain\n",
+    "    pool.drain.hasten(timeout)\n",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain of a pool goes by its first deadline, though another is earlier",
+    "internal/Drain.ts",
+    "    if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())\n",
     "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a later deadline of a drain of a pool counts",
+    "internal/Drain.ts",
+    "    if (now + timeout >= this.deadlineAt) return\n",
+    "",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a drain of a pool leaves what is held for a scope around it",
+    "internal/Drain.ts",
+    "lease.isScoped ? lease.fiber === fiber : Seam.isWithin(fiber, lease.fiber)",
+    "Seam.isWithin(fiber, lease.fiber)",
     "ResourcePool.shutdown"
   ),
   mutation(
@@ -36,7 +57,7 @@ export const poolEnding = [
   mutation(
     "a drain takes items of a pool from its own caller",
     "internal/Drain.ts",
-    "      if (this.own.has(lease)) continue\n",
+    "      if (this.own.has(lease) && !lease.isScoped) continue\n",
     "",
     "ResourcePool.deadlock"
   ),
@@ -78,14 +99,14 @@ export const poolEnding = [
   mutation(
     "a drain takes the creations of a pool that it interrupts for failures",
     "internal/Lifecycle.ts",
-    "      creation.isStuck = true\n      this.pool.timers.clear(creation.deadline)\n      this.pool.state.createUnwanted()\n",
-    "      this.pool.timers.clear(creation.deadline)\n",
+    "      creation.isStuck = true\n      this.pool.state.createUnwanted()\n",
+    "",
     "ResourcePool.shutdown"
   ),
   mutation(
     "a drain waits for a creation of a pool that nobody wants any more",
     "internal/Drain.ts",
-    "        else if (state.waiting.size === 0) lifecycle.interruptCreations()\n",
+    "        else if (state.waiting.size === 0) lifecycle.giveUpCreations()\n",
     "",
     "ResourcePool.shutdown"
   ),

@@ -130,15 +130,43 @@ export const poolItems = [
   mutation(
     "a creation of a pool that takes too long is not interrupted",
     "internal/Lifecycle.ts",
-    "    state.createStuck(timers.now(), this.random())\n    Seam.interruptLater(creation.fiber!)\n",
+    "    state.createStuck(timers.now(), this.random())\n    this.giveUp(creation)\n",
     "    state.createStuck(timers.now(), this.random())\n",
     "ResourcePool.timeout"
   ),
   mutation(
+    "a creation of a pool with a destroy is cut off at once",
+    "internal/Lifecycle.ts",
+    "if (manager.destroy === undefined) this.cutOff(creation)",
+    "if (timers !== undefined) this.cutOff(creation)",
+    "ResourcePool.shutdown"
+  ),
+  mutation(
+    "a creation of a pool is interrupted in its uninterruptible region",
+    "internal/Lifecycle.ts",
+    "manager.destroy !== undefined && !Seam.isInterruptible(fiber!)",
+    "manager.destroy !== undefined && fiber === undefined",
+    "ResourcePool.timeout"
+  ),
+  mutation(
+    "what the functions of a pool open stays until the pool's scope closes",
+    "internal/Making.ts",
+    "Effect.provide(Effect.scoped(f(...args)), runtime.context)",
+    "Effect.provide(f(...args), runtime.context)",
+    "ResourcePool.manager"
+  ),
+  mutation(
+    "a pool tells of a failed creation long after one that did not fail",
+    "internal/Pool.ts",
+    "    if (!isLate) this.lastCreationFailure = undefined\n",
+    "",
+    "ResourcePool.manager"
+  ),
+  mutation(
     "an interrupted creation of a pool loses what it has opened",
     "internal/Lifecycle.ts",
-    "manager.destroy === undefined ? Effect.interruptible(create) : create",
-    "Effect.interruptible(create)",
+    "item.isMade ? Effect.succeed(item) : Effect.failCause(cause)",
+    "Effect.failCause(cause)",
     "ResourcePool.timeout"
   ),
   mutation(
@@ -166,8 +194,8 @@ export const poolItems = [
   ofCore(
     "what is added to the scope of an item of a pool after its end stays",
     "internal/LazyScope.ts",
-    "return this.isOver ? Effect.tap(ready, (scope) => Scope.close(scope, Exit.void)) : ready",
-    "return ready",
+    "    if (this.isOver) this.node.takeFinalizers(Exit.void)\n",
+    "",
     "internal/LazyScope"
   ),
   mutation(

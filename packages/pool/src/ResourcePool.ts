@@ -94,9 +94,9 @@ export interface ResourcePool<out A, out E = never> {
     f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>,
     options?: BorrowOptions
   ) => Effect.Effect<B, E2 | PoolError<E>, R2>
-  /** As `get`, where an item is idle; else `PoolExhausted`, at once. */
+  /** As `get`, where an item is idle; else `PoolExhausted`, at once, and one is created for the next where there is room. */
   readonly tryGet: Effect.Effect<A, PoolError<E>, Scope.Scope>
-  /** As `use`, where an item is idle; else `PoolExhausted`, at once. */
+  /** As `use`, where an item is idle; else as `tryGet`. */
   readonly tryUse: <B, E2, R2>(
     f: (item: A, lease: Lease<A>) => Effect.Effect<B, E2, R2>
   ) => Effect.Effect<B, E2 | PoolError<E>, R2>

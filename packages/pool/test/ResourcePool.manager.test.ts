@@ -266,6 +266,25 @@ describe("keeping alive", () => {
     })))
 })
 
+describe("spans", () => {
+  it.effect("of what checks on an item are the borrower's, and of its creation nobody's", () =>
+    inScope(Effect.gen(function*() {
+      const seen: Array<string> = []
+      const note = (what: string) =>
+        Effect.map(Effect.option(Effect.currentSpan), (span) => {
+          seen.push(`${what} ${Option.match(span, { onNone: () => "-", onSome: ({ name }) => name })}`)
+        })
+      const pool = yield* ResourcePool.make(note("create"), {
+        validate: () => note("validate"),
+        validateAfter: 0,
+        recycle: () => note("recycle")
+      }).pipe(Effect.withSpan("startup"))
+      yield* pool.use(() => Effect.void).pipe(Effect.withSpan("first"))
+      yield* pool.use(() => Effect.void).pipe(Effect.withSpan("second"))
+      expect(seen).toEqual(["create -", "validate first", "recycle first", "validate second", "recycle second"])
+    })))
+})
+
 describe("what the other functions open for themselves", () => {
   it.effect("is closed when they end", () =>
     inScope(Effect.gen(function*() {

@@ -145,7 +145,10 @@ describe("a pool keeps nothing", () => {
           return value
         }
         // A key is kept with its pool.
-        const pools = yield* ResourcePool.keyed((_: object) => Effect.sync(track), { keyIdleTimeout: "1 millis" })
+        const pools = yield* ResourcePool.keyed((_: object) => Effect.sync(track), {
+          keyIdleTimeout: "1 millis",
+          maxSize: 1
+        })
         for (let i = 0; i < 300; i++) yield* Effect.suspend(() => pools.use(track(), () => Effect.void))
         yield* Effect.iterate(300, {
           while: (left) => left > 0,
@@ -155,7 +158,8 @@ describe("a pool keeps nothing", () => {
         expect(yield* kept(refs)).toBe(0)
         const scope = yield* Scope.make()
         const key = {}
-        for (let i = 0; i < 100; i++) yield* Effect.exit(Scope.extend(pools.tryGet(key), scope))
+        const asking = Effect.exit(Scope.extend(pools.tryGet(key), scope))
+        yield* pools.use(key, () => Effect.repeatN(asking, 99))
         expect((scope as any).state.finalizers.size).toBe(0)
       })),
     60_000

@@ -136,7 +136,7 @@ describe("more borrowers than items", () => {
       const pool = yield* ResourcePool.make(Effect.succeed("item"), { name: "db", maxSize: 1 })
       const error = yield* Effect.flip(pool.tryUse(() => Effect.void))
       expect(error.message).toBe("Pool db is exhausted: no item is idle (total 0, idle 0, in use 0, waiting 0)")
-      yield* pool.use(() => Effect.void)
+      yield* turns
       expect(yield* pool.tryUse((item) => Effect.succeed(item))).toBe("item")
       expect(yield* Effect.scoped(pool.tryGet)).toBe("item")
       expect(yield* Effect.flip(pool.use(() => pool.tryUse(() => Effect.void)))).toMatchObject({

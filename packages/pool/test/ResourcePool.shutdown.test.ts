@@ -272,7 +272,7 @@ describe("a drain", () => {
     inScope(Effect.gen(function*() {
       const { gate, pool, server } = yield* busy()
       const drains = yield* Effect.forEach(
-        [pool.drain(), pool.drain({ timeout: "1 minutes" }), pool.drain()],
+        [pool.drain(), pool.drain({ timeout: "1 minutes" }), pool.drain({ timeout: "2 minutes" })],
         Effect.fork
       )
       yield* turns

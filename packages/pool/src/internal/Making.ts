@@ -102,7 +102,7 @@ export const prepare = <A>(
   Effect.gen(function*() {
     const options = resolve(given, given.keepAlive !== undefined, name)
     if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
-    const runtime = yield* Effect.runtime<ResourceRegistry.ResourceRegistry>()
+    const runtime = Seam.withoutSpan(yield* Effect.runtime<ResourceRegistry.ResourceRegistry>())
     const random = yield* Effect.randomWith(Effect.succeed)
     const parts: PoolParts = {
       timers: yield* makeTimers,

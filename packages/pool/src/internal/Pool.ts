@@ -224,7 +224,11 @@ export class Pool<A, E> {
     const { checks, options, state, timers } = this
     const now = timers.now()
     const item = state.take(now)
-    if (item === undefined) return Effect.fail(state.phase === "open" ? this.exhausted(0) : this.closed())
+    if (item === undefined) {
+      const error = state.phase === "open" ? this.exhausted(0) : this.closed()
+      state.prepare(now)
+      return Effect.fail(error)
+    }
     const lend = () => then(this.lend(item, fiber, since, timers.now(), site))
     if (!checks.isStale(item, now)) return lend()
     // However many items there are to look at, it takes as long as validating one may.

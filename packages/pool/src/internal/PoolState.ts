@@ -233,6 +233,14 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     }
   }
 
+  /** For who does not wait, and may ask again: creates one where none is on its way. */
+  prepare(now: number): void {
+    const isWanted = this.phase === "open" && !this.isSuspended && this.creating === this.stuck
+    if (!isWanted || this.total >= this.maxSize || !this.circuit.allows(now, 0)) return
+    this.creating++
+    this.host.create()
+  }
+
   /** How many are to be created: one for each that waits, and as many as `minSize` lacks, of which they may be some. */
   private get wanted(): number {
     const waiting = this.serves ? this.waiting.size : 0

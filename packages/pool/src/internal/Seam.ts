@@ -13,7 +13,7 @@ import {
   Runtime,
   RuntimeFlags,
   Scope,
-  type Tracer
+  Tracer
 } from "effect"
 
 export type CurrentFiber = Fiber.RuntimeFiber<any, any>
@@ -33,6 +33,10 @@ export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTim
 
 /** Where effects run that belong to nobody: a context and FiberRefs. */
 export type PoolRuntime<R> = Runtime.Runtime<R>
+
+/** Without the span around it, which is over long before what runs there is. */
+export const withoutSpan = <R>(runtime: PoolRuntime<R>): PoolRuntime<R> =>
+  Runtime.make({ ...runtime, context: Context.omit(Tracer.ParentSpan)(runtime.context) as Context.Context<R> })
 
 export const withScope = <R>(runtime: PoolRuntime<R>, scope: Scope.Scope): PoolRuntime<R | Scope.Scope> =>
   Runtime.make({ ...runtime, context: Context.add(runtime.context, Scope.Scope, scope) })
