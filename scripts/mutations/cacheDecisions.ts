@@ -14,28 +14,49 @@ export const cacheDecisions = [
   mutation(
     "an old value in a cache is looked up anew for each who asks",
     "internal/CacheState.ts",
-    "if (this.loadings.get(slot.key) === undefined) this.begin(",
-    "this.begin(",
+    "if (origin !== undefined && this.loadings.get(slot.key) === undefined && ",
+    "if (origin !== undefined && ",
     "ResourceCache.stale"
+  ),
+  mutation(
+    "a value is looked up anew for who wants only what is there",
+    "internal/CacheState.ts",
+    "if (origin !== undefined && this.loadings",
+    "if (this.loadings",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a value that is refreshed over and over in use never takes room",
+    "internal/CacheState.ts",
+    "return old === undefined || this.exempt.get(key) !== undefined",
+    "return old === undefined",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a value that was refreshed in use once takes room ever after",
+    "internal/CacheState.ts",
+    "    if (slot.isExempt) this.exempt.delete(slot.key)\n",
+    "",
+    "ResourceCache.capacity"
   ),
   mutation(
     "a lookup of a cache that waits for room is forgotten with the first who gives up",
     "internal/CacheState.ts",
-    "if (!loading.callers.delete(caller) || loading.callers.size > 0) return",
-    "if (!loading.callers.delete(caller)) return",
+    "    if (loading.callers.size > 0) return\n    if",
+    "    if (loading.callers.size > 0 && loading.phase !== \"queued\") return\n    if",
     "internal/CacheState.property"
   ),
   mutation(
     "a lookup of a cache is ended though somebody waits for it",
     "internal/CacheState.ts",
-    "if (loading.callers.size === 0 && loading.phase === \"running\")",
-    "if (loading.phase === \"running\")",
+    "    if (loading.callers.size > 0) return\n    if",
+    "    if (loading.callers.size > 0 && loading.phase !== \"running\") return\n    if",
     "internal/CacheState"
   ),
   mutation(
     "a lookup of a cache goes on that nobody wants any more",
     "internal/CacheState.ts",
-    "    else this.giveUp(loading)\n",
+    "    else if (loading.phase === \"running\") this.abort(loading)\n",
     "",
     "ResourceCache.sharing"
   ),
@@ -56,8 +77,8 @@ export const cacheDecisions = [
   mutation(
     "a lookup that ends later takes the place of a value that was set",
     "internal/CacheState.ts",
-    "    this.detach(slot.key)\n",
-    "",
+    "    this.detach(slot.key)\n    const old",
+    "    const old",
     "internal/CacheState"
   ),
   mutation(
@@ -162,8 +183,8 @@ export const cacheDecisions = [
   mutation(
     "a cache that does not wait turns away who wants a value looked up anew",
     "internal/CacheState.ts",
-    "      old === undefined && this.limits.whenFull === \"fail\" &&",
-    "      this.limits.whenFull === \"fail\" &&",
+    "if (isFull && this.needsRoom(key, old)) return",
+    "if (isFull) return",
     "internal/CacheState.property"
   ),
   mutation(
@@ -309,7 +330,7 @@ export const cacheDecisions = [
   mutation(
     "an expired value is given while it is looked up anew for as long as only errors allow",
     "internal/Aging.ts",
-    "now < value.expiresAt + limits.staleWhileRevalidate",
+    "now < staleUntil(value, limits.staleWhileRevalidate)",
     "now < lastInstant(value, limits)",
     "ResourceCache.stale"
   ),
@@ -319,6 +340,55 @@ export const cacheDecisions = [
     "Math.max(staleWhileRevalidate, staleOnError)",
     "staleWhileRevalidate",
     "ResourceCache.stale"
+  ),
+  mutation(
+    "a kept failure is given for as long as values may be stale",
+    "internal/Aging.ts",
+    "isFailure ? expiresAt : expiresAt + staleness",
+    "expiresAt + staleness",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a kept failure is an old value where its key is looked up anew in vain",
+    "internal/CacheState.ts",
+    " && !old.isFailure && now <",
+    " && now <",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value of a refresh that nothing can be done with stays open",
+    "internal/CacheState.ts",
+    "    this.putAside(failure)\n",
+    "    failure.status = \"gone\"\n",
+    "ResourceCache.stale"
+  ),
+  mutation(
+    "a value that is set again keeps its old times",
+    "internal/CacheState.ts",
+    "    slot.expiresAt = given.expiresAt\n",
+    "",
+    "ResourceCache.release"
+  ),
+  mutation(
+    "weights of fractions leave something behind when all is gone",
+    "internal/Occupancy.ts",
+    "if (status === \"gone\") return this.settle()",
+    "if (status === \"gone\") return",
+    "ResourceCache.weights"
+  ),
+  mutation(
+    "a cache goes on with a policy that names who is not there",
+    "internal/Eviction.ts",
+    "if (victim === undefined || this.entries.get(victim) === false) return victim",
+    "return victim",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a policy that has failed leaves nobody to be evicted",
+    "internal/Eviction.ts",
+    "      if (!isPinned) this.policy.added(entry)\n",
+    "",
+    "ResourceCache.capacity"
   ),
   mutation(
     "a cache gives the old value though it is too old by the end of the lookup",
@@ -344,7 +414,7 @@ export const cacheDecisions = [
   mutation(
     "there is no pause after a refresh that took too long",
     "internal/CacheState.ts",
-    "    this.refreshFailed(old, loading, now)\n    this.use(old)",
+    "    loading.failedFor(old, this.limits, now)\n    this.use(old)",
     "    this.use(old)",
     "ResourceCache.stale"
   ),

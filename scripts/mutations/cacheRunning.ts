@@ -99,8 +99,15 @@ export const cacheRunning = [
   mutation(
     "kept failures are put to the choice of what to invalidate",
     "internal/Cache.ts",
-    "Exit.isSuccess(exit) && isMeant(key, exit.value)",
-    "isMeant(key, (exit as Exit.Success<A, E>).value)",
+    "values.filter(({ exit, key }) =>",
+    "this.state.all().filter(({ exit, key }) =>",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "who asks after an invalidation by choice gets a failure that was kept before",
+    "internal/Cache.ts",
+    "[...meant, ...failures]",
+    "meant",
     "ResourceCache.expiry"
   ),
   mutation(
@@ -108,6 +115,13 @@ export const cacheRunning = [
     "internal/Cache.ts",
     "    this.metrics.removed(reason)\n",
     "",
+    "ResourceCache.events"
+  ),
+  mutation(
+    "the gauges of a cache are those of the last of its name",
+    "internal/CacheMetrics.ts",
+    "totals.entries += entriesNow - this.lastEntries",
+    "totals.entries = entriesNow",
     "ResourceCache.events"
   ),
   mutation(
@@ -134,38 +148,59 @@ export const cacheRunning = [
   mutation(
     "a lookup that nobody waits for may take for ever",
     "internal/Lookups.ts",
-    "    timers.set(loading.deadline, loading.startedAt + options.acquireTimeout)\n",
+    "    this.limit(loading, loading.startedAt + options.acquireTimeout, () => this.cache.state.giveUp(loading))\n",
     "",
     "ResourceCache.stale"
   ),
   mutation(
     "the timer of a lookup that nobody waits for outlives it",
     "internal/Lookups.ts",
-    "    if (loading.deadline !== undefined) timers.clear(loading.deadline)\n",
+    "    if (deadline !== undefined) this.cache.timers.clear(deadline)\n",
     "",
     "ResourceCache.quiet"
   ),
   mutation(
     "a lookup whose value has to be released is interrupted in the middle",
     "internal/Lookups.ts",
-    "manager.release === undefined ? Effect.interruptible(inside) : inside",
-    "Effect.interruptible(inside)",
+    "if (manager.release === undefined) return Seam",
+    "return Seam",
     "ResourceCache.interruption",
-    "ResourceCache.sharing"
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "an uninterruptible region of a lookup loses what it has opened",
+    "internal/Lookups.ts",
+    "const isSafe = Seam.isInterruptible(fiber!)",
+    "const isSafe = true",
+    "ResourceCache.interruption"
+  ),
+  mutation(
+    "a value is lost when the lookup is interrupted in the step that gives it",
+    "internal/Lookups.ts",
+    "this.looked(loading, found ?? exit, scope)",
+    "this.looked(loading, exit, scope)",
+    "ResourceCache.interruption"
+  ),
+  mutation(
+    "the end of a cache waits for lookups that nobody wants",
+    "internal/Closing.ts",
+    "    for (const loading of state.running) if (!this.own.has(loading)) lookups.interrupt(loading)\n",
+    "",
+    "ResourceCache.closing"
   ),
   mutation(
     "a lookup that nobody wants cannot be interrupted",
     "internal/Lookups.ts",
-    "manager.release === undefined ? Effect.interruptible(inside) : inside",
-    "inside",
+    "Effect.exit(Effect.interruptible(inside))",
+    "Effect.exit(inside)",
     "ResourceCache.release",
     "ResourceCache.sharing"
   ),
   mutation(
     "a lookup that fails leaves open what it has opened",
     "internal/Lookups.ts",
-    "return Effect.map(scope.close(exit), over)",
-    "return Effect.sync(over)",
+    "return Effect.map(scope.close(exit), then)",
+    "return Effect.sync(then)",
     "ResourceCache.release"
   ),
   mutation(
@@ -185,8 +220,8 @@ export const cacheRunning = [
   mutation(
     "a lookup that was ended is told as one that failed",
     "internal/Lookups.ts",
-    "      if (!isEnded) {\n",
-    "      {\n",
+    "    if (!isEnded) {\n",
+    "    {\n",
     "ResourceCache.events"
   ),
   mutation(
@@ -305,23 +340,44 @@ export const cacheRunning = [
   mutation(
     "a cache takes a value from who closes it",
     "internal/Closing.ts",
-    "      if (slot.held!.holds().some((hold) => this.own.has(hold))) continue\n",
+    "      if (this.isOwn(slot)) continue\n",
     "",
     "ResourceCache.closing"
   ),
   mutation(
     "the end of a cache does not wait for lookups that go on",
     "internal/Closing.ts",
-    "return running.size === 0 && occupancy",
-    "return occupancy",
+    "return running.size + occupancy.releasing - this.ownRunning",
+    "return occupancy.releasing",
     "ResourceCache.closing"
   ),
   mutation(
     "the end of a cache does not wait for releases",
     "internal/Closing.ts",
-    "occupancy.releasing === 0 && retired.size",
-    "retired.size",
+    "return running.size + occupancy.releasing - this.ownRunning",
+    "return running.size",
     "ResourceCache.closing"
+  ),
+  mutation(
+    "a cache that is closed from its own lookup or release waits for that",
+    "internal/Closing.ts",
+    "      if (isOurs) this.own.add(item)\n",
+    "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "what was looked up keeps what it has replaced",
+    "internal/Seam.ts",
+    "Effect.sync(() => work.end())",
+    "Effect.void",
+    "ResourceCache.memory"
+  ),
+  mutation(
+    "a lookup's own interruption is kept as a failure",
+    "internal/Lookups.ts",
+    "    if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return 0\n",
+    "",
+    "ResourceCache.expiry"
   ),
   mutation(
     "the report of a cache's end does not say what failed",
@@ -394,17 +450,17 @@ export const cacheRunning = [
     "ResourceCache.options"
   ),
   mutation(
-    "a time to live that is no duration is for ever",
+    "a time to live below 0 is 0",
     "internal/Options.ts",
-    "  } catch {\n    return 0\n",
-    "  } catch {\n    return Infinity\n",
+    "if (!isBelow0(answer)) return Duration",
+    "return Duration",
     "ResourceCache.expiry"
   ),
   mutation(
     "a value may weigh less than nothing",
     "internal/Options.ts",
-    "typeof answer === \"number\" && answer >= 0 && answer < Infinity",
-    "typeof answer === \"number\" && answer < Infinity",
+    "typeof answer === \"number\" && answer >= 0 &&",
+    "typeof answer === \"number\" &&",
     "ResourceCache.weights"
   )
 ]

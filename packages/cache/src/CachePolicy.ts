@@ -39,7 +39,8 @@ export interface Bounds {
 
 /**
  * The order of one cache's entries. Of each entry a policy hears `added` first and `removed` last, once each, or that it
- * replaces another, or was replaced. None of the functions may fail or take longer the more entries there are.
+ * replaces another, or was replaced. None of the functions may fail or take longer the more entries there are: one that
+ * throws, or names who is pinned or gone, is told of in the log, and the cache goes on with `lru`.
  */
 export interface PolicyState {
   /** A new entry came in. It may be in use, and the cache over its bounds until a victim is gone. */

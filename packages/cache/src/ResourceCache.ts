@@ -6,7 +6,7 @@
  *
  * The ideas are Caffeine's (policies, expiry, refreshing, statistics) and those of Effect's `ScopedCache` and `RcMap`.
  */
-import type { PatinoxError, RecoveryPolicy, ResourceId, ResourceRegistry } from "@patinox/core"
+import type { PatinoxError, RecoveryPolicy, ResourceGuard, ResourceId, ResourceRegistry } from "@patinox/core"
 import {
   type Context,
   type Duration,
@@ -34,8 +34,8 @@ export type { RemovalReason } from "./internal/Slot.js"
 /** Options of a plain cache: what its functions are told of are keys and values. */
 export interface PlainOptions<in K, in A, in E = never, out RL = never> extends CacheSettings {
   /**
-   * How long a value is kept: for all values, or for each when it is looked up, and then also for failures. 0 is only for
-   * those who wait for it. Default: values for ever, failures not at all.
+   * How long a value is kept: for all values, above 0; or for each when it is looked up, and then also for failures, where
+   * 0 is only for those who wait for it. Default: values for ever, failures not at all.
    */
   readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
   /** What a value weighs, as a number from 0, for `maxWeight`; the registry has it as `sizeBytes`. Default 1. */
@@ -45,13 +45,22 @@ export interface PlainOptions<in K, in A, in E = never, out RL = never> extends 
 }
 
 /** Options of a cache. */
-export interface CacheOptions<in K, in A, in E = never, out RR = never, out RF = never, out RL = never>
-  extends PlainOptions<K, A, E, RL>, ReleaseSettings
-{
+export interface CacheOptions<
+  in K,
+  in A,
+  in E = never,
+  out RR = never,
+  out RF = never,
+  out RL = never,
+  in out ER = unknown
+> extends PlainOptions<K, A, E, RL>, ReleaseSettings {
   /** Releases a value, after which the scope that it was looked up in closes. It may fail; then the policy is `recovery`. */
-  readonly release?: (value: A, key: K) => Effect.Effect<unknown, unknown, RR>
-  /** What to do when a release fails or takes too long. Default: the registry's. */
-  readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, unknown, RF, RF>
+  readonly release?: (value: A, key: K) => Effect.Effect<unknown, ER, RR>
+  /**
+   * What to do when a release fails, the closing of the scope included, or takes too long; put after the release, it knows
+   * its error. Default: the registry's.
+   */
+  readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, NoInfer<ER> | ResourceGuard.FinalizersFailed, RF, RF>
 }
 
 /** Somebody who uses a value. */
@@ -104,7 +113,10 @@ interface Common<in out K, out A, out E> {
   readonly refresh: (key: K) => Effect.Effect<void, E | CacheError>
   /** Whoever asks from now on does not get what is there or being looked up. Tells whether anything was. */
   readonly invalidate: (key: K) => Effect.Effect<boolean>
-  /** The same for every value that is meant; gives how many there were. */
+  /**
+   * The same for every value that is meant; gives how many there were. What is being looked up, and failures that are
+   * kept, may be meant for all one knows: it is the same for these, which are not counted.
+   */
   readonly invalidateWhere: (isMeant: (key: K, value: A) => boolean) => Effect.Effect<number>
   readonly invalidateAll: Effect.Effect<number>
   /** Of what is there now, kept failures included, in no order. */
@@ -140,6 +152,11 @@ export interface ResourceCache<in out K, in out A, out E = never> extends Common
 export interface PlainCache<in out K, in out A, out E = never> extends Common<K, A, E> {
   /** The key's value; looked up if it is not there. */
   readonly get: (key: K) => Effect.Effect<A, E | CacheError>
+  /** The key's value for the callback, as of any cache; but no use is counted, as nothing is released. */
+  readonly use: <B, E2, R2>(
+    key: K,
+    f: (value: A) => Effect.Effect<B, E2, R2>
+  ) => Effect.Effect<B, E | E2 | CacheError, R2>
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>>
   readonly set: (key: K, value: A) => Effect.Effect<void, CacheError>
 }
@@ -150,9 +167,9 @@ type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceR
 /**
  * A cache that lives as long as the scope at hand, and is closed when that closes. `lookup` may be a scoped effect: what
  * it adds to its scope is released with the value. At any time there is one lookup for a key, which all share who ask for
- * it; who gives up leaves it to the others, and the last one ends it. With a `release` the lookup is uninterruptible, but
- * for what it makes interruptible itself, as the acquire of `Effect.acquireRelease` is. A bad option fails with a
- * `Validation` that names the option, the value and the range.
+ * it; who gives up leaves it to the others, and the last one ends it: by interruption, at once or, with a `release`, if it
+ * has not ended by itself in the time of one. A bad option fails with a `Validation` that names the option, the value and
+ * the range.
  *
  * ```ts
  * import { ResourceRegistry } from "@patinox/core"
@@ -178,16 +195,16 @@ type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceR
  * console.log(log.slice(0, 4)) // => [ 'open a', 'open bb', 'close bb', 'open ccc' ]
  * ```
  */
-export const make = <K, A, E, R, RR = never, RF = never, RL = never>(
+export const make = <K, A, E, R, RR = never, RF = never, RL = never, ER = unknown>(
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: CacheOptions<K, A, E, RR, RF, RL> = {}
+  options: CacheOptions<K, A, E, RR, RF, RL, ER> = {}
 ): Made<K, A, E, Env<R | RR | RF | RL>> => makeCache(lookup, options, "cache")
 
 /** As `make`, as a layer; its name is the Tag's key, unless given. */
-export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never>(
+export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never, ER = unknown>(
   tag: Context.Tag<I, ResourceCache<K, A, E>>,
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: CacheOptions<K, A, E, RR, RF, RL> = {}
+  options: CacheOptions<K, A, E, RR, RF, RL, ER> = {}
 ): Layer.Layer<
   I,
   PatinoxError.Validation,

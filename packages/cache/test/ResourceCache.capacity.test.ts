@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber, Scope } from "effect"
-import { type CachePolicy, ResourceCache } from "../src/index.js"
-import { atRest, inScope, openScope, Source, turns, type Value } from "./kit.js"
+import { CachePolicy, ResourceCache } from "../src/index.js"
+import { atRest, inScope, logging, openScope, Source, turns, type Value } from "./kit.js"
 
 const number = (value: Value<any>) => Effect.succeed(value.number)
 
@@ -381,5 +381,149 @@ describe("where everything is in use, \"fail\"", () => {
       yield* Deferred.succeed(releasing, undefined)
       expect(yield* Fiber.join(next)).toBe(2)
       yield* atRest(cache)
+    })))
+})
+
+describe("a value that is refreshed while it is in use", () => {
+  it.effect("takes room for one more, however often it is refreshed", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({ maxEntries: 1, whenFull: "fail" })
+      const errors: Array<unknown> = []
+      yield* Effect.scoped(Effect.gen(function*() {
+        for (let i = 0; i < 10; i++) {
+          yield* cache.get("a")
+          yield* Effect.catchAll(cache.refresh("a"), (error) => Effect.sync(() => errors.push(error)))
+        }
+      }))
+      expect(source.mostAlive).toBe(2)
+      expect(errors).toHaveLength(9)
+      expect(errors[0]).toMatchObject({ _tag: "CacheFull", key: "a" })
+      expect(yield* atRest(cache)).toBe(1)
+      yield* cache.use("a", number)
+      yield* cache.refresh("a")
+    })))
+
+  it.effect("waits for room where that is wanted, until the one before is not in use any more", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({ maxEntries: 1 })
+      const first = yield* hold(cache, "a")
+      yield* cache.refresh("a")
+      const second = yield* hold(cache, "a")
+      const refreshing = yield* Effect.fork(cache.refresh("a"))
+      yield* turns
+      expect(yield* cache.stats).toMatchObject({ waiting: 1, loading: 0 })
+      yield* first
+      yield* turns
+      expect(yield* cache.stats).toMatchObject({ waiting: 1, loading: 0 })
+      yield* second
+      yield* turns
+      yield* Fiber.join(refreshing)
+      expect(source.mostAlive).toBe(2)
+      expect(yield* atRest(cache)).toBe(1)
+    })))
+
+  it.effect("takes room as any lookup from the second time on: others go for it", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({ maxEntries: 2 })
+      yield* cache.use("b", number)
+      const first = yield* hold(cache, "a")
+      yield* cache.refresh("a")
+      yield* turns
+      expect([yield* cache.keys, source.alive]).toEqual([["b", "a"], 3])
+      const second = yield* hold(cache, "a")
+      const refreshing = yield* Effect.fork(cache.refresh("a"))
+      yield* turns
+      expect([yield* cache.keys, source.alive]).toEqual([["a"], 2])
+      yield* first
+      yield* turns
+      yield* Fiber.join(refreshing)
+      yield* second
+      expect([yield* atRest(cache), source.mostAlive]).toEqual([1, 3])
+    })))
+
+  it.effect("is not looked up anew behind its callers while the one before is in use", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made({ maxEntries: 1, refreshAfter: "1 seconds" })
+      const first = yield* hold(cache, "a")
+      yield* cache.refresh("a")
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* cache.use("a", (value) => source.using(value, Effect.as(turns, value.number)))).toBe(2)
+      expect(source.opened).toBe(2)
+      yield* first
+      yield* turns
+      expect(yield* cache.use("a", number)).toBe(2)
+      yield* turns
+      expect(yield* cache.use("a", number)).toBe(3)
+    })))
+})
+
+describe("a policy of one's own that is wrong", () => {
+  const fifo = (wrong: (line: ReturnType<typeof CachePolicy.makeList>) => Partial<CachePolicy.PolicyState>) => ({
+    name: "own",
+    make: () => {
+      const line = CachePolicy.makeList()
+      return {
+        added: (entry: CachePolicy.PolicyEntry) => line.append(entry),
+        used: () => {},
+        victim: () => line.first,
+        pinned: (entry: CachePolicy.PolicyEntry) => line.remove(entry),
+        unpinned: (entry: CachePolicy.PolicyEntry) => line.prepend(entry),
+        removed: (entry: CachePolicy.PolicyEntry) => line.remove(entry),
+        ...wrong(line)
+      }
+    }
+  })
+  const bug = () => {
+    throw new Error("a bug")
+  }
+  let gone: CachePolicy.PolicyEntry | undefined
+  const wrongs: Record<string, CachePolicy.CachePolicy> = {
+    "forgets what is pinned": fifo(() => ({ pinned: () => {} })),
+    "names who has gone": fifo((line) => ({ victim: () => gone ??= line.first, removed: () => {} })),
+    ...Object.fromEntries(
+      ["added", "used", "victim", "pinned", "unpinned", "removed"].map((name) => [
+        `throws in ${name}`,
+        fifo(() => ({ [name]: bug }))
+      ])
+    )
+  }
+
+  for (const [name, policy] of Object.entries(wrongs)) {
+    it.effect(`gives way to lru, as the log says once: it ${name}`, () =>
+      logging((lines) =>
+        Effect.gen(function*() {
+          const source = new Source()
+          const cache = yield* ResourceCache.make(source.lookup, {
+            name: "files",
+            release: source.release,
+            maxEntries: 2,
+            timeToLive: "1 seconds",
+            policy
+          })
+          const use = (key: string) => cache.use(key, (value) => source.using(value, Effect.yieldNow()))
+          yield* Effect.forEach(["a", "b", "a", "c", "b", "d"], use)
+          // In use, and named more than once.
+          yield* cache.use("d", () => Effect.forEach(["e", "f", "g", "e"], use))
+          yield* use("h")
+          yield* cache.invalidate("h")
+          expect(yield* atRest(cache)).toBeLessThanOrEqual(2)
+          yield* TestClock.adjust("1 seconds")
+          expect(yield* atRest(cache)).toBe(0)
+          expect([source.alive, source.mostAlive]).toEqual([0, 2])
+          expect(lines).toHaveLength(1)
+          expect(lines[0]).toContain("WARN Cache files goes on with the policy lru: own has failed with Error: ")
+        })
+      ))
+  }
+
+  it.effect("does not keep its cache from its end", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const cache = yield* ResourceCache.make(source.lookup, {
+        release: source.release,
+        policy: fifo(() => ({ removed: bug }))
+      })
+      yield* cache.use("a", number)
+      expect(yield* cache.close).toMatchObject({ released: 1, deadlineReached: false })
     })))
 })

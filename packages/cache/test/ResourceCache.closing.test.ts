@@ -190,7 +190,7 @@ describe("the end of a cache", () => {
       const source = new Source()
       const gate = yield* Deferred.make<void>()
       const cache = yield* ResourceCache.make(
-        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
+        (key: string) => Effect.uninterruptible(Effect.andThen(Deferred.await(gate), source.lookup(key))),
         { release: source.release, closeTimeout: "3 seconds" }
       )
       const caller = yield* Effect.fork(Effect.flip(cache.use("a", number)))
@@ -209,6 +209,29 @@ describe("the end of a cache", () => {
       yield* turns
       expect([source.opened, source.alive]).toEqual([1, 0])
       expect(yield* atRest(cache)).toBe(0)
+    })))
+
+  it.effect("interrupts a lookup whose value is to be released before its deadline, and not at once", () =>
+    inScope(Effect.gen(function*() {
+      let interruptions = 0
+      const lookup = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interruptions++))
+      const cache = yield* ResourceCache.make(lookup, {
+        release: () => Effect.void,
+        releaseTimeout: "1 minutes",
+        closeTimeout: "10 seconds"
+      })
+      yield* Effect.fork(Effect.flip(cache.use("a", Effect.succeed)))
+      yield* turns
+      const closing = yield* Effect.fork(cache.close)
+      yield* after("7999 millis")
+      expect(interruptions).toBe(0)
+      yield* after("1 millis")
+      expect(interruptions).toBe(1)
+      expect(yield* Fiber.join(closing)).toMatchObject({
+        durationMillis: 8_000,
+        deadlineReached: false,
+        stillRunning: 0
+      })
     })))
 
   it.effect("waits for a lookup that ignores interruption and ends in time, and releases its value", () =>
@@ -335,4 +358,91 @@ describe("the end of a cache", () => {
       })))
       expect(exit).toEqual(Exit.succeed(1))
     }))
+})
+
+describe("the end of a cache from within", () => {
+  type Strings = ResourceCache.ResourceCache<string, string>
+  const atOnce = { durationMillis: 0, deadlineReached: false, stillRunning: 0 }
+
+  const ways = {
+    "its lookup": (close: (cache: Strings) => Effect.Effect<void>) =>
+      Effect.gen(function*() {
+        const cache: Strings = yield* ResourceCache.make(
+          (key: string): Effect.Effect<string> => Effect.as(Effect.suspend(() => close(cache)), key),
+          { release: () => Effect.void }
+        )
+        yield* Effect.fork(Effect.ignore(cache.use("a", Effect.succeed)))
+        return cache
+      }),
+    "a release": (close: (cache: Strings) => Effect.Effect<void>) =>
+      Effect.gen(function*() {
+        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
+          release: (): Effect.Effect<void> => close(cache)
+        })
+        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
+        yield* cache.invalidate("a")
+        return cache
+      }),
+    "the fallback of a release": (close: (cache: Strings) => Effect.Effect<void>) =>
+      Effect.gen(function*() {
+        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
+          release: () => Effect.fail("stuck"),
+          recovery: { strategy: () => "Fallback", fallback: (): Effect.Effect<void> => close(cache) }
+        })
+        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
+        yield* cache.invalidate("a")
+        return cache
+      }),
+    "a listener": (close: (cache: Strings) => Effect.Effect<void>) =>
+      Effect.gen(function*() {
+        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
+          onRemoval: (): Effect.Effect<void> => close(cache)
+        })
+        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
+        yield* cache.invalidate("a")
+        return cache
+      })
+  }
+
+  for (const [name, way] of Object.entries(ways)) {
+    it.effect(`${name} does not wait for itself`, () =>
+      inScope(Effect.gen(function*() {
+        const reports: Array<unknown> = []
+        const close = (cache: Strings) => Effect.map(cache.close, (report) => void reports.push(report))
+        const cache = yield* way(close)
+        yield* turns
+        expect(reports[0]).toMatchObject(atOnce)
+        expect((reports[0] as ResourceCache.CacheReport).stillHeld).toBeGreaterThan(0)
+        expect(yield* atRest(cache)).toBe(0)
+      })))
+
+    it.effect(`${name} does not wait for itself where a fiber that it forks closes it, and it waits for that`, () =>
+      inScope(Effect.gen(function*() {
+        const ends: Array<unknown> = []
+        const close = (cache: Strings) =>
+          Effect.flatMap(
+            Effect.forkDaemon(Effect.flatMap(cache.close, (report) => Effect.sync(() => ends.push(report)))),
+            (fiber) => Effect.asVoid(Fiber.join(fiber))
+          )
+        const cache = yield* way(close)
+        yield* turns
+        expect(ends[0]).toMatchObject(atOnce)
+        expect(yield* atRest(cache)).toBe(0)
+      })))
+  }
+
+  it.effect("its lookup, by the scope that it lives in, does not wait for itself", () =>
+    inScope(Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const cache: Strings = yield* Scope.extend(
+        ResourceCache.make((key: string) => Effect.as(Scope.close(scope, Exit.void), key), {
+          release: () => Effect.void
+        }),
+        scope
+      )
+      const caller = yield* Effect.fork(Effect.flip(cache.use("a", Effect.succeed)))
+      expect(yield* atRest(cache)).toBe(0)
+      expect(yield* Fiber.join(caller)).toMatchObject({ _tag: "CacheClosed" })
+      expect(yield* cache.close).toMatchObject(atOnce)
+    })))
 })

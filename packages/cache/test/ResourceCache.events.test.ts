@@ -196,4 +196,24 @@ describe("metrics and statistics", () => {
       yield* Fiber.join(Fiber.all(callers))
       expect(yield* cache.stats).toMatchObject({ loads: 2, loadFailures: 1, loadMillis: 9_000 })
     })))
+
+  it.effect("add up over caches of one name", () =>
+    inScope(Effect.gen(function*() {
+      const name = "metrics of many"
+      const make = ResourceCache.make((key: string) => Effect.succeed(key), {
+        name,
+        release: () => Effect.void,
+        weigher: () => 0.1
+      })
+      const [one, two] = [yield* make, yield* make]
+      yield* Effect.forEach(["a", "b"], (key) => one.use(key, Effect.succeed))
+      const inTwo = two.use("a", () => metricsOf(name))
+      expect(yield* inTwo).toMatchObject({ entries: 3, in_use: 1, weight: 0.1 + 0.1 + 0.1 })
+      const three = yield* make
+      expect(yield* metricsOf(name)).toMatchObject({ entries: 3, in_use: 0 })
+      yield* two.close
+      expect(yield* metricsOf(name)).toMatchObject({ entries: 2 })
+      for (const cache of [one, three]) yield* cache.close
+      expect(yield* metricsOf(name)).toMatchObject({ entries: 0, in_use: 0, weight: 0 })
+    })))
 })

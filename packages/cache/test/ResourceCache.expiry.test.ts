@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, quietly, Source, turns, type Value } from "./kit.js"
+import { atRest, inScope, listen, logging, quietly, Source, turns, type Value } from "./kit.js"
 import { virtualClock } from "./virtualClock.js"
 
 const number = (value: Value<any>) => Effect.succeed(value.number)
@@ -101,11 +101,14 @@ describe("a value expires", () => {
       expect(source.alive).toBe(0)
     })))
 
-  for (const [what, answer] of [["no duration", "soon"], ["below 0", -1], ["not a number", Number.NaN]] as const) {
-    it.effect(`at once where its time is ${what}`, () =>
+  const noTimes = { "no duration": "soon", "below 0": -1, "below 0 in words": "-1 seconds", "not a number": Number.NaN }
+  for (const [what, answer] of Object.entries(noTimes)) {
+    it.effect(`never where its time is ${what}: its callers are told, and it is released`, () =>
       inScope(Effect.gen(function*() {
         const { cache, source } = yield* made({ timeToLive: () => answer as never })
-        expect(yield* cache.use("a", number)).toBe(1)
+        const cause = yield* Effect.flip(Effect.sandbox(cache.use("a", number)))
+        expect(Cause.squash(cause)).toMatchObject({ _tag: "Validation" })
+        expect(String(Cause.squash(cause))).toContain("Invalid option \"timeToLive\"")
         yield* turns
         expect([source.closed, yield* atRest(cache)]).toEqual([1, 0])
       })))
@@ -187,7 +190,55 @@ describe("a failure", () => {
       yield* ask
       expect((yield* Effect.scoped(cache.getIfPresent("a")))._tag).toBe("None")
       expect(yield* cache.invalidateWhere(() => true)).toBe(0)
-      expect(yield* cache.invalidateAll).toBe(1)
+    })))
+
+  it.effect("that is kept is forgotten by invalidateWhere, as it may come from what is meant", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache } = yield* failing({ timeToLive: () => "1 minutes" })
+      yield* ask
+      yield* cache.invalidateWhere(() => false)
+      expect(yield* cache.keys).toEqual([])
+      expect(yield* ask).toBe("a 2")
+    })))
+
+  it.effect("that is kept is of no use once it has expired, however long values may be stale", () =>
+    inScope(Effect.gen(function*() {
+      for (const staleness of ["staleWhileRevalidate", "staleOnError"]) {
+        const { ask, cache } = yield* failing({
+          timeToLive: (_, exit) => Exit.isFailure(exit) ? "1 seconds" : "1 hours",
+          [staleness]: "10 minutes"
+        })
+        expect(yield* ask).toBe("a 1")
+        yield* after("1 seconds")
+        expect(yield* cache.keys).toEqual([])
+        yield* after("5 minutes")
+        expect(yield* ask).toBe("a 2")
+      }
+    })))
+
+  it.effect("that is kept is no old value where its key is looked up anew in vain", () =>
+    logging((lines) =>
+      Effect.gen(function*() {
+        const { cache } = yield* failing({ timeToLive: () => "1 minutes", staleOnError: "10 minutes" })
+        const events = yield* listen(cache)
+        yield* Effect.ignore(cache.refresh("a"))
+        expect(yield* Effect.flip(cache.refresh("a"))).toBe("a 2")
+        yield* turns
+        expect(events).toMatchObject([{ keepsOld: false }, { keepsOld: false }, { _tag: "Removed" }])
+        expect(lines).toEqual([])
+        expect(yield* Effect.flip(cache.use("a", Effect.succeed))).toBe("a 2")
+      })
+    ))
+
+  it.effect("that is an interruption of the lookup by itself is not kept", () =>
+    inScope(Effect.gen(function*() {
+      let asked = 0
+      const cache = yield* ResourceCache.make(
+        () => Effect.suspend(() => ++asked === 1 ? Effect.interrupt : Effect.succeed(asked)),
+        { timeToLive: () => "1 minutes" }
+      )
+      expect(Exit.isInterrupted(yield* Effect.exit(cache.use("a", Effect.succeed)))).toBe(true)
+      expect(yield* cache.use("a", Effect.succeed)).toBe(2)
     })))
 
   it.effect("that is kept gives way to a refresh that succeeds, and to a value given by hand", () =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, FiberSet } from "effect"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, Source, turns, type Value } from "./kit.js"
 
@@ -206,4 +206,80 @@ describe("interrupted at any point", () => {
       yield* TestClock.adjust("1 minutes")
       expect(yield* atRest(cache)).toBe(1)
     })), 60_000)
+})
+
+describe("a lookup whose value is to be released", () => {
+  it.effect("has the time of a release to end when nobody wants it any more, and is then interrupted", () =>
+    inScope(Effect.gen(function*() {
+      let interruptions = 0
+      const lookup = (key: string) =>
+        key === "hangs"
+          ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => interruptions++))
+          : Effect.succeed(key)
+      const cache = yield* ResourceCache.make(lookup, {
+        maxEntries: 1,
+        release: () => Effect.void,
+        releaseTimeout: "3 seconds"
+      })
+      const caller = yield* Effect.fork(cache.use("hangs", Effect.succeed))
+      yield* turns
+      yield* Fiber.interrupt(caller)
+      const other = yield* Effect.fork(cache.use("a", Effect.succeed))
+      yield* TestClock.adjust("2999 millis")
+      expect([interruptions, (yield* cache.stats).loading]).toEqual([0, 1])
+      yield* TestClock.adjust("1 millis")
+      expect(yield* Fiber.join(other)).toBe("a")
+      expect(interruptions).toBe(1)
+      expect(yield* atRest(cache)).toBe(1)
+    })))
+
+  it.effect("is not interrupted in an uninterruptible region, and what that opens is released", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const gate = yield* Deferred.make<void>()
+      const cache = yield* ResourceCache.make(
+        (key: string) => Effect.uninterruptible(Effect.andThen(Deferred.await(gate), source.lookup(key))),
+        { release: source.release, releaseTimeout: "1 seconds" }
+      )
+      const caller = yield* Effect.fork(cache.use("a", using(source)))
+      yield* turns
+      yield* Fiber.interrupt(caller)
+      yield* TestClock.adjust("10 seconds")
+      yield* Deferred.succeed(gate, undefined)
+      expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
+      yield* cache.close
+      expect(source.alive).toBe(0)
+    })))
+
+  it.effect("keeps its value though it is interrupted in the very step that gives it", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const cache = yield* ResourceCache.make(
+        (key: string) =>
+          Effect.withFiberRuntime<Value>((fiber) =>
+            Effect.sync(() => {
+              Effect.runSync(Fiber.interruptFork(fiber))
+              return source.open(key)
+            })
+          ),
+        { release: source.release }
+      )
+      expect(yield* cache.use("a", ({ number }) => Effect.succeed(number))).toBe(1)
+      expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
+    })))
+
+  it.effect("has fibers that end with the scope of its value", () =>
+    inScope(Effect.gen(function*() {
+      const cache = yield* ResourceCache.make(
+        (key: string) =>
+          FiberSet.make().pipe(
+            Effect.flatMap((fibers) => FiberSet.run(fibers, Effect.never)),
+            Effect.as(key)
+          ),
+        { maxEntries: 1, release: () => Effect.void }
+      )
+      yield* cache.use("a", Effect.succeed)
+      expect(yield* cache.use("b", Effect.succeed)).toBe("b")
+      expect((yield* cache.close).failed).toEqual([])
+    })))
 })

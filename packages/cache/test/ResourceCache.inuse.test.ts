@@ -224,6 +224,24 @@ describe("a value whose lookup keeps another in use", () => {
 })
 
 describe("a get after an invalidation", () => {
+  it.effect("of those that are meant does not get what was being looked up by then, as nobody knows what that will be", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const gate = yield* Deferred.make<void>()
+      const cache = yield* ResourceCache.make(
+        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
+        { release: source.release }
+      )
+      const before = yield* Effect.fork(cache.use("a", number))
+      yield* turns
+      expect(yield* cache.invalidateWhere(() => false)).toBe(0)
+      const after = yield* Effect.fork(cache.use("a", number))
+      yield* turns
+      yield* Deferred.succeed(gate, undefined)
+      expect([yield* Fiber.join(before), yield* Fiber.join(after)]).toEqual([1, 2])
+      expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
+    })))
+
   /** A cache whose lookups of a key wait for the gate of their number. */
   const gated = Effect.gen(function*() {
     const source = new Source()

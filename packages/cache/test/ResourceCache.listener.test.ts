@@ -176,7 +176,7 @@ describe("a removal listener", () => {
           onRemoval: ({ key, reason }): Effect.Effect<void> =>
             reason === "shutdown" ? Effect.void : Effect.gen(function*() {
               seen.push([key, reason, yield* cache.keys])
-              yield* cache.invalidateWhere(() => false)
+              if (reason === "invalidated") yield* cache.invalidateWhere(() => false)
               yield* Effect.ignore(Effect.scoped(cache.getIfPresent(key)))
             })
         }

@@ -98,6 +98,28 @@ describe("a cache keeps nothing", () => {
     120_000
   )
 
+  it.live(
+    "of values that were replaced, though the new one knows the runtime that it was looked up in",
+    () =>
+      within(Effect.gen(function*() {
+        const refs: Array<WeakRef<object>> = []
+        const lookup = () =>
+          Effect.map(Effect.runtime<never>(), (runtime) => {
+            const value = { runtime }
+            refs.push(new WeakRef(value))
+            return value
+          })
+        const cache = yield* ResourceCache.make(lookup, { release: () => Effect.void })
+        yield* cache.use("a", () => Effect.void)
+        yield* Effect.repeatN(cache.refresh("a"), 99)
+        yield* turns
+        expect(refs.length).toBe(101)
+        expect(yield* kept(refs)).toBe(1)
+        expect(yield* atRest(cache)).toBe(1)
+      })),
+    60_000
+  )
+
   it.live("of values that were removed by hand, replaced, or expired", () =>
     within(Effect.gen(function*() {
       const { lookup, refs } = bulky()

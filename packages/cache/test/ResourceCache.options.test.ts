@@ -24,11 +24,14 @@ const durations = [
   "timeToLive"
 ]
 /** They are nothing to a plain cache. */
-const ofReleases = ["releaseTimeout", "closeTimeout", "whenFull", "priority"]
+const ofReleases = ["release", "releaseTimeout", "closeTimeout", "whenFull", "priority"]
 
 const count = "an integer from 1, or Infinity"
 const weight = "a number above 0, or Infinity"
 const share = "a number from 0 to 1"
+
+/** Given, they are functions. */
+const functions = ["release", "weigher", "onRemoval"]
 
 const bad: ReadonlyArray<readonly [option: string, value: unknown, got: string, expected: string]> = [
   ["name", "", "\"\"", "a text that is not empty"],
@@ -38,12 +41,20 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, got: string, 
   ["maxEntries", -Infinity, "-Infinity", count],
   ["maxEntries", Number.NaN, "NaN", count],
   ["maxEntries", "many", "\"many\"", count],
+  ["maxEntries", null, "null", count],
   ["maxWeight", 0, "0", weight],
   ["maxWeight", -1, "-1", weight],
   ["maxWeight", Number.NaN, "NaN", weight],
   ["maxWeight", "much", "\"much\"", weight],
   ["policy", "lru", "\"lru\"", "a CachePolicy"],
   ["whenFull", "drop", "\"drop\"", "one of wait, exceed, fail"],
+  ["whenFull", null, "null", "one of wait, exceed, fail"],
+  ["policy", null, "null", "a CachePolicy"],
+  ...functions.flatMap((option) => [
+    [option, 5, "5", "a function"] as const,
+    [option, "x", "\"x\"", "a function"] as const,
+    [option, null, "null", "a function"] as const
+  ]),
   ["priority", "Urgent", "\"Urgent\"", "one of Low, Normal, High, Critical"],
   ["expiryJitter", 1.1, "1.1", share],
   ["expiryJitter", -0.1, "-0.1", share],
@@ -52,7 +63,8 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, got: string, 
   ...durations.flatMap((option) => [
     [option, 0, "0", duration] as const,
     [option, -1, "-1", duration] as const,
-    [option, "soon", "\"soon\"", duration] as const
+    [option, "soon", "\"soon\"", duration] as const,
+    [option, null, "null", duration] as const
   ])
 ]
 
@@ -70,6 +82,30 @@ describe("an option that is wrong", () => {
         expect(lookedUp).toEqual([])
       })))
   }
+
+  for (
+    const [name, make] of Object.entries({
+      "makes nothing": (): unknown => undefined,
+      "makes too little": () => ({ added: () => {} }),
+      "throws": () => {
+        throw new Error("no policy")
+      }
+    })
+  ) {
+    it.effect(`policy: one that ${name} is refused`, () =>
+      inScope(Effect.gen(function*() {
+        const expected = "expected a CachePolicy that makes added, used, victim, pinned, unpinned, removed"
+        expect(message(yield* made({ policy: { name: "own", make } }))).toContain(expected)
+      })))
+  }
+
+  it.effect("and a lookup that is none is named, too", () =>
+    inScope(Effect.gen(function*() {
+      const none: any = undefined
+      const text = "Invalid option \"lookup\": got undefined, expected a function"
+      expect(message(yield* Effect.exit(ResourceCache.make<string, number, never, never>(none)))).toBe(text)
+      expect(message(yield* Effect.exit(ResourceCache.plain<string, number, never, never>(none)))).toBe(text)
+    })))
 
   it.effect("of a layer fails its build", () =>
     inScope(Effect.gen(function*() {

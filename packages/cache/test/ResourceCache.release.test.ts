@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Schedule, Scope } from "effect"
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, FiberSet, Schedule, Scope, Stream } from "effect"
 import { type CacheEvent, ResourceCache } from "../src/index.js"
 import { atRest, inScope, listen, openScope, Source, turns, type Value } from "./kit.js"
 
@@ -355,4 +355,65 @@ describe("a registry that cleans up by itself", () => {
       expect(yield* cache.use("a", number)).toBe(3)
       expect(yield* atRest(cache)).toBe(2)
     })))
+})
+
+describe("a value that is set again", () => {
+  it.effect("stays, with new times, and is released once", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const cache = yield* ResourceCache.make(source.lookup, { release: source.release, timeToLive: "10 seconds" })
+      const value = source.open("a")
+      yield* cache.set("a", value)
+      yield* TestClock.adjust("6 seconds")
+      yield* cache.set("a", value)
+      yield* TestClock.adjust("6 seconds")
+      expect(yield* cache.use("a", (used) => source.using(used, Effect.succeed(used === value)))).toBe(true)
+      expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
+      yield* TestClock.adjust("4 seconds")
+      yield* turns
+      expect([yield* atRest(cache), source.alive]).toEqual([0, 0])
+    })))
+
+  it.effect("that is only equal is another, and the first is released", () =>
+    inScope(Effect.gen(function*() {
+      const released: Array<number> = []
+      const cache = yield* ResourceCache.make((_: string) => Effect.succeed(1), {
+        release: (value) => Effect.sync(() => released.push(value))
+      })
+      yield* cache.set("a", 3)
+      yield* cache.set("a", 3)
+      yield* turns
+      expect(released).toEqual([3])
+    })))
+})
+
+describe("what a lookup forks into its scope", () => {
+  const ways: Record<string, (end: () => void) => Effect.Effect<unknown, never, Scope.Scope>> = {
+    "by forkScoped": (end) => Effect.forkScoped(Effect.onInterrupt(Effect.never, () => Effect.sync(end))),
+    "as a stream that goes into a queue": (end) => Stream.toQueue(Stream.ensuring(Stream.never, Effect.sync(end))),
+    "into a FiberSet": (end) =>
+      Effect.flatMap(
+        FiberSet.make(),
+        (fibers) => FiberSet.run(fibers, Effect.onInterrupt(Effect.never, () => Effect.sync(end)))
+      )
+  }
+  for (const [name, fork] of Object.entries(ways)) {
+    for (const kind of ["with a release", "without"]) {
+      it.effect(`${name} runs as long as the value lives, and then ends (${kind})`, () =>
+        inScope(Effect.gen(function*() {
+          let ended = 0
+          const cache = yield* ResourceCache.make(
+            (key: string) => Effect.as(fork(() => ended++), key),
+            kind === "without" ? { maxEntries: 1 } : { maxEntries: 1, release: () => Effect.void }
+          )
+          yield* cache.use("a", Effect.succeed)
+          yield* turns
+          expect(ended).toBe(0)
+          expect(yield* cache.use("b", Effect.succeed)).toBe("b")
+          expect(ended).toBe(1)
+          expect(yield* cache.close).toMatchObject({ durationMillis: 0, released: 1, failed: [] })
+          expect(ended).toBe(2)
+        })))
+    }
+  }
 })

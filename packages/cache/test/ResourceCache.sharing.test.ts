@@ -65,7 +65,7 @@ describe("a lookup", () => {
 
   it.effect("ends with the last who gives up", () =>
     inScope(Effect.gen(function*() {
-      const { cache, interrupted, source } = yield* gated()
+      const { cache, interrupted, source } = yield* gated({ releases: false })
       const callers = yield* Effect.forEach([1, 2], () => Effect.zipLeft(Effect.fork(cache.use("a", number)), turns))
       for (const caller of callers) yield* Fiber.interrupt(caller)
       yield* turns

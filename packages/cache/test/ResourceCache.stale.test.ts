@@ -19,7 +19,7 @@ const made = (options: Partial<ResourceCache.CacheOptions<string, Value, string>
         world.asked++
         if (world.how === "fail") return Effect.fail(`down ${world.asked}`)
         if (world.how === "die") return Effect.die("bug")
-        if (world.how === "hang") return Effect.interruptible(Effect.never)
+        if (world.how === "hang") return Effect.never
         return Effect.andThen(world.how === "wait" ? Deferred.await(gate) : Effect.void, source.lookup(key))
       }), { release: source.release, ...options })
     return { cache, gate, source, world, ask: cache.use("a", number) }
@@ -46,6 +46,22 @@ describe("refreshAfter", () => {
       expect(yield* cache.stats).toMatchObject({ misses: 1, loads: 2, removals: { replaced: 1, expired: 0 } })
       yield* after("999 millis")
       yield* ask
+      expect(world.asked).toBe(2)
+    })))
+
+  it.effect("looks nothing up for getIfPresent, which gives the old value", () =>
+    inScope(Effect.gen(function*() {
+      const { ask, cache, world } = yield* made({ refreshAfter: "1 seconds", staleWhileRevalidate: "1 minutes" })
+      yield* ask
+      yield* after("2 seconds")
+      expect(Option.map(yield* Effect.scoped(cache.getIfPresent("a")), (value) => value.number)).toEqual(Option.some(1))
+      yield* turns
+      expect(world.asked).toBe(1)
+      const plain = yield* ResourceCache.plain(() => Effect.sync(() => ++world.asked), { refreshAfter: "1 seconds" })
+      yield* plain.get("a")
+      yield* after("2 seconds")
+      expect(yield* plain.getIfPresent("a")).toEqual(Option.some(2))
+      yield* turns
       expect(world.asked).toBe(2)
     })))
 
@@ -121,14 +137,18 @@ describe("refreshAfter", () => {
 
   it.effect("ends a lookup for which nobody waits when it takes too long, and begins another after a pause", () =>
     inScope(Effect.gen(function*() {
-      const { ask, cache, world } = yield* made({ refreshAfter: "1 seconds", acquireTimeout: "5 seconds" })
+      const { ask, cache, world } = yield* made({
+        refreshAfter: "1 seconds",
+        acquireTimeout: "5 seconds",
+        releaseTimeout: "1 millis"
+      })
       yield* ask
       world.how = "hang"
       yield* after("1 seconds")
       yield* ask
       yield* after("4999 millis")
       expect((yield* cache.stats).loading).toBe(1)
-      yield* after("1 millis")
+      yield* after("2 millis")
       expect((yield* cache.stats).loading).toBe(0)
       yield* ask
       yield* turns
@@ -279,7 +299,11 @@ describe("staleOnError", () => {
 
   it.effect("gives it also where looking it up anew takes too long, and looks nothing up in the pause after that", () =>
     inScope(Effect.gen(function*() {
-      const { ask, cache, source, world } = yield* made({ ...options, acquireTimeout: "2 seconds" })
+      const { ask, cache, source, world } = yield* made({
+        ...options,
+        acquireTimeout: "2 seconds",
+        releaseTimeout: "1 seconds"
+      })
       yield* ask
       world.how = "hang"
       yield* after("10 seconds")
@@ -287,12 +311,14 @@ describe("staleOnError", () => {
       yield* after("2 seconds")
       expect(yield* Fiber.join(waiter)).toBe(1)
       expect([yield* ask, world.asked]).toEqual([1, 2])
+      yield* after("1 seconds")
       expect((yield* cache.stats).loading).toBe(0)
-      yield* after("3 seconds")
+      yield* after("2 seconds")
       expect(source.closed).toBe(1)
       const tooLate = yield* Effect.fork(Effect.flip(ask))
       yield* after("2 seconds")
       expect(yield* Fiber.join(tooLate)).toMatchObject({ _tag: "CacheTimeout", stage: "lookup" })
+      yield* after("1 seconds")
     })))
 
   it.effect("gives it in the pause after that at once, though the lookup cannot be ended and goes on", () =>
@@ -318,7 +344,8 @@ describe("staleOnError", () => {
       const { ask, world } = yield* made({
         timeToLive: "10 seconds",
         staleOnError: "1 hours",
-        acquireTimeout: "2 seconds"
+        acquireTimeout: "2 seconds",
+        releaseTimeout: "500 millis"
       })
       yield* ask
       world.how = "hang"
@@ -413,12 +440,13 @@ describe("a refresh by hand", () => {
 
   it.effect("that is interrupted ends its lookup, keeps the old value, and puts its next lookup off by no more than a pause", () =>
     inScope(Effect.gen(function*() {
-      const { ask, cache, world } = yield* made({ refreshAfter: "10 seconds" })
+      const { ask, cache, world } = yield* made({ refreshAfter: "10 seconds", releaseTimeout: "100 millis" })
       yield* ask
       world.how = "hang"
       const refreshing = yield* Effect.fork(cache.refresh("a"))
       yield* after("9500 millis")
       yield* Fiber.interrupt(refreshing)
+      yield* after("100 millis")
       expect(yield* atRest(cache)).toBe(1)
       world.how = "succeed"
       yield* after("1 seconds")
@@ -460,5 +488,44 @@ describe("a refresh by hand", () => {
       world.how = "fail"
       expect(yield* Effect.flip(cache.refresh("b"))).toBe("down 2")
       expect(yield* atRest(cache)).toBe(1)
+    })))
+
+  for (const what of ["weigher", "timeToLive"] as const) {
+    it.effect(`whose ${what} throws fails, keeps the old value, and releases the new one`, () =>
+      inScope(Effect.gen(function*() {
+        let isBad = false
+        const answer = (): number => {
+          if (isBad) throw new Error("bad answer")
+          return 1_000
+        }
+        const { ask, cache, source } = yield* made({ maxWeight: 5_000, staleOnError: "1 hours", [what]: answer })
+        const events = yield* listen(cache)
+        yield* ask
+        isBad = true
+        expect(Exit.isFailure(yield* Effect.exit(cache.refresh("a")))).toBe(true)
+        yield* turns
+        expect([yield* ask, yield* atRest(cache), source.alive]).toEqual([1, 1, 1])
+        expect(yield* cache.stats).toMatchObject({ loads: 1, loadFailures: 1, removals: { replaced: 0 } })
+        expect(events).toMatchObject([{ _tag: "Loaded" }, { _tag: "LoadFailed", keepsOld: true }, { _tag: "Released" }])
+      })))
+  }
+})
+
+describe("a value that nothing can be done with", () => {
+  it.effect("is given to nobody where there is an old one that will do", () =>
+    inScope(Effect.gen(function*() {
+      let isBad = false
+      const plain = yield* ResourceCache.plain((key: string) => Effect.succeed(key + isBad), {
+        staleOnError: "1 hours",
+        timeToLive: () => {
+          if (isBad) throw new Error("bad answer")
+          return "1 seconds"
+        }
+      })
+      yield* plain.get("a")
+      isBad = true
+      yield* after("1 seconds")
+      expect(yield* plain.get("a")).toBe("afalse")
+      expect(yield* plain.stats).toMatchObject({ loads: 1, loadFailures: 1, entries: 1 })
     })))
 })

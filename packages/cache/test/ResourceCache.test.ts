@@ -173,8 +173,9 @@ describe("a cache", () => {
   it.effect("reads as it is: counters, counts, entries with their users, lookups", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
+      const gate = yield* Deferred.make<void>()
       const cache = yield* ResourceCache.make(
-        (key: string) => key === "slow" ? Effect.interruptible(Effect.never) : source.lookup(key),
+        (key: string) => Effect.andThen(key === "slow" ? Deferred.await(gate) : Effect.void, source.lookup(key)),
         { name: "files", release: source.release, weigher: () => 3, timeToLive: "1 minutes" }
       )
       yield* cache.use("a", number)
@@ -203,7 +204,8 @@ describe("a cache", () => {
       })
       expect(typeof snapshot.entries[0]!.id).toBe("string")
       expect(yield* cache.stats).toMatchObject({ entries: 1, hits: 2, misses: 2, inUse: 0, weight: 3 })
-      yield* Fiber.interrupt(slow)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(slow)
     })))
 
   leakFree.leakFree("and what it releases leaves nothing in the registry", () =>
@@ -307,6 +309,18 @@ describe("a plain cache", () => {
       expect(yield* cache.get("a")).toBe("a 3")
       expect(yield* cache.stats).toMatchObject({ entries: 2, inUse: 0, hits: 4, misses: 3, loads: 3 })
       expect(yield* atRest(cache)).toBe(2)
+    })))
+
+  it.effect("can be used with a callback, as any cache, without a count", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const cache = yield* ResourceCache.plain((key: string) =>
+        key === "no" ? Effect.fail("none") : Effect.succeed(key)
+      )
+      const inUse = (value: string) => Effect.map(cache.stats, (stats) => [value, stats.inUse])
+      expect(yield* cache.use("a", inUse)).toEqual(["a", 0])
+      expect(yield* Effect.flip(cache.use("a", () => Effect.fail("own")))).toBe("own")
+      expect(yield* Effect.flip(cache.use("no", inUse))).toBe("none")
+      expect(yield* cache.stats).toMatchObject({ hits: 1, misses: 2 })
     })))
 
   it.effect("holds no more than its bounds, the oldest use going first", () =>

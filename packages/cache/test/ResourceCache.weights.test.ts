@@ -37,6 +37,26 @@ describe("weights", () => {
       expect((yield* cache.keys).length).toBe(3)
     })))
 
+  it.effect("of fractions that have all gone are nothing", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* made({ weigher: (_, key) => Number(key) })
+      yield* Effect.forEach(["0.1", "0.2", "0.3"], (key) => cache.use(key, number))
+      yield* cache.invalidateAll
+      yield* turns
+      expect((yield* cache.stats).weight).toBe(0)
+    })))
+
+  it.effect("that no sum could hold are refused, and the cache goes on", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* made({ weigher: (_, key) => Number(key) })
+      for (const key of [String(Number.MAX_VALUE), "1e300"]) {
+        expect(Exit.isFailure(yield* Effect.exit(cache.use(key, number)))).toBe(true)
+      }
+      yield* turns
+      expect(yield* cache.use("1", number)).toBe(3)
+      expect((yield* cache.stats).weight).toBe(1)
+    })))
+
   it.effect("may be exceeded only by what is in use", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* weighed()

@@ -1,5 +1,5 @@
 import { CacheError, type CacheEvent, CachePolicy, ResourceCache } from "@patinox/cache"
-import type { CleanupError, PatinoxError, ResourceRegistry } from "@patinox/core"
+import type { CleanupError, PatinoxError, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import {
   Context,
   type Deferred,
@@ -88,7 +88,7 @@ test("the other functions' parameters are inferred from the lookup, and what the
     recovery: {
       fallback: (file, error) => {
         expect(file).type.toBe<File>()
-        expect(error).type.toBe<CleanupError.ReleaseError<unknown>>()
+        expect(error).type.toBe<CleanupError.ReleaseError<ResourceGuard.FinalizersFailed>>()
         return Effect.context<F>()
       }
     }
@@ -143,7 +143,56 @@ test("layer gives the service of a Tag, and keeps the scope to itself", () => {
   expect(ResourceCache.layer).type.not.toBeCallableWith(Files, (key: number) => lookup(`${key}`))
 })
 
-test("plain needs no registry, and has neither a release nor use", () => {
+test("the recovery knows what the release fails with, by whatever names they are given", () => {
+  type Failed = CleanupError.ReleaseError<"stuck" | ResourceGuard.FinalizersFailed>
+  expect(ResourceCache.make(lookup, {
+    release,
+    recovery: {
+      strategy: (error) => {
+        expect(error).type.toBe<Failed>()
+        return "Fallback"
+      },
+      fallback: (file, error) => {
+        expect(file).type.toBe<File>()
+        expect(error).type.toBe<Failed>()
+        return Effect.context<F>()
+      }
+    }
+  })).type.toBe<Made<Host | D | F>>()
+  expect(ResourceCache.make(lookup, {
+    release: (file) => Effect.fail(["stuck", file.path] as const),
+    recovery: {
+      strategy: (error) => {
+        expect(error).type.toBe<
+          CleanupError.ReleaseError<readonly ["stuck", string] | ResourceGuard.FinalizersFailed>
+        >()
+        return "Fail"
+      }
+    }
+  })).type.toBe<Made>()
+  // Where it does not know it yet, it takes any.
+  expect(ResourceCache.make(lookup, {
+    recovery: {
+      strategy: (error) => {
+        expect(error).type.toBe<CleanupError.ReleaseError<unknown>>()
+        return "Fail"
+      }
+    },
+    release: (file) => Effect.fail(["stuck", file.path] as const)
+  })).type.toBe<Made>()
+  expect(ResourceCache.make(lookup, { recovery: { strategy: () => "Retry" } })).type.toBe<Made>()
+  expect(ResourceCache.layer(Files, lookup, {
+    release,
+    recovery: {
+      strategy: (error) => {
+        expect(error).type.toBe<Failed>()
+        return "Retry"
+      }
+    }
+  })).type.toBe<Layer.Layer<Files, PatinoxError.Validation, Host | D | Registry>>()
+})
+
+test("plain needs no registry, and has no release", () => {
   type Plain = ResourceCache.PlainCache<string, File, "missing">
   expect(ResourceCache.plain(lookup)).type.toBe<
     Effect.Effect<Plain, PatinoxError.Validation, Host | Scope.Scope>
@@ -156,7 +205,11 @@ test("plain needs no registry, and has neither a release nor use", () => {
   >()
   expect<Plain["get"]>().type.toBe<(key: string) => Effect.Effect<File, "missing" | CacheError.CacheError>>()
   expect<Plain["getIfPresent"]>().type.toBe<(key: string) => Effect.Effect<Option.Option<File>>>()
-  expect<Plain>().type.not.toHaveProperty("use")
+  const names = ResourceCache.plain(lookup)
+  expect(Effect.flatMap(names, (plain) => plain.use("a", ({ path }) => Effect.as(Effect.context<L>(), path)))).type
+    .toBe<
+      Effect.Effect<string, "missing" | CacheError.CacheError | PatinoxError.Validation, Host | L | Scope.Scope>
+    >()
   expect(ResourceCache.plain).type.not.toBeCallableWith(lookup, { release })
   expect(ResourceCache.plain).type.not.toBeCallableWith(lookup, { whenFull: "fail" })
 })

@@ -18,6 +18,8 @@ export interface Aged {
   /** How often in a row looking it up anew has failed. */
   readonly failures: number
   readonly users: number
+  /** It was looked up in vain; that is of no use to anybody once it has expired. */
+  readonly isFailure: boolean
 }
 
 /** The pause after a refresh that failed: it doubles with each in a row. */
@@ -27,9 +29,12 @@ const longestPause = 60_000
 export const firstLook = ({ expiresAt, writtenAt }: Aged, { refreshAfter }: AgeLimits): number =>
   Math.min(expiresAt, writtenAt + refreshAfter)
 
+const staleUntil = ({ expiresAt, isFailure }: Aged, staleness: number): number =>
+  isFailure ? expiresAt : expiresAt + staleness
+
 /** From when on it is of no use at all. */
-export const lastInstant = ({ expiresAt }: Aged, { staleOnError, staleWhileRevalidate }: AgeLimits): number =>
-  expiresAt + Math.max(staleWhileRevalidate, staleOnError)
+export const lastInstant = (value: Aged, { staleOnError, staleWhileRevalidate }: AgeLimits): number =>
+  staleUntil(value, Math.max(staleWhileRevalidate, staleOnError))
 
 /** When it has to go, as far as is known now. */
 export const dueAt = (value: Aged, limits: AgeLimits): number =>
@@ -42,7 +47,7 @@ export const isIdleTooLong = (value: Aged, limits: AgeLimits, now: number): bool
 
 /** What becomes of a value whose age matters, when somebody asks for it: it may be given only to be `refreshed` behind. */
 export const verdict = (value: Aged, limits: AgeLimits, now: number): "refreshed" | "stale" | "useless" =>
-  now < value.expiresAt + limits.staleWhileRevalidate
+  now < staleUntil(value, limits.staleWhileRevalidate)
     ? "refreshed"
     : now < lastInstant(value, limits)
     ? "stale"

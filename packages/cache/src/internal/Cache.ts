@@ -4,11 +4,13 @@
  */
 import type { RecoveryPolicy, ResourceRegistry } from "@patinox/core"
 import type { Timers } from "@patinox/core/Foundation"
-import { Cause, Duration, Effect, Exit, Scope } from "effect"
+import { Array as Arr, Cause, Duration, Effect, Exit, Scope } from "effect"
 import * as CacheError from "../CacheError.js"
+import type { PolicyState } from "../CachePolicy.js"
 import { CacheMetrics } from "./CacheMetrics.js"
 import { CacheState } from "./CacheState.js"
 import { Caller } from "./Caller.js"
+import { guarded } from "./Eviction.js"
 import { type Held, Hold } from "./Held.js"
 import { Lookups } from "./Lookups.js"
 import type { ResolvedCache } from "./Options.js"
@@ -28,7 +30,8 @@ export interface Removal<out K, out A> {
 
 /** What a cache does with its keys and values, with everything that it needs provided. */
 export interface Manager<K, A, E> {
-  readonly lookup: (key: K) => Effect.Effect<A, E, Scope.Scope>
+  /** What it gives is `found` in the very step in which it comes, before anything can be interrupted. */
+  readonly lookup: (key: K, found: (value: A) => void) => Effect.Effect<A, E, Scope.Scope>
   readonly release?: (value: A, key: K) => Effect.Effect<unknown, unknown>
   readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, unknown>
   readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown>
@@ -39,6 +42,8 @@ export interface Manager<K, A, E> {
 export interface CacheParts {
   readonly timers: Timers
   readonly runtime: Seam.CacheRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
+  /** As the options' policy has made it. */
+  readonly policy: PolicyState
   /** From 0 to 1. */
   readonly random: () => number
   /** Values are not released, and so not counted as in use. */
@@ -62,7 +67,7 @@ export class Cache<K, A, E> {
   constructor(
     readonly options: ResolvedCache,
     readonly manager: Manager<K, A, E>,
-    { isPlain, random, runtime, timers }: CacheParts
+    { isPlain, policy, random, runtime, timers }: CacheParts
   ) {
     this.timers = timers
     this.runtime = runtime
@@ -84,7 +89,8 @@ export class Cache<K, A, E> {
         }
       },
       options,
-      manager.timeToLive !== undefined
+      manager.timeToLive !== undefined,
+      guarded(policy, options, (defect) => this.teller.policyFailed(options.policy.name, defect))
     )
   }
 
@@ -181,13 +187,13 @@ export class Cache<K, A, E> {
   /** As `get`, where a good value is there. */
   readonly getIfPresent = (key: K): Effect.Effect<Exit.Exit<A, E> | undefined, never, Scope.Scope> =>
     Effect.uninterruptible(Seam.withFiber((fiber) => {
-      const slot = this.present(key, fiber)
+      const slot = this.present(key)
       return slot === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(slot, fiber, this.timers.now()))
     }))
 
   /** A good value that is there, in use. */
-  present(key: K, fiber: Seam.CurrentFiber): Slot<K, A, E> | undefined {
-    const slot = this.state.take(key, this.timers.now(), fiber)
+  present(key: K): Slot<K, A, E> | undefined {
+    const slot = this.state.take(key, this.timers.now(), undefined)
     if (slot === undefined) this.metrics.missed()
     else this.metrics.hit()
     return slot
@@ -264,9 +270,10 @@ export class Cache<K, A, E> {
   }
 
   invalidateWhere(isMeant: (key: K, value: A) => boolean): number {
-    const meant = this.state.all().filter(({ exit, key }) => Exit.isSuccess(exit) && isMeant(key, exit.value))
-    const now = this.timers.now()
-    for (const { key } of meant) this.state.invalidate(key, now)
+    // A failure cannot be chosen by its value, and the value that there would have been may be meant.
+    const [failures, values] = Arr.partition(this.state.all(), ({ exit }) => Exit.isSuccess(exit))
+    const meant = values.filter(({ exit, key }) => isMeant(key, (exit as Exit.Success<A, E>).value))
+    this.state.invalidateThese([...meant, ...failures], this.timers.now())
     this.counted()
     return meant.length
   }
@@ -288,7 +295,7 @@ export class Cache<K, A, E> {
     // It is not released before the listener has seen it.
     this.state.hear(slot)
     const limit = this.options.releaseTimeout
-    const heard = Effect.suspend(() => onRemoval({ key, value: exit.value, reason })).pipe(
+    const heard = Seam.workingOn(slot, Effect.suspend(() => onRemoval({ key, value: exit.value, reason }))).pipe(
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeoutFailCause({

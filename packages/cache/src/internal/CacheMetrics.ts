@@ -33,7 +33,28 @@ export interface CacheCounters {
   readonly removals: { readonly [Reason in RemovalReason]: number }
 }
 
+/** What there is of all caches of a name: they share a gauge. */
+interface Totals {
+  entries: number
+  weight: number
+  inUse: number
+  /** How many of them have values that weigh something. */
+  weighing: number
+}
+
+const totalsByName = new Map<string, Totals>()
+
+const totalsOf = (cache: string): Totals => {
+  let totals = totalsByName.get(cache)
+  if (totals === undefined) {
+    totals = { entries: 0, weight: 0, inUse: 0, weighing: 0 }
+    totalsByName.set(cache, totals)
+  }
+  return totals
+}
+
 export class CacheMetrics {
+  private readonly totals: Totals
   // One array for each set of labels: a metric finds its state by it.
   private readonly labels: Labels
   private readonly byReason = new Map<RemovalReason, Labels>()
@@ -49,14 +70,35 @@ export class CacheMetrics {
 
   constructor(cache: string) {
     this.labels = [MetricLabel.make("cache", cache)]
-    for (const metric of [entries, weight, inUse]) Seam.updateNow(metric, 0, this.labels)
+    this.totals = totalsOf(cache)
+    // That the gauges are there says that the cache is.
+    Seam.updateNow(entries, this.totals.entries, this.labels)
+    Seam.updateNow(weight, this.totals.weight, this.labels)
+    Seam.updateNow(inUse, this.totals.inUse, this.labels)
   }
 
   /** What there is now. */
   count(entriesNow: number, weightNow: number, inUseNow: number): void {
-    if (entriesNow !== this.lastEntries) Seam.updateNow(entries, this.lastEntries = entriesNow, this.labels)
-    if (weightNow !== this.lastWeight) Seam.updateNow(weight, this.lastWeight = weightNow, this.labels)
-    if (inUseNow !== this.lastInUse) Seam.updateNow(inUse, this.lastInUse = inUseNow, this.labels)
+    const { labels, totals } = this
+    if (entriesNow !== this.lastEntries) {
+      Seam.updateNow(entries, totals.entries += entriesNow - this.lastEntries, labels)
+      this.lastEntries = entriesNow
+    }
+    if (weightNow !== this.lastWeight) this.weighs(weightNow)
+    if (inUseNow !== this.lastInUse) {
+      Seam.updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
+      this.lastInUse = inUseNow
+    }
+  }
+
+  private weighs(weightNow: number): void {
+    const { lastWeight, totals } = this
+    totals.weight += weightNow - lastWeight
+    totals.weighing += (weightNow > 0 ? 1 : 0) - (lastWeight > 0 ? 1 : 0)
+    // Fractions leave something behind.
+    if (totals.weighing === 0) totals.weight = 0
+    Seam.updateNow(weight, totals.weight, this.labels)
+    this.lastWeight = weightNow
   }
 
   hit(): void {

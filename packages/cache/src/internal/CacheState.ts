@@ -3,37 +3,15 @@
  * be looked up now. Synchronous decisions over plain data: instants are given, and what is to be done about a decision is
  * done by the host. Between any two calls the counts are right.
  */
-import type { CachePolicy, PolicyState } from "../CachePolicy.js"
+import type { PolicyState } from "../CachePolicy.js"
 import * as Aging from "./Aging.js"
+import type { CacheHost, CacheLimits } from "./CacheHost.js"
+import { enter, nextVictim } from "./Eviction.js"
 import { KeyMap } from "./KeyMap.js"
 import { Loading, type LoadingCaller } from "./Loading.js"
 import { Occupancy } from "./Occupancy.js"
 import type * as Seam from "./Seam.js"
 import type { RemovalReason, Slot } from "./Slot.js"
-
-export interface CacheLimits extends Aging.AgeLimits {
-  readonly maxEntries: number
-  readonly maxWeight: number
-  /** What a lookup does that finds no room because everything is in use. */
-  readonly whenFull: "wait" | "exceed" | "fail"
-  readonly policy: CachePolicy
-}
-
-export interface CacheHost<K, A, E> {
-  /** Begins a lookup. */
-  load(loading: Loading<K, A, E>): void
-  /** Ends a lookup that nobody wants. */
-  abort(loading: Loading<K, A, E>): void
-  /** The value is out of the cache. It may be in use, and whoever hears of it may use it. */
-  removed(slot: Slot<K, A, E>, reason: RemovalReason): void
-  /** Nobody uses the value any more: it is to be released. */
-  release(slot: Slot<K, A, E>): void
-  /** `due` is to be called then; `Infinity` where not. */
-  dueAt(slot: Slot<K, A, E>, at: number): void
-  now(): number
-  /** Something was counted down: whoever waits for an end looks again. */
-  settled(): void
-}
 
 export class CacheState<K, A, E> {
   private readonly slots = new KeyMap<K, Slot<K, A, E>>()
@@ -42,18 +20,23 @@ export class CacheState<K, A, E> {
   readonly queued = new Set<Loading<K, A, E>>()
   /** Those that have begun and not ended. */
   readonly running = new Set<Loading<K, A, E>>()
-  private readonly policy: PolicyState
   private readonly agesIdle: boolean
   private readonly isTimed: boolean
   isOpen = true
   /** Values out of the cache that are not being released: somebody uses them. */
   readonly retired = new Set<Slot<K, A, E>>()
+  /** Those of them that were replaced and take no room: one of each key. */
+  private readonly exempt = new KeyMap<K, Slot<K, A, E>>()
   readonly occupancy: Occupancy
 
-  /** `canExpire` where any value may have a time to live. */
-  constructor(readonly host: CacheHost<K, A, E>, readonly limits: CacheLimits, canExpire = true) {
+  constructor(
+    readonly host: CacheHost<K, A, E>,
+    readonly limits: CacheLimits,
+    /** Whether any value may have a time to live. */
+    canExpire = true,
+    private readonly policy: PolicyState = limits.policy.make(limits)
+  ) {
     this.isTimed = canExpire || limits.refreshAfter < Infinity
-    this.policy = limits.policy.make({ maxEntries: limits.maxEntries, maxWeight: limits.maxWeight })
     this.agesIdle = limits.timeToIdle < Infinity
     this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight)
   }
@@ -64,8 +47,11 @@ export class CacheState<K, A, E> {
 
   // --- asking --------------------------------------------------------------------------------------------------------
 
-  /** The value that is there and good enough; in use from now on, where it is to be released. The way of every hit. */
-  take(key: K, now: number, origin: Seam.CallerOrigin): Slot<K, A, E> | undefined {
+  /**
+   * The value that is there and good enough; in use from now on, where it is to be released. The way of every hit. Without
+   * an origin an old one is not looked up anew.
+   */
+  take(key: K, now: number, origin: Seam.CallerOrigin | undefined): Slot<K, A, E> | undefined {
     const slot = this.slots.get(key)
     if (slot === undefined || !this.isGood(slot, now, origin)) return undefined
     this.policy.used(slot)
@@ -82,7 +68,7 @@ export class CacheState<K, A, E> {
     return this.slots.values()
   }
 
-  private isGood(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin): boolean {
+  private isGood(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin | undefined): boolean {
     if (this.agesIdle) {
       if (Aging.isIdleTooLong(slot, this.limits, now)) {
         this.expire(slot, now)
@@ -93,12 +79,15 @@ export class CacheState<K, A, E> {
     return !this.isTimed || now < slot.lookAt || this.isGoodAtItsAge(slot, now, origin)
   }
 
-  private isGoodAtItsAge(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin): boolean {
+  private isGoodAtItsAge(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin | undefined): boolean {
     const verdict = Aging.verdict(slot, this.limits, now)
     // Its timer may be a moment late.
     if (verdict === "useless") this.expire(slot, now)
     if (verdict !== "refreshed") return false
-    if (this.loadings.get(slot.key) === undefined) this.begin(new Loading(slot.key, slot, origin), now)
+    // What would wait for room is not begun behind a caller: who has to go for it might be this one's value.
+    if (origin !== undefined && this.loadings.get(slot.key) === undefined && this.mayStart(slot.key, slot)) {
+      this.begin(new Loading(slot.key, slot, origin), now)
+    }
     return true
   }
 
@@ -181,20 +170,29 @@ export class CacheState<K, A, E> {
       return existing
     }
     const old = this.slots.get(key)
-    if (
-      old === undefined && this.limits.whenFull === "fail" && !this.occupancy.mayHaveRoom(this.queued.size)
-    ) return "full"
+    const isFull = this.limits.whenFull === "fail" && !this.occupancy.mayHaveRoom(this.queued.size)
+    if (isFull && this.needsRoom(key, old)) return "full"
     const loading = new Loading(key, old, origin)
     loading.callers.add(caller)
     this.begin(loading, now)
     return loading
   }
 
+  /** Whether a lookup of the key may begin whatever room there is. */
+  private mayStart(key: K, old: Slot<K, A, E> | undefined): boolean {
+    return this.limits.whenFull === "exceed" || !this.needsRoom(key, old)
+  }
+
+  /** What will replace a value is there before that goes, which takes no room: but once for a key that is in use. */
+  private needsRoom(key: K, old: Slot<K, A, E> | undefined): boolean {
+    return old === undefined || this.exempt.get(key) !== undefined
+  }
+
   /** A caller's time is up. Gives the old value, in use, where that will do for it. */
   givenOld(caller: LoadingCaller<K, A, E>, loading: Loading<K, A, E>, now: number): Slot<K, A, E> | undefined {
     const { old } = loading
     if (!caller.takesOld || old === undefined || !this.keeps(old, now)) return undefined
-    this.refreshFailed(old, loading, now)
+    loading.failedFor(old, this.limits, now)
     this.use(old)
     return old
   }
@@ -205,14 +203,14 @@ export class CacheState<K, A, E> {
 
   /** A caller does not wait any more. The last one gone, nobody wants the lookup. */
   abandon(caller: LoadingCaller<K, A, E>, loading: Loading<K, A, E>): void {
-    if (!loading.callers.delete(caller) || loading.callers.size > 0) return
-    if (loading.phase === "queued") this.drop(loading)
-    else this.giveUp(loading)
+    if (loading.callers.delete(caller)) this.giveUp(loading)
   }
 
-  /** Nobody waits for it, and it takes too long. */
+  /** Nobody wants it any more, if nobody waits for it. */
   giveUp(loading: Loading<K, A, E>): void {
-    if (loading.callers.size === 0 && loading.phase === "running") this.abort(loading)
+    if (loading.callers.size > 0) return
+    if (loading.phase === "queued") this.drop(loading)
+    else if (loading.phase === "running") this.abort(loading)
   }
 
   private abort(loading: Loading<K, A, E>): void {
@@ -238,8 +236,7 @@ export class CacheState<K, A, E> {
 
   private begin(loading: Loading<K, A, E>, now: number): void {
     if (!loading.isDetached) this.loadings.set(loading.key, loading)
-    // What will replace a value is there before that goes: it needs no room of its own.
-    if (loading.old !== undefined || this.limits.whenFull === "exceed") return this.start(loading, now)
+    if (this.mayStart(loading.key, loading.old)) return this.start(loading, now)
     loading.phase = "queued"
     this.queued.add(loading)
     this.makeRoom(now)
@@ -249,7 +246,7 @@ export class CacheState<K, A, E> {
     loading.phase = "running"
     loading.startedAt = now
     loading.hasFailed = false
-    this.takeRoom(loading, loading.old === undefined)
+    this.takeRoom(loading, this.needsRoom(loading.key, loading.old))
     this.running.add(loading)
     this.host.load(loading)
   }
@@ -277,16 +274,9 @@ export class CacheState<K, A, E> {
   }
 
   private evict(): boolean {
-    for (;;) {
-      const victim = this.policy.victim() as Slot<K, A, E> | undefined
-      if (victim === undefined) return false
-      if (victim.users === 0) {
-        this.retire(victim, "evicted")
-        return true
-      }
-      victim.isPinned = true
-      this.policy.pinned(victim)
-    }
+    const victim = nextVictim<K, A, E>(this.policy)
+    if (victim !== undefined) this.retire(victim, "evicted")
+    return victim !== undefined
   }
 
   /** A lookup has ended with a value, or with a failure that is to be kept, too. Only then is the slot anywhere. */
@@ -314,6 +304,16 @@ export class CacheState<K, A, E> {
     this.finish(slot, now)
   }
 
+  /** The value that is there was given once more: it is as new, but weighs what it weighed. */
+  renew(slot: Slot<K, A, E>, given: Slot<K, A, E>): void {
+    this.detach(slot.key)
+    slot.writtenAt = given.writtenAt
+    slot.expiresAt = given.expiresAt
+    slot.failures = 0
+    this.policy.used(slot)
+    this.startAging(slot)
+  }
+
   /** Not what is heavier than all may be together: it is only for those that wait for it. */
   private mayKeep(slot: Slot<K, A, E>): boolean {
     return this.isOpen && slot.weight <= this.limits.maxWeight
@@ -331,18 +331,16 @@ export class CacheState<K, A, E> {
     const old = this.slots.get(slot.key)
     this.slots.set(slot.key, slot)
     this.occupancy.putIn(slot)
-    if (this.isTimed) slot.lookAt = Aging.firstLook(slot, this.limits)
-    if (this.agesIdle) slot.usedAt = slot.writtenAt
-    this.tellPolicy(old, slot)
+    enter(this.policy, old, slot)
     if (old !== undefined && isUse) this.policy.used(slot)
-    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
+    this.startAging(slot)
     if (old !== undefined) this.retire(old, "replaced")
   }
 
-  private tellPolicy(old: Slot<K, A, E> | undefined, slot: Slot<K, A, E>): void {
-    if (old !== undefined && this.policy.replaced !== undefined) return this.policy.replaced(old, slot)
-    if (old !== undefined) this.policy.removed(old)
-    this.policy.added(slot)
+  private startAging(slot: Slot<K, A, E>): void {
+    if (this.isTimed) slot.lookAt = Aging.firstLook(slot, this.limits)
+    if (this.agesIdle) slot.usedAt = slot.writtenAt
+    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
   }
 
   /** It never gets into the cache. */
@@ -381,7 +379,7 @@ export class CacheState<K, A, E> {
 
   /** Whether a failure to look it up anew leaves a value that is good enough. */
   keeps(old: Slot<K, A, E> | undefined, now: number): boolean {
-    return old?.status === "cached" && now < Aging.lastInstant(old, this.limits)
+    return old?.status === "cached" && !old.isFailure && now < Aging.lastInstant(old, this.limits)
   }
 
   /** A lookup has failed with what is not to be kept. Callers get that, or the old value where it will do. */
@@ -389,15 +387,15 @@ export class CacheState<K, A, E> {
     const { old } = loading
     const isAgain = loading.phase === "aborted" && loading.callers.size > 0 && this.isOpen
     this.end(loading)
+    // A value that nothing can be done with is released.
+    this.putAside(failure)
     if (isAgain) {
       // It was interrupted as nobody wanted it; but since then somebody does.
       loading.old = loading.isDetached ? undefined : this.slots.get(loading.key)
-      return this.begin(loading, now)
-    }
-    failure.status = "gone"
-    if (old?.status === "cached" && !loading.isDetached) {
+      this.begin(loading, now)
+    } else if (old?.status === "cached" && !loading.isDetached) {
       const isUseless = !this.keeps(old, now)
-      this.refreshFailed(old, loading, now)
+      loading.failedFor(old, this.limits, now)
       for (const caller of loading.callers) {
         const given = caller.takesOld && !isUseless ? old : failure
         this.use(given)
@@ -406,16 +404,7 @@ export class CacheState<K, A, E> {
       loading.callers.clear()
       if (isUseless) this.retire(old, "failed")
     } else this.serve(loading, failure)
-    this.makeRoom(now)
-    this.host.settled()
-  }
-
-  /** Once for a lookup, however many callers it keeps waiting for too long. */
-  private refreshFailed(slot: Slot<K, A, E>, loading: Loading<K, A, E>, now: number): void {
-    if (loading.hasFailed) return
-    loading.hasFailed = true
-    slot.lookAt = Aging.nextLook(slot, this.limits, now)
-    slot.failures++
+    this.finish(failure, now)
   }
 
   // --- going ---------------------------------------------------------------------------------------------------------
@@ -427,9 +416,11 @@ export class CacheState<K, A, E> {
       this.policy.removed(slot)
     }
     this.host.dueAt(slot, Infinity)
+    const isExempt = reason === "replaced" && slot.users > 0 && this.exempt.get(slot.key) === undefined
+    if (isExempt) this.exempt.set(slot.key, slot)
     this.change(slot, () => {
       slot.status = slot.held === undefined ? "gone" : "retired"
-      slot.isReplaced = reason === "replaced"
+      slot.isExempt = isExempt
     })
     if (slot.held !== undefined) this.retired.add(slot)
     this.host.removed(slot, reason)
@@ -453,6 +444,7 @@ export class CacheState<K, A, E> {
 
   private startRelease(slot: Slot<K, A, E>): void {
     this.retired.delete(slot)
+    if (slot.isExempt) this.exempt.delete(slot.key)
     this.change(slot, () => slot.status = "releasing")
   }
 
@@ -527,12 +519,17 @@ export class CacheState<K, A, E> {
   }
 
   invalidateAll(now: number): number {
-    for (const loading of this.loadings.values()) this.detachLoading(loading)
     const slots = this.slots.values()
+    this.invalidateThese(slots, now)
+    return slots.length
+  }
+
+  /** These, and all that is on its way: what that will be nobody knows. */
+  invalidateThese(slots: ReadonlyArray<Slot<K, A, E>>, now: number): void {
+    for (const loading of this.loadings.values()) this.detachLoading(loading)
     for (const slot of slots) this.retire(slot, "invalidated")
     this.makeRoom(now)
     this.host.settled()
-    return slots.length
   }
 
   /** Takes no callers on any more, and lets go of everything that nobody uses. Gives how many callers were refused. */

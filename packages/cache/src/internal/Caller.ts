@@ -29,7 +29,7 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
   start(now: number): Effect.Effect<B, E2 | CacheError, R2> {
     const { cache, fiber, key } = this
     const { options, state, timers } = cache
-    const within = Seam.lookupOf(fiber) as Loading<any, any, any> | undefined
+    const within = Seam.workOf(fiber)?.lookup
     if (within !== undefined && state.loadingOf(key)?.waitsFor(within) === true) {
       return Effect.fail(new CacheCycle({ cache: options.name, key }))
     }

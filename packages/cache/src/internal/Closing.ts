@@ -7,7 +7,12 @@ import { makeDeadline } from "@patinox/core/Foundation"
 import { Deferred, Effect } from "effect"
 import type { Cache } from "./Cache.js"
 import type { Hold } from "./Held.js"
+import { Loading } from "./Loading.js"
 import * as Seam from "./Seam.js"
+import { Slot } from "./Slot.js"
+import type { WorkItem } from "./Work.js"
+
+type AnyLoading = Loading<any, any, any>
 
 /** What became of a cache. */
 export interface CacheReport {
@@ -27,7 +32,7 @@ export interface CacheReport {
     readonly key: unknown
     readonly error: CleanupError.CleanupError<unknown>
   }>
-  /** Used by who closes the cache, to be released afterwards. */
+  /** Used, looked up or being released by who closes the cache: it ends afterwards. */
   readonly stillHeld: number
   /** Still being looked up or released when the time was up. */
   readonly stillRunning: number
@@ -38,8 +43,8 @@ const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
 export class Closing {
   readonly report = Seam.makeDeferred<CacheReport>()
-  /** Of those who wait for the end while they use a value: nobody waits for these. */
-  private readonly own = new Set<Hold>()
+  /** What those use or do who wait for the end: nobody waits for these. */
+  private readonly own = new Set<Hold | WorkItem>()
   private readonly startedAt: number
   private refused = 0
   private reclaimed = 0
@@ -63,24 +68,46 @@ export class Closing {
     Seam.forkLater(runtime, this.finish)
   }
 
-  /** A fiber that waits for the report may use values, or run inside of what uses some. */
+  /** A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such. */
   join(fiber: Seam.CurrentFiber): void {
-    for (const slot of this.cache.state.retired) {
+    const { cache } = this
+    for (const slot of cache.state.retired) {
       for (const hold of slot.held!.holds()) if (Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)
     }
-    this.cache.state.host.settled()
+    for (const item of Seam.workOf(fiber)?.items() ?? []) {
+      const isOurs = item instanceof Loading ? cache.state.running.has(item) : item.owner === cache
+      if (isOurs) this.own.add(item)
+    }
+    cache.state.host.settled()
+  }
+
+  private isOwn(slot: Slot<any, any, any>): boolean {
+    return this.own.has(slot) || slot.held!.holds().some((hold) => this.own.has(hold))
   }
 
   /** Values that only who closes the cache uses. */
   private get held(): number {
     let held = 0
-    for (const slot of this.cache.state.retired) if (slot.held!.holds().some((hold) => this.own.has(hold))) held++
+    for (const slot of this.cache.state.retired) if (this.isOwn(slot)) held++
     return held
   }
 
+  /** Lookups and releases that the cache is closed from. */
+  private get ownRunning(): number {
+    let own = 0
+    for (const item of this.own) {
+      if (item instanceof Slot ? item.status === "releasing" : this.cache.state.running.has(item as AnyLoading)) own++
+    }
+    return own
+  }
+
+  private get running(): number {
+    const { occupancy, running } = this.cache.state
+    return running.size + occupancy.releasing - this.ownRunning
+  }
+
   private get isQuiet(): boolean {
-    const { occupancy, retired, running } = this.cache.state
-    return running.size === 0 && occupancy.releasing === 0 && retired.size === this.held
+    return this.running === 0 && this.cache.state.retired.size === this.held
   }
 
   /** Waits until nothing is left, or the instant has come. */
@@ -103,11 +130,12 @@ export class Closing {
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
-    const { options, releases, state, teller, timers } = this.cache
+    const { lookups, options, releases, state, teller, timers } = this.cache
     const deadline = this.startedAt + options.closeTimeout
     yield* this.quietBy(deadline - forceMargin(options.closeTimeout))
+    for (const loading of state.running) if (!this.own.has(loading)) lookups.interrupt(loading)
     for (const slot of state.retired) {
-      if (slot.held!.holds().some((hold) => this.own.has(hold))) continue
+      if (this.isOwn(slot)) continue
       this.reclaimed++
       state.reclaim(slot)
     }
@@ -125,8 +153,8 @@ export class Closing {
       reclaimed: this.reclaimed,
       released: this.released - this.failed.length,
       failed: this.failed,
-      stillHeld: this.held,
-      stillRunning: state.running.size + state.occupancy.releasing
+      stillHeld: this.held + this.ownRunning,
+      stillRunning: this.running
     })
   })
 }

@@ -1,5 +1,6 @@
 /** A lookup: who waits for it, and how far it is. */
 import type { Deadline } from "@patinox/core/Foundation"
+import * as Aging from "./Aging.js"
 import type * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
 
@@ -52,5 +53,13 @@ export class Loading<K, A, E> {
     if (seen.has(this)) return false
     seen.add(this)
     return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))
+  }
+
+  /** The next attempt comes after a pause: once for a lookup, however many callers it keeps waiting for too long. */
+  failedFor(old: Slot<K, A, E>, limits: Aging.AgeLimits, now: number): void {
+    if (this.hasFailed) return
+    this.hasFailed = true
+    old.lookAt = Aging.nextLook(old, limits, now)
+    old.failures++
   }
 }

@@ -3,17 +3,23 @@
  * Whatever happens on the way, `CacheState` hears of each beginning's end exactly once.
  */
 import { PatinoxError, ResourceGuard, type ResourceRegistry, ResourceScope } from "@patinox/core"
-import { LazyScope, makeDeadline } from "@patinox/core/Foundation"
-import { type Cause, Effect, Exit, Hash, Scope } from "effect"
+import { type Checked, LazyScope, makeDeadline } from "@patinox/core/Foundation"
+import { Cause, Duration, Effect, Exit, Hash, Scope } from "effect"
 import type { Cache } from "./Cache.js"
 import { Held } from "./Held.js"
 import type { Loading } from "./Loading.js"
-import { checkAnsweredWeight, millisOf } from "./Options.js"
+import { checkAnsweredTime, checkAnsweredWeight } from "./Options.js"
 import * as Seam from "./Seam.js"
-import { Slot } from "./Slot.js"
+import { isSameObject, Slot } from "./Slot.js"
 import { named } from "./Teller.js"
 
 type Env = ResourceRegistry.ResourceRegistry | Scope.Scope
+
+/** A wrong answer is as a function that throws. */
+const sound = (answer: Checked<number>): number => {
+  if (answer instanceof PatinoxError.Validation) throw answer
+  return answer
+}
 
 export class Lookups<K, A, E> {
   private readonly settings: ResourceGuard.GuardOptions<unknown, unknown>
@@ -30,7 +36,11 @@ export class Lookups<K, A, E> {
         recovery: {
           ...recovery,
           ...(fallback === undefined ? undefined : {
-            fallback: (slot: unknown, error) => fallback((slot as Slot<K, A, E>).held!.value, error)
+            fallback: (slot: unknown, error) =>
+              Seam.workingOn(
+                slot as Slot<K, A, E>,
+                Effect.suspend(() => fallback((slot as Slot<K, A, E>).held!.value, error))
+              )
           })
         }
       })
@@ -40,26 +50,50 @@ export class Lookups<K, A, E> {
   }
 
   start(loading: Loading<K, A, E>): void {
-    const { options, runtime, timers } = this.cache
+    const { options, runtime } = this.cache
     loading.fiber = Seam.forkFor(loading.origin, runtime, this.looking(loading))
     if (loading.callers.size > 0) return
     // Nobody's deadline ends it.
-    loading.deadline = makeDeadline(() => this.cache.state.giveUp(loading))
-    timers.set(loading.deadline, loading.startedAt + options.acquireTimeout)
+    this.limit(loading, loading.startedAt + options.acquireTimeout, () => this.cache.state.giveUp(loading))
   }
 
+  /** What is opened halfway only the lookup itself can release: it has the time of a release to come to its end. */
   abort(loading: Loading<K, A, E>): void {
-    Seam.interruptLater(loading.fiber!)
+    const { manager, options, timers } = this.cache
+    if (manager.release === undefined) return Seam.interruptLater(loading.fiber!)
+    this.limit(loading, timers.now() + options.releaseTimeout, () => {
+      if (!this.interrupt(loading)) this.abort(loading)
+    })
+  }
+
+  /** Tells whether it was: at the end of an uninterruptible region it would only take away what that has opened. */
+  interrupt({ fiber }: Loading<K, A, E>): boolean {
+    const isSafe = Seam.isInterruptible(fiber!)
+    if (isSafe) Seam.interruptLater(fiber!)
+    return isSafe
+  }
+
+  private limit(loading: Loading<K, A, E>, at: number, onDue: () => void): void {
+    this.unlimit(loading)
+    loading.deadline = makeDeadline(onDue)
+    this.cache.timers.set(loading.deadline, at)
+  }
+
+  private unlimit({ deadline }: Loading<K, A, E>): void {
+    if (deadline !== undefined) this.cache.timers.clear(deadline)
   }
 
   private looking(loading: Loading<K, A, E>): Effect.Effect<void, never, Env> {
     const { isPlain, manager } = this.cache
     const scope = new LazyScope(this.newScope)
-    const lookup = Effect.suspend(() => manager.lookup(loading.key))
-    const inside = Seam.inLookup(loading, isPlain ? lookup : Scope.extend(lookup, scope))
-    // An interruption in the moment of its success takes the value away, which only a scope can then release.
-    const looked = manager.release === undefined ? Effect.interruptible(inside) : inside
-    return Effect.flatMap(Effect.exit(looked), (exit) => this.looked(loading, exit, scope))
+    let found: Exit.Exit<A, E> | undefined
+    const lookup = Effect.suspend(() => manager.lookup(loading.key, (value) => found = Exit.succeed(value)))
+    const inside = Seam.workingOn(loading, isPlain ? lookup : Scope.extend(lookup, scope))
+    // An interruption that comes after the value does not take that away.
+    return Effect.flatMap(
+      Effect.exit(Effect.interruptible(inside)),
+      (exit) => this.looked(loading, found ?? exit, scope)
+    )
   }
 
   private looked(
@@ -68,14 +102,18 @@ export class Lookups<K, A, E> {
     scope: LazyScope
   ): Effect.Effect<void, never, Env> {
     const { metrics, timers } = this.cache
-    if (loading.deadline !== undefined) timers.clear(loading.deadline)
     const took = timers.now() - loading.startedAt
-    metrics.loaded(took, Exit.isFailure(exit))
-    if (Exit.isFailure(exit)) return this.failed(loading, exit, scope)
+    if (Exit.isFailure(exit)) {
+      metrics.loaded(took, true)
+      return this.emptied(scope, exit, () => this.failed(loading, this.slotOf(loading.key, exit)))
+    }
     const slot = this.slotOf(loading.key, exit)
+    metrics.loaded(took, slot.isFailure)
     return this.registered(slot, exit.value, scope, (isRefused) => {
       const { state, teller } = this.cache
       const now = timers.now()
+      if (slot.isFailure && !isRefused) return this.failed(loading, slot)
+      this.unlimit(loading)
       if (isRefused) state.refused(loading, now)
       else {
         teller.emit(() => ({ _tag: "Loaded", ...named(slot), loadMillis: took }))
@@ -85,43 +123,54 @@ export class Lookups<K, A, E> {
     })
   }
 
-  /** Where the lookup has left something in its scope, that goes first. */
-  private failed(loading: Loading<K, A, E>, exit: Exit.Failure<A, E>, scope: LazyScope): Effect.Effect<void> {
+  /** There is no value, or none that anything can be done with. */
+  private failed(loading: Loading<K, A, E>, slot: Slot<K, A, E>): void {
     const { state, teller, timers } = this.cache
-    const over = () => {
-      const { old } = loading
-      const slot = this.slotOf(loading.key, exit)
-      const now = timers.now()
-      const keepsOld = state.keeps(old, now)
-      const isEnded = loading.phase === "aborted"
-      if (!isEnded) {
-        if (keepsOld) teller.refreshFailed(old!, exit.cause)
-        teller.emit(() => ({ _tag: "LoadFailed", key: loading.key, cause: exit.cause, keepsOld }))
-      }
-      // That it was ended says nothing of the key.
-      if (slot.expiresAt > slot.writtenAt && !keepsOld && !isEnded) state.loaded(loading, slot, true, now)
-      else state.failed(loading, slot, now)
-      this.cache.counted()
+    const { old } = loading
+    const { cause } = slot.exit as Exit.Failure<A, E>
+    const now = timers.now()
+    const keepsOld = state.keeps(old, now)
+    const isEnded = loading.phase === "aborted"
+    this.unlimit(loading)
+    if (!isEnded) {
+      if (keepsOld) teller.refreshFailed(old!, cause)
+      teller.emit(() => ({ _tag: "LoadFailed", key: loading.key, cause, keepsOld }))
     }
-    if (scope.isEmpty) {
-      scope.end()
-      return Effect.sync(over)
-    }
-    return Effect.map(scope.close(exit), over)
+    // That it was ended says nothing of the key.
+    if (slot.expiresAt > slot.writtenAt && !keepsOld && !isEnded) state.loaded(loading, slot, true, now)
+    else state.failed(loading, slot, now)
+    this.cache.counted()
+  }
+
+  /** Where a failed lookup has left something in its scope, that goes first. */
+  private emptied(scope: LazyScope, exit: Exit.Exit<A, E>, then: () => void): Effect.Effect<void> {
+    if (!scope.isEmpty) return Effect.map(scope.close(exit), then)
+    scope.end()
+    return Effect.sync(then)
   }
 
   /** A value given by hand. Tells whether it was taken; else it is released. */
   set(key: K, value: A): Effect.Effect<Exit.Exit<boolean>, never, Env> {
-    const slot = this.slotOf(key, Exit.succeed(value))
+    const { state, timers } = this.cache
+    const given = Exit.succeed(value)
+    const slot = this.slotOf(key, given)
+    const there = state.peek(key)
     let isTaken = false
+    const answer = () =>
+      Exit.isFailure(slot.exit) ? Exit.failCause(slot.exit.cause as Cause.Cause<never>) : Exit.succeed(isTaken)
+    // The cache has it already, and is to release it once.
+    if (there !== undefined && isSameObject(there.exit, given)) {
+      isTaken = true
+      if (!slot.isFailure) state.renew(there, slot)
+      return Effect.sync(answer)
+    }
     return Effect.map(
       this.registered(slot, value, new LazyScope(this.newScope), (isRefused) => {
-        const { state, timers } = this.cache
         isTaken = !isRefused && state.isOpen
         if (!isRefused) state.set(slot, slot.expiresAt > slot.writtenAt, timers.now())
         this.cache.counted()
       }),
-      () => Exit.isFailure(slot.exit) ? Exit.failCause(slot.exit.cause as Cause.Cause<never>) : Exit.succeed(isTaken)
+      answer
     )
   }
 
@@ -145,17 +194,17 @@ export class Lookups<K, A, E> {
     const { weigher } = this.cache.manager
     if (weigher === undefined) return 1
     if (Exit.isFailure(exit)) return 0
-    const weight = checkAnsweredWeight(weigher(exit.value, key))
-    if (weight instanceof PatinoxError.Validation) throw weight
-    return weight
+    return sound(checkAnsweredWeight(weigher(exit.value, key)))
   }
 
   /** In milliseconds; 0 where it is not to be kept. */
   private timeToLive(key: K, exit: Exit.Exit<A, E>): number {
     const { timeToLive } = this.cache.manager
-    if (typeof timeToLive === "function") return millisOf(timeToLive(key, exit))
+    // Its own interruption, too, says nothing of the key.
+    if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return 0
+    if (typeof timeToLive === "function") return sound(checkAnsweredTime(timeToLive(key, exit)))
     if (Exit.isFailure(exit)) return 0
-    return timeToLive === undefined ? Infinity : millisOf(timeToLive)
+    return timeToLive === undefined ? Infinity : Duration.toMillis(timeToLive)
   }
 
   /** Makes the value a guard, unless nothing is to be released. Refused, it is released at once. */

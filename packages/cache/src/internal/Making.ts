@@ -5,11 +5,11 @@ import { Deferred, Effect, Exit, Option, Scope } from "effect"
 import type { CacheOptions, CacheSnapshot, PlainCache, PlainOptions, ResourceCache } from "../ResourceCache.js"
 import { Cache, type Manager } from "./Cache.js"
 import { Closing } from "./Closing.js"
-import { checkTimeToLive, resolve } from "./Options.js"
+import { checkFunctions, makePolicy, resolve } from "./Options.js"
 import * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
 
-type Given<K, A, E> = CacheOptions<K, A, E, any, any, any> | PlainOptions<K, A, E, any>
+type Given<K, A, E> = CacheOptions<K, A, E, any, any, any, any> | PlainOptions<K, A, E, any>
 
 const prepare = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
@@ -18,19 +18,28 @@ const prepare = <K, A, E>(
   isPlain: boolean
 ): Effect.Effect<Cache<K, A, E>, PatinoxError.Validation, any> =>
   Effect.gen(function*() {
-    const wrong = checkTimeToLive(given.timeToLive)
+    const wrong = checkFunctions({ ...given, lookup })
     if (wrong !== undefined) return yield* Effect.fail(wrong)
     const options = resolve(given, name)
     if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
+    const policy = makePolicy(options)
+    if (policy instanceof PatinoxError.Validation) return yield* Effect.fail(policy)
     const runtime = Seam.runtimeOf(yield* Effect.runtime<any>())
     const random = yield* Effect.randomWith(Effect.succeed)
-    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any>
+    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any, any>
     const own = <Args extends ReadonlyArray<unknown>>(
       f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
     ) => f && ((...args: Args) => Effect.provide(f(...args), runtime.context) as Effect.Effect<unknown, unknown>)
     const manager = {
-      // A value has a scope of its own, whatever scope there is where the cache is made.
-      lookup: (key: K) => isPlain ? lookup(key) : Seam.provideAround(lookup(key), runtime),
+      lookup: (key: K, found: (value: A) => void) => {
+        // Not `map`, which takes one step more.
+        const noted = Effect.flatMap(lookup(key), (value) => {
+          found(value)
+          return Effect.succeed(value)
+        })
+        // A value has a scope of its own, whatever scope there is where the cache is made.
+        return isPlain ? noted : Seam.provideAround(noted, runtime)
+      },
       release: own(release),
       recovery: recovery?.fallback === undefined ? recovery : { ...recovery, fallback: own(recovery.fallback) },
       onRemoval: own(given.onRemoval),
@@ -39,6 +48,7 @@ const prepare = <K, A, E>(
     } as Manager<K, A, E>
     // Values that need no release need no room, either, until they are there.
     return new Cache(isPlain ? { ...options, whenFull: "exceed" } : options, manager, {
+      policy,
       timers: yield* makeTimers,
       // Guards leave nothing in their scope when they go.
       runtime: isPlain ? runtime : Seam.withScope(runtime, yield* Scope.make()),
@@ -65,6 +75,10 @@ const closing = <K, A, E>(cache: Cache<K, A, E>) => {
     })
   )
 }
+
+/** With what the closer's fiber has: it may be one of the cache's own. */
+const endingWith = (close: Effect.Effect<unknown>) =>
+  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.uninterruptible(close)))
 
 const entryOf = <K, A, E>(
   cache: Cache<K, A, E>,
@@ -137,7 +151,7 @@ const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
 
 export const makeCache = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
-  given: CacheOptions<K, A, E, any, any, any>,
+  given: CacheOptions<K, A, E, any, any, any, any>,
   name: string
 ): Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Validation, any> =>
   Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, false), (cache) => {
@@ -152,7 +166,7 @@ export const makeCache = <K, A, E>(
         ),
       set: (key, value) => setting(cache, key, value)
     }
-    return Effect.as(Effect.addFinalizer(() => made.close), made)
+    return Effect.as(endingWith(made.close), made)
   }))
 
 export const makePlain = <K, A, E>(
@@ -164,12 +178,13 @@ export const makePlain = <K, A, E>(
     const made: PlainCache<K, A, E> = {
       ...commonOf(cache),
       get: cache.getPlain,
+      use: (key, f) => Effect.flatMap(cache.getPlain(key), f),
       getIfPresent: (key) =>
-        Seam.withFiber((fiber) => {
-          const exit = cache.present(key, fiber)?.exit
-          return Effect.succeed(exit === undefined || Exit.isFailure(exit) ? Option.none() : Option.some(exit.value))
+        Effect.sync(() => {
+          const exit = cache.present(key)?.exit
+          return exit === undefined || Exit.isFailure(exit) ? Option.none() : Option.some(exit.value)
         }),
       set: (key, value) => setting(cache, key, value)
     }
-    return Effect.as(Effect.addFinalizer(() => made.close), made)
+    return Effect.as(endingWith(made.close), made)
   }))

@@ -12,8 +12,8 @@ export interface Occupant {
   readonly users: number
   /** Its removal listener is one of them. */
   readonly isHeard: boolean
-  /** Another value has its place already. */
-  readonly isReplaced: boolean
+  /** Another value has its place already, and it takes none until it goes. */
+  readonly isExempt: boolean
 }
 
 export class Occupancy {
@@ -53,7 +53,7 @@ export class Occupancy {
   private count(value: Occupant, by: 1 | -1): void {
     const { status, users, weight } = value
     if (users > 0) this.inUse += by
-    if (status === "gone") return
+    if (status === "gone") return this.settle()
     // Nothing else is to go for what would not fit all the same.
     const counted = weight > this.maxWeight ? 0 : by * weight
     const hasUsers = users > (value.isHeard ? 1 : 0)
@@ -65,7 +65,7 @@ export class Occupancy {
     if (status === "releasing" || (status === "retired" && !hasUsers)) return
     this.staying += by
     this.stayingWeight += counted
-    if (status === "retired" && value.isReplaced) {
+    if (status === "retired" && value.isExempt) {
       this.replaced += by
       this.replacedWeight += counted
     }
@@ -73,6 +73,14 @@ export class Occupancy {
       this.busy += by
       this.busyWeight += counted
     }
+  }
+
+  /** Of nothing, sums are nothing: those of fractions come near it only. */
+  private settle(): void {
+    if (this.present === 0) this.weight = this.presentWeight = 0
+    if (this.staying === 0) this.stayingWeight = 0
+    if (this.replaced === 0) this.replacedWeight = 0
+    if (this.busy === 0) this.busyWeight = 0
   }
 
   /** Whether values have to go until what is there fits. */

@@ -3,7 +3,7 @@ import { CleanupPriority, PatinoxError } from "@patinox/core"
 import { checkDuration, type Checked, wrongChoice } from "@patinox/core/Foundation"
 import { Duration } from "effect"
 import * as CachePolicy from "../CachePolicy.js"
-import type { CacheLimits } from "./CacheState.js"
+import type { CacheLimits } from "./CacheHost.js"
 
 /** What does not depend on the types of keys and values. Durations are above 0, and may be infinite. */
 export interface CacheSettings {
@@ -36,7 +36,10 @@ export interface ReleaseSettings {
    * with `CacheFull`. Default `"wait"`.
    */
   readonly whenFull?: "wait" | "exceed" | "fail"
-  /** The time limit of releasing a value, over all attempts. Default 5 seconds. */
+  /**
+   * The time limit of releasing a value, over all attempts; and of a lookup that nobody wants any more, where there is a
+   * `release`. Default 5 seconds.
+   */
   readonly releaseTimeout?: Duration.DurationInput
   /** Of releasing values, among cleanups that wait in the registry. Default `"Normal"`. */
   readonly priority?: CleanupPriority.CleanupPriority
@@ -106,33 +109,60 @@ const options: { readonly [Name in keyof Required<CacheSettings & ReleaseSetting
 export const resolve = (given: CacheSettings & ReleaseSettings, name: string): Checked<ResolvedCache> => {
   const resolved: Record<string, unknown> = {}
   for (const [option, [byDefault, check]] of Object.entries(options)) {
-    const value = given[option as keyof typeof options] ?? (option === "name" ? name : byDefault)
-    const checked = check(option, value)
+    const value = given[option as keyof typeof options]
+    const checked = check(option, value !== undefined ? value : option === "name" ? name : byDefault)
     if (checked instanceof PatinoxError.Validation) return checked
     resolved[option] = checked
   }
   return resolved as unknown as ResolvedCache
 }
 
-/** A `timeToLive` that is the same for every value is checked at once. */
-export const checkTimeToLive = (value: unknown): PatinoxError.Validation | undefined => {
-  if (value === undefined || typeof value === "function") return undefined
-  const checked = checkDuration("timeToLive", value)
+const told = ["added", "used", "victim", "pinned", "unpinned", "removed"] as const
+
+/** A policy's own state for a cache: a user's may be anything. */
+export const makePolicy = ({ maxEntries, maxWeight, policy }: ResolvedCache): Checked<CachePolicy.PolicyState> => {
+  try {
+    const state = policy.make({ maxEntries, maxWeight })
+    if (told.every((name) => typeof state[name] === "function")) return state
+  } catch {
+    // As one that makes nothing of use.
+  }
+  return PatinoxError.invalidOption("policy", policy, `a CachePolicy that makes ${told.join(", ")}`)
+}
+
+/** What a cache is given to call. A `timeToLive` that is the same for every value is checked at once, too. */
+export const checkFunctions = (
+  given: { readonly [Option in "lookup" | "release" | "weigher" | "onRemoval" | "timeToLive"]?: unknown }
+): PatinoxError.Validation | undefined => {
+  for (const option of ["lookup", "release", "weigher", "onRemoval"] as const) {
+    const value = given[option]
+    if (typeof value !== "function" && (value !== undefined || option === "lookup")) {
+      return PatinoxError.invalidOption(option, value, "a function")
+    }
+  }
+  if (given.timeToLive === undefined || typeof given.timeToLive === "function") return undefined
+  const checked = checkDuration("timeToLive", given.timeToLive)
   return checked instanceof PatinoxError.Validation ? checked : undefined
 }
 
-/** What a user's `timeToLive` has answered, in milliseconds; not a duration, it is 0. */
-export const millisOf = (answer: unknown): number => {
+/** `Duration` takes what is below 0, and what is no number, for 0. */
+const isBelow0 = (answer: unknown): boolean =>
+  typeof answer === "string"
+    ? answer.startsWith("-")
+    : (typeof answer === "number" || typeof answer === "bigint") && !(answer >= 0)
+
+/** What a user's `timeToLive` has answered, in milliseconds. */
+export const checkAnsweredTime = (answer: unknown): Checked<number> => {
   try {
-    const millis = Duration.toMillis(answer as Duration.DurationInput)
-    return millis > 0 ? millis : 0
+    if (!isBelow0(answer)) return Duration.toMillis(answer as Duration.DurationInput)
   } catch {
-    return 0
+    // No duration at all.
   }
+  return PatinoxError.invalidOption("timeToLive", answer, "a duration from 0")
 }
 
 /** What a user's weigher has answered. */
 export const checkAnsweredWeight = (answer: unknown): Checked<number> =>
-  typeof answer === "number" && answer >= 0 && answer < Infinity
+  typeof answer === "number" && answer >= 0 && answer <= Number.MAX_SAFE_INTEGER
     ? answer
-    : PatinoxError.invalidOption("weigher", answer, "a number from 0")
+    : PatinoxError.invalidOption("weigher", answer, "a number from 0 to Number.MAX_SAFE_INTEGER")

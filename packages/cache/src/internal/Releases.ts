@@ -37,23 +37,26 @@ export class Releases<K, A, E> {
   }
 
   /** What it comes to, without a registry. */
-  byHand({ held, key }: Slot<K, A, E>): Effect.Effect<void, unknown> {
+  byHand(slot: Slot<K, A, E>): Effect.Effect<void, unknown> {
     const { release } = this.cache.manager
-    const { scope, value } = held!
-    const released = release === undefined ? Effect.void : Effect.suspend(() => release(value, key))
-    return Effect.andThen(
-      released,
-      Effect.suspend((): Effect.Effect<void, ResourceGuard.FinalizersFailed> => {
-        if (scope.isEmpty) {
-          scope.end()
-          return Effect.void
-        }
-        return Effect.flatMap(
-          scope.close(Exit.void),
-          (report) =>
-            CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
-        )
-      })
+    const { scope, value } = slot.held!
+    const released = release === undefined ? Effect.void : Effect.suspend(() => release(value, slot.key))
+    return Seam.workingOn(
+      slot,
+      Effect.andThen(
+        released,
+        Effect.suspend((): Effect.Effect<void, ResourceGuard.FinalizersFailed> => {
+          if (scope.isEmpty) {
+            scope.end()
+            return Effect.void
+          }
+          return Effect.flatMap(
+            scope.close(Exit.void),
+            (report) =>
+              CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
+          )
+        })
+      )
     )
   }
 

@@ -12,9 +12,11 @@ import {
   type MetricLabel,
   Option,
   Runtime,
+  RuntimeFlags,
   Scope,
   Tracer
 } from "effect"
+import { Work, type WorkItem } from "./Work.js"
 
 export type CurrentFiber = Fiber.RuntimeFiber<any, any>
 
@@ -78,13 +80,17 @@ export const setRefs = (fiber: CurrentFiber, refs: Refs): void => {
 /** What a caller's fiber has that a lookup for it is to have, too: FiberRefs, with its span among them. */
 export type CallerOrigin = CurrentFiber
 
-/** The lookup that a fiber runs inside of, inherited by the fibers that it forks. */
-const currentLookup: FiberRef.FiberRef<unknown> = FiberRef.unsafeMake<unknown>(undefined)
+/** What a fiber does for a cache, inherited by the fibers that it forks. */
+const currentWork: FiberRef.FiberRef<Work | undefined> = FiberRef.unsafeMake<Work | undefined>(undefined)
 
-export const lookupOf = (fiber: CurrentFiber): unknown => fiber.getFiberRef(currentLookup)
+export const workOf = (fiber: CurrentFiber): Work | undefined => fiber.getFiberRef(currentWork)
 
-export const inLookup = <A, E, R>(lookup: unknown, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.locally(effect, currentLookup, lookup)
+/** Whoever runs inside of the effect works on the item, until that has ended. */
+export const workingOn = <A, E, R>(item: WorkItem, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  withFiber((fiber) => {
+    const work = new Work(item, workOf(fiber))
+    return Effect.ensuring(Effect.locally(effect, currentWork, work), Effect.sync(() => work.end()))
+  })
 
 /** Provides the runtime's context around what is there: the scope and the span at hand stay. */
 export const provideAround = <A, E>(
@@ -120,6 +126,12 @@ export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(F
 
 /** Sends the interruption and does not wait. */
 export const interruptLater = (fiber: CurrentFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
+
+/** Whether an interruption that is sent now meets the fiber where it is, before it goes on. */
+export const isInterruptible = (fiber: CurrentFiber): boolean =>
+  RuntimeFlags.interruptible(
+    (fiber as CurrentFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
+  )
 
 /** A metric's update without an effect around it. */
 export const updateNow = <In>(

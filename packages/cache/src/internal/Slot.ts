@@ -25,8 +25,8 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   users = 0
   /** Its removal listener is one of them. */
   isHeard = false
-  /** Another value has its place already. */
-  isReplaced = false
+  /** Another value has its place already, and it takes none until it goes. */
+  isExempt = false
   readonly weight: number
   // Integers until they are needed: V8 keeps any other number in an object of its own.
   /** When a caller has to look at its age at all. */
@@ -40,12 +40,12 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   /** How often in a row looking it up anew has failed. */
   failures = 0
   readonly key: K
-  readonly writtenAt: number
+  writtenAt: number
   /** When it is too old to be given away as fresh. */
-  readonly expiresAt: number
+  expiresAt: number
   index = -1
   at = 0
-  private readonly owner: SlotOwner<K, A, E>
+  readonly owner: SlotOwner<K, A, E>
 
   constructor(
     owner: SlotOwner<K, A, E>,
@@ -65,6 +65,10 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
     this.owner = owner
   }
 
+  get isFailure(): boolean {
+    return this.exit._tag === "Failure"
+  }
+
   onDue(): void {
     this.owner.due(this)
   }
@@ -73,3 +77,8 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
 export interface SlotOwner<K, A, E> {
   readonly due: (slot: Slot<K, A, E>) => void
 }
+
+/** Whether both are the same value: not one that is only equal, as primitives are. */
+export const isSameObject = (one: Exit.Exit<unknown, unknown>, other: Exit.Exit<unknown, unknown>): boolean =>
+  one._tag === "Success" && other._tag === "Success" && one.value === other.value &&
+  (typeof one.value === "function" || (typeof one.value === "object" && one.value !== null))

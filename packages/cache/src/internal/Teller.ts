@@ -27,8 +27,8 @@ export class Teller {
     this.hub.end()
   }
 
-  private warn(message: string, slot: Slot<any, any, any>): void {
-    const id = slot.held?.guard?.id
+  private warn(message: string, slot?: Slot<any, any, any>): void {
+    const id = slot?.held?.guard?.id
     const details = id === undefined ? {} : { "patinox.resource.id": id }
     Seam.forkLater(
       this.runtime,
@@ -40,6 +40,10 @@ export class Teller {
     const reason = textOf(Cause.squash(cause))
     this.warn(`The removal listener of cache ${this.cache} failed for ${keyOf(slot)}: ${reason}`, slot)
     this.emit(() => ({ _tag: "ListenerFailed", ...named(slot), cause }))
+  }
+
+  policyFailed(policy: string, defect: unknown): void {
+    this.warn(`Cache ${this.cache} goes on with the policy lru: ${policy} has failed with ${textOf(defect)}`)
   }
 
   /** Only the first of a row: who reads the log knows by then. */

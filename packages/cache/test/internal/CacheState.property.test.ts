@@ -5,7 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { CachePolicy } from "../../src/index.js"
-import type { CacheLimits } from "../../src/internal/CacheState.js"
+import type { CacheLimits } from "../../src/internal/CacheHost.js"
 import { checkRest } from "./cacheRules.js"
 import { World } from "./cacheWorld.js"
 

@@ -78,7 +78,7 @@ export const checkRest = (world: World): void => {
 export const checkFits = (world: World): void => {
   const { maxEntries, maxWeight } = world.limits
   // What has another in its place is a moment's excess.
-  const lasting = world.lasting().filter(({ isReplaced, status }) => status === "cached" || !isReplaced)
+  const lasting = world.lasting().filter(({ isExempt, status }) => status === "cached" || !isExempt)
   const weight = world.countedWeight(lasting)
   const isOver = lasting.length + world.coming > maxEntries || weight > maxWeight
   must("only what is in use exceeds the limits", !isOver || world.idle().length === 0)

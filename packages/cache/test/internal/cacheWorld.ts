@@ -1,7 +1,8 @@
 /** A `CacheState` with a host that does what it is told only in its books, and checks every order that it is given. */
 import { Exit } from "effect"
 import { CachePolicy } from "../../src/index.js"
-import { type CacheHost, type CacheLimits, CacheState } from "../../src/internal/CacheState.js"
+import type { CacheHost, CacheLimits } from "../../src/internal/CacheHost.js"
+import { CacheState } from "../../src/internal/CacheState.js"
 import { Held } from "../../src/internal/Held.js"
 import type { Loading, LoadingCaller } from "../../src/internal/Loading.js"
 import { type RemovalReason, Slot } from "../../src/internal/Slot.js"
@@ -114,11 +115,22 @@ export class World implements CacheHost<string, number, string> {
     if (loading.old !== undefined) {
       if (loading.callers.size === 0) this.refreshing(loading.old)
       this.count(loading.callers.size > 0 ? "refresh that is waited for" : "refresh behind")
-    } else if (whenFull !== "exceed") {
+    }
+    if (!this.needsRoom(loading.key, loading.old !== undefined)) return this.begun(loading)
+    if (whenFull !== "exceed") {
       const length = this.coming
       must("a lookup begins only where there is room", this.alive().length + length < maxEntries)
       must("a lookup begins only where there is room by weight", this.countedWeight(this.alive()) < maxWeight)
     } else if (this.alive().length >= maxEntries) this.count("exceeds")
+    this.begun(loading)
+  }
+
+  /** What replaces a value needs none, but where another that it has replaced before is still in use. */
+  private needsRoom(key: string, hasOld: boolean): boolean {
+    return !hasOld || this.with("retired").some((slot) => slot.isExempt && slot.key === key)
+  }
+
+  private begun(loading: FakeLoading): void {
     if (!this.loadEpochs.has(loading)) this.loadEpochs.set(loading, this.epoch(loading.key))
     this.loads.push(loading)
   }
@@ -238,14 +250,14 @@ export class World implements CacheHost<string, number, string> {
   /** From when on a value is of no use, if nobody uses it from now on. */
   lastInstant(slot: FakeSlot): number {
     const { staleOnError, staleWhileRevalidate } = this.limits
-    return slot.expiresAt + Math.max(staleOnError, staleWhileRevalidate)
+    return slot.isFailure ? slot.expiresAt : slot.expiresAt + Math.max(staleOnError, staleWhileRevalidate)
   }
 
   // --- what can happen -----------------------------------------------------------------------------------------------
 
   /** Gives who waits, or the value that was there, or who was turned away. */
   ask(key: string): FakeCaller | FakeSlot {
-    const slot = this.state.take(key, this.time, undefined as never)
+    const slot = this.state.take(key, this.time, {} as never)
     if (slot === undefined) return this.join(key, true)
     same("status of what is there", slot.status, "cached")
     must("nobody gets what was before an invalidation", this.epochOf(slot) === this.epoch(key))
@@ -264,13 +276,14 @@ export class World implements CacheHost<string, number, string> {
   /** Asks for a new value, whatever is there. */
   join(key: string, takesOld = false): FakeCaller {
     const caller = new FakeCaller(this, key, takesOld, this.epoch(key))
-    const hasOld = this.state.peek(key) !== undefined || this.state.loadingOf(key) !== undefined
+    const isComing = this.state.loadingOf(key) !== undefined
+    const mayBeFull = !isComing && this.needsRoom(key, this.state.peek(key) !== undefined) && !this.mayHaveRoom
     const joined = this.state.join(caller, key, this.time, undefined as never)
     this.callers.push(caller)
     if (typeof joined === "string") {
       caller.outcome = joined
       same("whether it is closed", joined === "closed", !this.state.isOpen)
-      if (joined === "full") must("it is full", !hasOld && !this.mayHaveRoom)
+      if (joined === "full") must("it is full", mayBeFull)
     } else {
       caller.loading = joined
       if (!this.loadEpochs.has(joined)) this.loadEpochs.set(joined, this.epoch(key))

@@ -23,6 +23,8 @@ export class Made {
   hasNoRelease = false
   /** The registry may take it from its users. */
   mayBeTaken = false
+  /** It was being looked up as there was an invalidation: nobody who asks afterwards gets it. */
+  lastCaller = Infinity
   createdAt = 0
   timeToLive = Infinity
 

@@ -125,7 +125,8 @@ export class World {
     must(!isClosed, `${name} is looked up though the cache is closed`)
     must(known > 0, `${name} is looked up, and the cache does not know`)
     const beside = this.made.find((other) =>
-      other.state === "coming" && other.key === key && other.epoch === epoch && other.way === "lookup"
+      other.state === "coming" && other.key === key && other.epoch === epoch && other.way === "lookup" &&
+      other.lastCaller === Infinity
     )
     const late = this.late.get(key) ?? 0
     if (beside !== undefined && late > 0) this.late.set(key, late - 1)
@@ -279,6 +280,7 @@ export class World {
     must(made.state === "made", `caller ${number} got ${made.name}, which is ${made.state}`)
     must(made.key === command.key, `caller ${number} asked for ${command.key} and got ${made.name}`)
     must(made.releasedAt === undefined || this.mayTake(made), `caller ${number} got ${made.name}, which is released`)
+    must(number <= made.lastCaller, `caller ${number} got ${made.name}, which was on its way before an invalidation`)
     must(made.epoch >= epoch, `caller ${number} got ${made.name}, which is from before an invalidation`)
     const { staleOnError, staleWhileRevalidate } = this.program.settings
     const age = this.now() - made.createdAt
@@ -358,12 +360,14 @@ export class World {
         return Effect.asVoid(cache.invalidate(command.key))
       case "InvalidateWhere": {
         const isMeant = (made: Made) => made.number % 2 === 0
+        this.invalidating()
+        // Those under way are for nobody else, whatever is meant.
+        for (const made of this.made) {
+          if (made.state === "coming") made.lastCaller = Math.min(made.lastCaller, this.callers.length)
+        }
         return Effect.asVoid(cache.invalidateWhere((key, made) => {
           this.watch(() => must(made.key === key, `${made.name} is at ${key}`))
-          if (isMeant(made)) {
-            this.invalidating(key)
-            this.nothingBefore(key)
-          }
+          if (isMeant(made)) this.nothingBefore(key)
           return isMeant(made)
         }))
       }

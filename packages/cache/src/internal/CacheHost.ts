@@ -1,0 +1,29 @@
+/** What a cache decides within, and who does what it has decided. */
+import type { CachePolicy } from "../CachePolicy.js"
+import type { AgeLimits } from "./Aging.js"
+import type { Loading } from "./Loading.js"
+import type { RemovalReason, Slot } from "./Slot.js"
+
+export interface CacheLimits extends AgeLimits {
+  readonly maxEntries: number
+  readonly maxWeight: number
+  /** What a lookup does that finds no room because everything is in use. */
+  readonly whenFull: "wait" | "exceed" | "fail"
+  readonly policy: CachePolicy
+}
+
+export interface CacheHost<K, A, E> {
+  /** Begins a lookup. */
+  load(loading: Loading<K, A, E>): void
+  /** Ends a lookup that nobody wants. */
+  abort(loading: Loading<K, A, E>): void
+  /** The value is out of the cache. It may be in use, and whoever hears of it may use it. */
+  removed(slot: Slot<K, A, E>, reason: RemovalReason): void
+  /** Nobody uses the value any more: it is to be released. */
+  release(slot: Slot<K, A, E>): void
+  /** `due` is to be called then; `Infinity` where not. */
+  dueAt(slot: Slot<K, A, E>, at: number): void
+  now(): number
+  /** Something was counted down: whoever waits for an end looks again. */
+  settled(): void
+}
