@@ -157,6 +157,30 @@ describe("the end of a cache", () => {
       expect(source.alive).toBe(0)
     })))
 
+  it.effect("waits for what was got for a scope, and then takes it back, whoever has asked for the end", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const cache = yield* ResourceCache.make(source.lookup, { release: source.release, closeTimeout: "10 seconds" })
+      const { close, scope } = yield* openScope
+      yield* Scope.extend(cache.get("a"), scope)
+      const closing = yield* Effect.fork(cache.close)
+      yield* after("7 seconds")
+      expect([(yield* Fiber.poll(closing))._tag, source.alive]).toEqual(["None", 1])
+      yield* after("1 seconds")
+      expect(yield* Fiber.join(closing)).toMatchObject({ durationMillis: 8_000, reclaimed: 1, stillHeld: 0 })
+      expect(source.alive).toBe(0)
+      yield* close
+    })))
+
+  it.effect("does not wait for what its own fiber has got for a scope, and takes that back", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made()
+      const report = yield* Effect.scoped(Effect.andThen(cache.get("a"), cache.close))
+      expect(report).toMatchObject({ durationMillis: 0, reclaimed: 1, stillHeld: 0 })
+      expect([source.alive, source.closed]).toEqual([0, 1])
+      expect(yield* atRest(cache)).toBe(0)
+    })))
+
   it.effect("is one for all who ask, who get the same report, also later", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made({ release: () => Effect.sleep("1 seconds") })

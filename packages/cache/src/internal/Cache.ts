@@ -208,6 +208,7 @@ export class Cache<K, A, E> {
 
   /** Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on. */
   private lettingGo(slot: Slot<K, A, E>, hold: Hold): () => Effect.Effect<void> {
+    hold.isScoped = true
     return () => {
       this.letGo(slot, hold)
       return Effect.void

@@ -68,11 +68,16 @@ export class Closing {
     Seam.forkLater(runtime, this.finish)
   }
 
-  /** A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such. */
+  /**
+   * A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such. What a
+   * fiber that it runs inside of has got for a scope is another thing: that fiber need not be waiting.
+   */
   join(fiber: Seam.CurrentFiber): void {
     const { cache } = this
     for (const slot of cache.state.retired) {
-      for (const hold of slot.held!.holds()) if (Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)
+      for (const hold of slot.held!.holds()) {
+        if (hold.isScoped ? hold.fiber === fiber : Seam.isWithin(fiber, hold.fiber)) this.own.add(hold)
+      }
     }
     for (const item of Seam.workOf(fiber)?.items() ?? []) {
       const isOurs = item instanceof Loading ? cache.state.running.has(item) : item.owner === cache
@@ -83,6 +88,11 @@ export class Closing {
 
   private isOwn(slot: Slot<any, any, any>): boolean {
     return this.own.has(slot) || slot.held!.holds().some((hold) => this.own.has(hold))
+  }
+
+  /** Of a use the end is certain; what its closer has got for a scope may stay for as long as that is open. */
+  private isOnlyScoped(slot: Slot<any, any, any>): boolean {
+    return !this.own.has(slot) && slot.held!.holds().every((hold) => hold.isScoped || !this.own.has(hold))
   }
 
   /** Values that only who closes the cache uses. */
@@ -135,12 +145,13 @@ export class Closing {
     yield* this.quietBy(deadline - forceMargin(options.closeTimeout))
     for (const loading of state.running) if (!this.own.has(loading)) lookups.interrupt(loading)
     for (const slot of state.retired) {
-      if (this.isOwn(slot)) continue
+      if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue
       this.reclaimed++
       state.reclaim(slot)
     }
     yield* this.quietBy(deadline)
     const isQuiet = this.isQuiet
+    lookups.leave()
     releases.onReleased = undefined
     this.cache.counted()
     teller.closed()

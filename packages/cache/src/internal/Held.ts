@@ -6,6 +6,8 @@ import type * as Seam from "./Seam.js"
 /** One use of a value. */
 export class Hold {
   isOver = false
+  /** It ends with a scope, not with what its user is doing. */
+  isScoped = false
   previous: Hold | undefined = undefined
   next: Hold | undefined = undefined
 

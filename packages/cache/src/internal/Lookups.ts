@@ -66,6 +66,11 @@ export class Lookups<K, A, E> {
     })
   }
 
+  /** Waits for none any more; what they still give is released. */
+  leave(): void {
+    for (const loading of this.cache.state.running) this.unlimit(loading)
+  }
+
   /** Tells whether it was: at the end of an uninterruptible region it would only take away what that has opened. */
   interrupt({ fiber }: Loading<K, A, E>): boolean {
     const isSafe = Seam.isInterruptible(fiber!)
