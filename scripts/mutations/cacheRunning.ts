@@ -340,8 +340,22 @@ export const cacheRunning = [
   mutation(
     "a cache takes a value from who closes it",
     "internal/Closing.ts",
-    "      if (this.isOwn(slot)) continue\n",
+    "      if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue\n",
     "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache leaves what is held for a scope around it",
+    "internal/Closing.ts",
+    "hold.isScoped ? hold.fiber === fiber : Seam.isWithin(fiber, hold.fiber)",
+    "Seam.isWithin(fiber, hold.fiber)",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache leaves what its own fiber holds for a scope",
+    "internal/Closing.ts",
+    "if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue",
+    "if (this.isOwn(slot)) continue",
     "ResourceCache.closing"
   ),
   mutation(
