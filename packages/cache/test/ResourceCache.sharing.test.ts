@@ -153,6 +153,23 @@ describe("a lookup", () => {
       expect(yield* cache.use("a", Effect.succeed)).toBe(2)
     })))
 
+  it.effect("that fails by itself after nobody wanted it any more is no failure that is kept either", () =>
+    inScope(Effect.gen(function*() {
+      let asked = 0
+      const cache = yield* ResourceCache.make(
+        () =>
+          Effect.suspend(() => ++asked === 1 ? Effect.delay(Effect.fail("down"), "1 seconds") : Effect.succeed(asked)),
+        { release: () => Effect.void, timeToLive: () => "1 minutes" }
+      )
+      const first = yield* Effect.fork(cache.use("a", Effect.succeed))
+      yield* turns
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("1 seconds")
+      yield* turns
+      expect(yield* cache.keys).toEqual([])
+      expect(yield* cache.use("a", Effect.succeed)).toBe(2)
+    })))
+
   it.effect("for which time ran out is no failure that is kept", () =>
     inScope(Effect.gen(function*() {
       let begun = 0
