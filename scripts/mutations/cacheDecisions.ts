@@ -118,9 +118,9 @@ export const cacheDecisions = [
   ),
   mutation(
     "lookups of a cache that wait for room begin with the last",
-    "internal/CacheState.ts",
-    "const [next] = this.queued",
-    "const next = [...this.queued].at(-1)",
+    "internal/LookupQueue.ts",
+    "const [first] = this.lookups",
+    "const first = [...this.lookups].at(-1)",
     "internal/CacheState",
     "ResourceCache.capacity"
   ),
@@ -134,8 +134,8 @@ export const cacheDecisions = [
   mutation(
     "a lookup of a cache does not begin when there is room again",
     "internal/CacheState.ts",
-    "    this.change(slot, () => slot.status = \"gone\")\n    this.makeRoom(now)\n",
-    "    this.change(slot, () => slot.status = \"gone\")\n",
+    "    if (slot.isExempt) this.exempt.delete(slot.key)\n    this.makeRoom(now)\n",
+    "    if (slot.isExempt) this.exempt.delete(slot.key)\n",
     "internal/CacheState"
   ),
   mutation(
@@ -246,9 +246,30 @@ export const cacheDecisions = [
   mutation(
     "a refresh that lost its old value takes no room",
     "internal/CacheState.ts",
-    " else if (this.running.has(loading)) this.takeRoom(loading, true)",
+    "    if (this.running.has(loading)) this.takeRoom(loading, true)\n",
     "",
     "internal/CacheState"
+  ),
+  mutation(
+    "others go from a cache for a refresh that waits for an older value",
+    "internal/LookupQueue.ts",
+    "this.lookups.size - this.renewing.size",
+    "this.lookups.size",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a refresh that waits for an older value does not begin when that is gone",
+    "internal/CacheState.ts",
+    "if (this.mayStart(next.key, next.old)) this.startQueued(next, now)",
+    "if (next.key === undefined) this.startQueued(next, now)",
+    "ResourceCache.capacity"
+  ),
+  mutation(
+    "a refresh that lost its old value is not given room",
+    "internal/CacheState.ts",
+    "    this.queued.orphaned(loading)\n",
+    "",
+    "internal/CacheState.property"
   ),
   mutation(
     "a cache has no timer for what expires",

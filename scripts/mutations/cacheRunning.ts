@@ -184,7 +184,7 @@ export const cacheRunning = [
   mutation(
     "the end of a cache waits for lookups that nobody wants",
     "internal/Closing.ts",
-    "    for (const loading of state.running) if (!this.own.has(loading)) lookups.interrupt(loading)\n",
+    "    for (const loading of state.running) if (!this.own.has(loading)) lookups.cutOff(loading)\n",
     "",
     "ResourceCache.closing"
   ),
@@ -340,7 +340,7 @@ export const cacheRunning = [
   mutation(
     "a cache takes a value from who closes it",
     "internal/Closing.ts",
-    "      if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue\n",
+    "      if (this.endsByItself(slot)) continue\n",
     "",
     "ResourceCache.closing"
   ),
@@ -354,8 +354,22 @@ export const cacheRunning = [
   mutation(
     "the end of a cache leaves what its own fiber holds for a scope",
     "internal/Closing.ts",
-    "if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue",
-    "if (this.isOwn(slot)) continue",
+    "this.own.has(hold) && !hold.isScoped)",
+    "this.own.has(hold))",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the end of a cache does not wait for others that use what its own fiber uses",
+    "internal/Closing.ts",
+    "(holds.length > 0 && holds.every((hold) => this.own.has(hold)))",
+    "holds.some((hold) => this.own.has(hold))",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a lookup that cannot be interrupted when a cache forces its end is not looked at again",
+    "internal/Lookups.ts",
+    "      if (next <= last) this.limit(loading, next, look)\n",
+    "      if (next < 0) this.limit(loading, next, look)\n",
     "ResourceCache.closing"
   ),
   mutation(

@@ -9,7 +9,7 @@ export const poolBorrowing = [
     "internal/Borrower.ts",
     "this.wait(now, true) : this.fit(other, now, now)",
     "this.wait(now, false) : this.fit(other, now, now)",
-    "ResourcePool.saturation"
+    "ResourcePool.shutdown"
   ),
   mutation(
     "a borrow from a pool has a deadline for each of its waits",

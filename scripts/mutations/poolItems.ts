@@ -137,16 +137,30 @@ export const poolItems = [
   mutation(
     "a creation of a pool with a destroy is cut off at once",
     "internal/Lifecycle.ts",
-    "if (manager.destroy === undefined) this.cutOff(creation)",
+    "if (manager.destroy === undefined || creation.isOver) this.cutOff(creation)",
     "if (timers !== undefined) this.cutOff(creation)",
     "ResourcePool.shutdown"
   ),
   mutation(
     "a creation of a pool is interrupted in its uninterruptible region",
     "internal/Lifecycle.ts",
-    "manager.destroy !== undefined && !Seam.isInterruptible(fiber!)",
-    "manager.destroy !== undefined && fiber === undefined",
+    "manager.destroy === undefined || Seam.isInterruptible(fiber!)",
+    "manager.destroy === undefined || fiber !== undefined",
     "ResourcePool.timeout"
+  ),
+  mutation(
+    "the timer of a creation of a pool comes back after its end",
+    "internal/Lifecycle.ts",
+    "    if (isOver) return\n",
+    "",
+    "ResourcePool.quiet"
+  ),
+  mutation(
+    "a creation of a pool that cannot be interrupted is not looked at again",
+    "internal/Lifecycle.ts",
+    "if (next <= this.lookUntil) timers.set(deadline, next)",
+    "if (next <= 0) timers.set(deadline, next)",
+    "ResourcePool.shutdown"
   ),
   mutation(
     "what the functions of a pool open stays until the pool's scope closes",

@@ -403,7 +403,7 @@ describe("a value that is refreshed while it is in use", () => {
       yield* cache.refresh("a")
     })))
 
-  it.effect("waits for room where that is wanted, until the one before is not in use any more", () =>
+  it.effect("waits where that is wanted, until the one before is not in use any more", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ maxEntries: 1 })
       const first = yield* hold(cache, "a")
@@ -414,31 +414,31 @@ describe("a value that is refreshed while it is in use", () => {
       expect(yield* cache.stats).toMatchObject({ waiting: 1, loading: 0 })
       yield* first
       yield* turns
-      expect(yield* cache.stats).toMatchObject({ waiting: 1, loading: 0 })
-      yield* second
-      yield* turns
       yield* Fiber.join(refreshing)
-      expect(source.mostAlive).toBe(2)
+      expect([source.alive, source.mostAlive]).toEqual([2, 2])
+      yield* second
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("takes room as any lookup from the second time on: others go for it", () =>
+  it.effect("costs no other its place, nor itself, by that: though the refresh fails", () =>
     inScope(Effect.gen(function*() {
-      const { cache, source } = yield* made({ maxEntries: 2 })
+      const source = new Source()
+      let isDown = false
+      const lookup = (key: string) => Effect.suspend(() => isDown ? Effect.fail("down") : source.lookup(key))
+      const cache = yield* ResourceCache.make(lookup, { maxEntries: 2, release: source.release })
       yield* cache.use("b", number)
-      const first = yield* hold(cache, "a")
+      const holder = yield* openScope
+      yield* Scope.extend(cache.get("a"), holder.scope)
       yield* cache.refresh("a")
+      isDown = true
+      const refreshing = yield* Effect.fork(Effect.flip(cache.refresh("a")))
       yield* turns
       expect([yield* cache.keys, source.alive]).toEqual([["b", "a"], 3])
-      const second = yield* hold(cache, "a")
-      const refreshing = yield* Effect.fork(cache.refresh("a"))
-      yield* turns
-      expect([yield* cache.keys, source.alive]).toEqual([["a"], 2])
-      yield* first
-      yield* turns
-      yield* Fiber.join(refreshing)
-      yield* second
-      expect([yield* atRest(cache), source.mostAlive]).toEqual([1, 3])
+      yield* holder.close
+      expect(yield* Fiber.join(refreshing)).toBe("down")
+      expect([yield* cache.keys, source.alive]).toEqual([["b", "a"], 2])
+      expect(yield* cache.use("a", number)).toBe(3)
+      expect([yield* atRest(cache), source.mostAlive]).toEqual([2, 3])
     })))
 
   it.effect("is not looked up anew behind its callers while the one before is in use", () =>

@@ -172,6 +172,48 @@ describe("the end of a cache", () => {
       yield* close
     })))
 
+  it.effect("waits for others that use what its own fiber has, too", () =>
+    inScope(Effect.gen(function*() {
+      const { cache, source } = yield* made()
+      const gate = yield* Deferred.make<void>()
+      const other = yield* Effect.fork(cache.use("a", (value) => source.using(value, Deferred.await(gate))))
+      yield* turns
+      const begin = yield* Deferred.make<void>()
+      const close = Effect.andThen(Deferred.await(begin), cache.close)
+      const closers = yield* Effect.forEach(
+        [Effect.scoped(Effect.andThen(cache.get("a"), close)), cache.use("a", () => close)],
+        Effect.fork
+      )
+      yield* turns
+      yield* Deferred.succeed(begin, undefined)
+      yield* after("2 seconds")
+      expect(source.alive).toBe(1)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(other)
+      for (const closer of closers) {
+        expect(yield* Fiber.join(closer)).toMatchObject({ durationMillis: 2_000, deadlineReached: false })
+      }
+      yield* turns
+      expect(source.alive).toBe(0)
+    })))
+
+  it.effect("interrupts a lookup at the end of its uninterruptible region, though that comes when it has forced", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      const open = Effect.zipRight(Effect.sleep("17.5 seconds"), source.lookup("a"))
+      const cache = yield* ResourceCache.make(
+        () => Effect.andThen(Effect.acquireRelease(open, source.release), Effect.never),
+        { release: () => Effect.void }
+      )
+      const asking = yield* Effect.fork(cache.use("a", number))
+      yield* turns
+      const closing = yield* Effect.fork(cache.close)
+      for (let i = 0; i < 18; i++) yield* after("1 seconds")
+      expect(yield* Fiber.join(closing)).toMatchObject({ durationMillis: 18_000, stillRunning: 0 })
+      expect([source.opened, source.closed]).toEqual([1, 1])
+      yield* Fiber.await(asking)
+    })))
+
   it.effect("does not wait for what its own fiber has got for a scope, and takes that back", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made()

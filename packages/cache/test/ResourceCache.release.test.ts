@@ -374,6 +374,23 @@ describe("a value that is set again", () => {
       expect([yield* atRest(cache), source.alive]).toEqual([0, 0])
     })))
 
+  it.effect("goes, if it is not to be kept any more", () =>
+    inScope(Effect.gen(function*() {
+      const source = new Source()
+      let timeToLive = 1_000
+      const cache = yield* ResourceCache.make(source.lookup, {
+        release: source.release,
+        timeToLive: () => timeToLive,
+        staleWhileRevalidate: "1 minutes"
+      })
+      const value = source.open("a")
+      yield* cache.set("a", value)
+      timeToLive = 0
+      yield* cache.set("a", value)
+      yield* turns
+      expect([yield* cache.keys, yield* atRest(cache), source.alive, source.closed]).toEqual([[], 0, 0, 1])
+    })))
+
   it.effect("that is only equal is another, and the first is released", () =>
     inScope(Effect.gen(function*() {
       const released: Array<number> = []

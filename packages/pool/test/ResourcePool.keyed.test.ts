@@ -110,6 +110,8 @@ describe("keyed pools", () => {
       yield* turns
       expect([yield* pools.keys, serverOf("a").alive]).toEqual([["a"], 1])
       yield* held.close
+      yield* turns
+      expect(yield* pools.use("a", ({ item }) => Effect.succeed(item.number))).toBe(1)
     })))
 
   it.effect("count who was refused or interrupted as gone", () =>

@@ -50,6 +50,23 @@ describe("a pool", () => {
       ).toBe(0)
     })))
 
+  it.live("holds no timer after its end, though a failed creation still closed what it had opened", () =>
+    within(Effect.gen(function*() {
+      expect(
+        yield* timersOf(Effect.gen(function*() {
+          const closing = yield* Deferred.make<void>()
+          const create = Effect.andThen(Effect.addFinalizer(() => Deferred.await(closing)), Effect.fail("refused"))
+          const pool = yield* ResourcePool.make(create, { maxSize: 1, destroy: () => Effect.void })
+          yield* Effect.fork(Effect.exit(pool.use(() => Effect.void)))
+          yield* turns
+          const draining = yield* Effect.fork(pool.drain({ timeout: "50 millis" }))
+          yield* Effect.sleep("45 millis")
+          yield* Deferred.succeed(closing, undefined)
+          yield* Fiber.join(draining)
+        }))
+      ).toBe(0)
+    })))
+
   it.live("holds one timer for all its idle items, and for all that waits", () =>
     within(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()

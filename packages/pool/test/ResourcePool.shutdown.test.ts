@@ -103,6 +103,25 @@ describe("a drain", () => {
       expect(interrupted).toBe(1)
     })))
 
+  it.effect("serves who was in line before with another item, where the first was unfit", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const asked = yield* Deferred.make<void>()
+      const pool = yield* make(server, {
+        maxSize: 1,
+        drainWaiters: "serve",
+        validateAfter: 0,
+        validate: ({ number }) => number === 1 ? Effect.as(Deferred.await(asked), false) : Effect.void
+      })
+      const borrower = yield* Effect.fork(pool.use(({ number }) => Effect.succeed(number)))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain())
+      yield* turns
+      yield* Deferred.succeed(asked, undefined)
+      expect(yield* Fiber.join(borrower)).toBe(2)
+      expect(yield* Fiber.join(draining)).toMatchObject({ destroyed: 2, deadlineReached: false })
+    })))
+
   it.effect("takes items from their holders shortly before its deadline", () =>
     inScope(Effect.gen(function*() {
       const { gate, holder, pool, server } = yield* busy({ drainWaiters: "serve" })
@@ -305,6 +324,44 @@ describe("a drain", () => {
         durationMillis: 38_000
       })
       expect(server.alive).toBe(0)
+    })))
+
+  it.effect("does not begin later to take items back because it has to end earlier", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const pool = yield* make(server, {
+        destroy: (connection) => Effect.andThen(Effect.sleep("3 seconds"), server.destroy(connection))
+      })
+      yield* Effect.fork(pool.use(() => Effect.never))
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain({ timeout: "30 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("24900 millis")
+      yield* Effect.fork(pool.drain({ timeout: "4 seconds" }))
+      yield* turns
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(draining)).toMatchObject({
+        destroyed: 1,
+        deadlineReached: false,
+        durationMillis: 28_000
+      })
+    })))
+
+  it.effect("interrupts a creation at the end of its uninterruptible region, though its time is up by then", () =>
+    inScope(Effect.gen(function*() {
+      const server = new Server()
+      const open = Effect.zipRight(Effect.sleep("1 seconds"), server.create)
+      const create = Effect.andThen(Effect.acquireRelease(open, server.destroy), Effect.never)
+      const pool = yield* ResourcePool.make(create, { destroy: () => Effect.void, minSize: 1 })
+      yield* turns
+      const draining = yield* Effect.fork(pool.drain({ timeout: "500 millis" }))
+      yield* turns
+      for (let i = 0; i < 6; i++) {
+        yield* TestClock.adjust("500 millis")
+        yield* turns
+      }
+      expect(yield* Fiber.join(draining)).toMatchObject({ stillRunning: 1, durationMillis: 500 })
+      expect([server.opened, server.closed]).toEqual([1, 1])
     })))
 
   it.effect("waits for what was got for a scope, and then takes it back, whoever has begun the drain", () =>

@@ -234,6 +234,8 @@ export class Cache<K, A, E> {
     hold.isOver = true
     slot.held!.remove(hold)
     this.state.leave(slot)
+    // Who closes the cache may be the only one left that uses it.
+    if (!this.state.isOpen) this.state.host.settled()
     this.counted()
   }
 

@@ -9,6 +9,7 @@ import type { CacheHost, CacheLimits } from "./CacheHost.js"
 import { enter, nextVictim } from "./Eviction.js"
 import { KeyMap } from "./KeyMap.js"
 import { Loading, type LoadingCaller } from "./Loading.js"
+import { LookupQueue } from "./LookupQueue.js"
 import { Occupancy } from "./Occupancy.js"
 import type * as Seam from "./Seam.js"
 import type { RemovalReason, Slot } from "./Slot.js"
@@ -16,8 +17,7 @@ import type { RemovalReason, Slot } from "./Slot.js"
 export class CacheState<K, A, E> {
   private readonly slots = new KeyMap<K, Slot<K, A, E>>()
   private readonly loadings = new KeyMap<K, Loading<K, A, E>>()
-  /** Lookups that wait for room, the oldest first. */
-  readonly queued = new Set<Loading<K, A, E>>()
+  readonly queued = new LookupQueue<K, A, E>()
   /** Those that have begun and not ended. */
   readonly running = new Set<Loading<K, A, E>>()
   private readonly agesIdle: boolean
@@ -259,13 +259,18 @@ export class CacheState<K, A, E> {
   /** Begins what there is room for, and evicts for the rest, as far as room is not on its way already. */
   private makeRoom(now: number): void {
     for (;;) {
-      while (this.queued.size > 0 && this.occupancy.hasRoom) {
-        const [next] = this.queued
-        this.queued.delete(next!)
-        this.start(next!, now)
+      for (const next of this.queued.renewals) if (this.mayStart(next.key, next.old)) this.startQueued(next, now)
+      for (let next = this.queued.first; next !== undefined && this.occupancy.hasRoom; next = this.queued.first) {
+        this.startQueued(next, now)
       }
-      if (this.queued.size === 0 || this.occupancy.willHaveRoom(this.queued.size) || !this.evict()) return
+      const { wanting } = this.queued
+      if (wanting === 0 || this.occupancy.willHaveRoom(wanting) || !this.evict()) return
     }
+  }
+
+  private startQueued(loading: Loading<K, A, E>, now: number): void {
+    this.queued.delete(loading)
+    this.start(loading, now)
   }
 
   /** Lets go of values until what is there fits, as far as it is not in use. */
@@ -305,13 +310,18 @@ export class CacheState<K, A, E> {
   }
 
   /** The value that is there was given once more: it is as new, but weighs what it weighed. */
-  renew(slot: Slot<K, A, E>, given: Slot<K, A, E>): void {
+  renew(slot: Slot<K, A, E>, given: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.detach(slot.key)
+    if (!isWorthKeeping) {
+      this.retire(slot, "replaced")
+      return this.finish(slot, now)
+    }
     slot.writtenAt = given.writtenAt
     slot.expiresAt = given.expiresAt
     slot.failures = 0
     this.policy.used(slot)
     this.startAging(slot)
+    this.finish(slot, now)
   }
 
   /** Not what is heavier than all may be together: it is only for those that wait for it. */
@@ -431,10 +441,15 @@ export class CacheState<K, A, E> {
   private orphan(slot: Slot<K, A, E>): void {
     const loading = this.loadings.get(slot.key)
     if (loading?.old !== slot) return
+    if (loading.callers.size === 0) this.detachLoading(loading)
+    else this.forgetOld(loading)
+  }
+
+  private forgetOld(loading: Loading<K, A, E>): void {
+    if (loading.old === undefined) return
     loading.old = undefined
-    if (loading.callers.size === 0) {
-      this.detachLoading(loading)
-    } else if (this.running.has(loading)) this.takeRoom(loading, true)
+    this.queued.orphaned(loading)
+    if (this.running.has(loading)) this.takeRoom(loading, true)
   }
 
   private release(slot: Slot<K, A, E>): void {
@@ -444,7 +459,6 @@ export class CacheState<K, A, E> {
 
   private startRelease(slot: Slot<K, A, E>): void {
     this.retired.delete(slot)
-    if (slot.isExempt) this.exempt.delete(slot.key)
     this.change(slot, () => slot.status = "releasing")
   }
 
@@ -467,6 +481,7 @@ export class CacheState<K, A, E> {
   /** The value's release is over, whatever became of it. */
   released(slot: Slot<K, A, E>, now: number): void {
     this.change(slot, () => slot.status = "gone")
+    if (slot.isExempt) this.exempt.delete(slot.key)
     this.makeRoom(now)
     this.host.settled()
   }
@@ -500,10 +515,7 @@ export class CacheState<K, A, E> {
   private detachLoading(loading: Loading<K, A, E>): void {
     loading.isDetached = true
     this.loadings.delete(loading.key)
-    if (loading.old !== undefined) {
-      loading.old = undefined
-      if (this.running.has(loading)) this.takeRoom(loading, true)
-    }
+    this.forgetOld(loading)
     this.giveUp(loading)
   }
 

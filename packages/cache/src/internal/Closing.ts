@@ -86,13 +86,15 @@ export class Closing {
     cache.state.host.settled()
   }
 
+  /** Nobody but who closes the cache uses the value. */
   private isOwn(slot: Slot<any, any, any>): boolean {
-    return this.own.has(slot) || slot.held!.holds().some((hold) => this.own.has(hold))
+    const holds = slot.held!.holds()
+    return this.own.has(slot) || (holds.length > 0 && holds.every((hold) => this.own.has(hold)))
   }
 
-  /** Of a use the end is certain; what its closer has got for a scope may stay for as long as that is open. */
-  private isOnlyScoped(slot: Slot<any, any, any>): boolean {
-    return !this.own.has(slot) && slot.held!.holds().every((hold) => hold.isScoped || !this.own.has(hold))
+  /** Its release will come by itself: who closes the cache looks at it or uses it, and that ends, unlike a scope. */
+  private endsByItself(slot: Slot<any, any, any>): boolean {
+    return this.own.has(slot) || slot.held!.holds().some((hold) => this.own.has(hold) && !hold.isScoped)
   }
 
   /** Values that only who closes the cache uses. */
@@ -143,15 +145,14 @@ export class Closing {
     const { lookups, options, releases, state, teller, timers } = this.cache
     const deadline = this.startedAt + options.closeTimeout
     yield* this.quietBy(deadline - forceMargin(options.closeTimeout))
-    for (const loading of state.running) if (!this.own.has(loading)) lookups.interrupt(loading)
+    for (const loading of state.running) if (!this.own.has(loading)) lookups.cutOff(loading)
     for (const slot of state.retired) {
-      if (this.isOwn(slot) && !this.isOnlyScoped(slot)) continue
+      if (this.endsByItself(slot)) continue
       this.reclaimed++
       state.reclaim(slot)
     }
     yield* this.quietBy(deadline)
     const isQuiet = this.isQuiet
-    lookups.leave()
     releases.onReleased = undefined
     this.cache.counted()
     teller.closed()

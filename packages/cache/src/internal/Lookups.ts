@@ -13,6 +13,10 @@ import * as Seam from "./Seam.js"
 import { isSameObject, Slot } from "./Slot.js"
 import { named } from "./Teller.js"
 
+/** Whether a lookup can be interrupted by now, and for how long that is asked, in milliseconds. */
+const lookAgainEvery = 1_000
+const longestLook = 60_000
+
 type Env = ResourceRegistry.ResourceRegistry | Scope.Scope
 
 /** A wrong answer is as a function that throws. */
@@ -61,21 +65,23 @@ export class Lookups<K, A, E> {
   abort(loading: Loading<K, A, E>): void {
     const { manager, options, timers } = this.cache
     if (manager.release === undefined) return Seam.interruptLater(loading.fiber!)
-    this.limit(loading, timers.now() + options.releaseTimeout, () => {
-      if (!this.interrupt(loading)) this.abort(loading)
-    })
+    this.limit(loading, timers.now() + options.releaseTimeout, () => this.cutOff(loading))
   }
 
-  /** Waits for none any more; what they still give is released. */
-  leave(): void {
-    for (const loading of this.cache.state.running) this.unlimit(loading)
-  }
-
-  /** Tells whether it was: at the end of an uninterruptible region it would only take away what that has opened. */
-  interrupt({ fiber }: Loading<K, A, E>): boolean {
-    const isSafe = Seam.isInterruptible(fiber!)
-    if (isSafe) Seam.interruptLater(fiber!)
-    return isSafe
+  /**
+   * Interrupts it as soon as that can be. At the end of an uninterruptible region an interruption would only take away what
+   * that has opened; one that takes longer than a release may is left alone.
+   */
+  cutOff(loading: Loading<K, A, E>): void {
+    const { options, timers } = this.cache
+    const last = timers.now() + Math.min(options.releaseTimeout, longestLook)
+    const look = () => {
+      if (Seam.isInterruptible(loading.fiber!)) return Seam.interruptLater(loading.fiber!)
+      const next = timers.now() + lookAgainEvery
+      if (next <= last) this.limit(loading, next, look)
+    }
+    this.unlimit(loading)
+    look()
   }
 
   private limit(loading: Loading<K, A, E>, at: number, onDue: () => void): void {
@@ -166,7 +172,8 @@ export class Lookups<K, A, E> {
     // The cache has it already, and is to release it once.
     if (there !== undefined && isSameObject(there.exit, given)) {
       isTaken = true
-      if (!slot.isFailure) state.renew(there, slot)
+      if (!slot.isFailure) state.renew(there, slot, slot.expiresAt > slot.writtenAt, timers.now())
+      this.cache.counted()
       return Effect.sync(answer)
     }
     return Effect.map(

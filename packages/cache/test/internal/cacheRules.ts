@@ -70,7 +70,12 @@ export const checkRest = (world: World): void => {
     "nobody waits while there is room",
     world.alive().length + coming >= maxEntries || world.countedWeight(world.alive()) >= maxWeight
   )
-  const isComing = lasting.length + coming + state.queued.size <= maxEntries && weight < maxWeight
+  const queued = [...state.queued]
+  const older = [...world.with("retired"), ...world.with("releasing")].filter(({ isExempt }) => isExempt)
+  const inUse = (key: string) => older.some((slot) => slot.key === key)
+  must("a refresh waits only for an older value", queued.every(({ key, old }) => old === undefined || inUse(key)))
+  const wanting = queued.filter(({ old }) => old === undefined).length
+  const isComing = wanting === 0 || (lasting.length + coming + wanting <= maxEntries && weight < maxWeight)
   must("nobody waits while a value is idle", isComing || world.idle().length === 0)
 }
 

@@ -52,7 +52,7 @@ export class Drain {
   /** Of those who wait for the drain while they hold an item: nobody waits for these. */
   private readonly own = new Set<LeaseHandle<any>>()
   private readonly startedAt: number
-  private forceAt = 0
+  private forceAt = Infinity
   private deadlineAt = 0
   /** What is waited for until one of these instants. */
   private stage: { readonly deadline: Deadline; readonly until: () => number } | undefined = undefined
@@ -72,7 +72,8 @@ export class Drain {
 
   private endBy(now: number, timeout: number): void {
     this.deadlineAt = now + timeout
-    this.forceAt = this.deadlineAt - forceMargin(timeout)
+    // An earlier deadline leaves less time to destroy, and is no reason to begin later with that.
+    this.forceAt = Math.min(this.forceAt, this.deadlineAt - forceMargin(timeout))
   }
 
   hasten(timeout: number): void {
@@ -155,7 +156,6 @@ export class Drain {
     for (const item of checks.running) state.giveBack(item, timers.now(), "reclaimed")
     yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
-    lifecycle.leaveCreations()
     this.pool.onDestroyed = undefined
     this.pool.counted()
     leases.stop()

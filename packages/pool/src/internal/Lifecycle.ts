@@ -17,13 +17,17 @@ interface Creation {
   fiber: Seam.CurrentFiber | undefined
   /** It has failed, takes too long or is not wanted any more: `PoolState` counts it among the stuck until its end. */
   isStuck: boolean
+  /** Creating is over; what is left to do is ours, and cannot be cut off. */
+  isOver: boolean
 }
 
-/** Whether a creation can be interrupted by now, in milliseconds. */
+/** Whether a creation can be interrupted by now, and for how long that is asked when the pool ends, in milliseconds. */
 const lookAgainEvery = 1_000
+const longestLook = 60_000
 
 export class Lifecycle<A, E> {
   private readonly creations = new Set<Creation>()
+  private lookUntil = Infinity
   /** Shared by the fibers that create, so that a guard does not keep those of its own. */
   private home: Seam.Refs | undefined = undefined
   private readonly newScope: Effect.Effect<ResourceScope.ResourceScope>
@@ -51,7 +55,8 @@ export class Lifecycle<A, E> {
       startedAt: timers.now(),
       deadline: makeDeadline(() => creation.isStuck ? this.cutOff(creation) : this.timedOut(creation)),
       fiber: undefined,
-      isStuck: false
+      isStuck: false,
+      isOver: false
     }
     this.creations.add(creation)
     creation.fiber = Seam.forkLater(this.runtime, this.creating(creation))
@@ -74,29 +79,29 @@ export class Lifecycle<A, E> {
    */
   private giveUp(creation: Creation): void {
     const { manager, options, timers } = this.pool
-    if (manager.destroy === undefined) this.cutOff(creation)
+    if (manager.destroy === undefined || creation.isOver) this.cutOff(creation)
     else timers.set(creation.deadline, timers.now() + options.destroyTimeout)
   }
 
-  /** Sent into an uninterruptible region an interruption takes away, at its end, what that gives. */
-  private cutOff({ deadline, fiber }: Creation): void {
+  /**
+   * Interrupts it as soon as that can be: sent into an uninterruptible region an interruption takes away, at its end, what
+   * that gives.
+   */
+  private cutOff({ deadline, fiber, isOver }: Creation): void {
     const { manager, timers } = this.pool
-    if (manager.destroy !== undefined && !Seam.isInterruptible(fiber!)) {
-      return timers.set(deadline, timers.now() + lookAgainEvery)
-    }
     timers.clear(deadline)
-    Seam.interruptLater(fiber!)
+    if (isOver) return
+    if (manager.destroy === undefined || Seam.isInterruptible(fiber!)) return Seam.interruptLater(fiber!)
+    const next = timers.now() + lookAgainEvery
+    if (next <= this.lookUntil) timers.set(deadline, next)
   }
 
-  /** Ends every creation now, as far as it can be. */
+  /** Ends every creation now; one that cannot be interrupted for longer than a destruction may take is left alone. */
   cutOffCreations(): void {
+    const { options, timers } = this.pool
     this.giveUpCreations()
+    this.lookUntil = timers.now() + Math.min(options.destroyTimeout, longestLook)
     for (const creation of this.creations) this.cutOff(creation)
-  }
-
-  /** Waits for none any more; what still comes is destroyed. */
-  leaveCreations(): void {
-    for (const { deadline } of this.creations) this.pool.timers.clear(deadline)
   }
 
   private timedOut(creation: Creation): void {
@@ -114,6 +119,7 @@ export class Lifecycle<A, E> {
       this.home = Seam.shareRefs(fiber, this.home)
       const item = new Item<A>(new LazyScope(this.newScope))
       return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
+        creation.isOver = true
         this.pool.timers.clear(creation.deadline)
         if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, item.scope)
         // Between its registration and this moment the registry may have made it clean up.
