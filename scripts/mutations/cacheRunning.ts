@@ -170,8 +170,8 @@ export const cacheRunning = [
   mutation(
     "an uninterruptible region of a lookup loses what it has opened",
     "internal/Lookups.ts",
-    "const isSafe = Seam.isInterruptible(fiber!)",
-    "const isSafe = true",
+    "if (Seam.isInterruptible(loading.fiber!)) return",
+    "if (loading.fiber !== undefined) return",
     "ResourceCache.interruption"
   ),
   mutation(
