@@ -71,7 +71,7 @@ const make = async (): Promise<World> => {
     launch,
     run: (args, command) => launch(args, command).ended,
     end: async () => {
-      for (const application of launched) application.killGroup("SIGKILL")
+      for (const application of launched) application.abandon()
       await rm(root, { recursive: true })
     }
   }

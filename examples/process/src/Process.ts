@@ -81,6 +81,13 @@ export class Process {
     this.child.kill(signal)
   }
 
+  /** Kills what a test that ran out of time has left running, and tells what that had printed: nobody else does. */
+  abandon(): void {
+    if (this.hasEnded) return
+    console.error(`${this.child.spawnargs.join(" ")} was still running:\n${this.stdout}${this.stderr}`)
+    this.killGroup("SIGKILL")
+  }
+
   /** To it and everything that it has started, as a terminal does. */
   killGroup(signal: NodeJS.Signals): void {
     try {
