@@ -15,6 +15,8 @@ export class Classifier extends Context.Tag("index-directory/Classifier")<Classi
   readonly pid: number
   readonly child: Child
   readonly exited: Effect.Effect<void>
+  /** Fails when it has gone, whether or not it is asked something. */
+  readonly watch: Effect.Effect<never, HelperGone>
   readonly classify: (path: string) => Effect.Effect<Class, FileError | HelperGone>
 }>() {}
 
@@ -37,19 +39,22 @@ const start = (deaf: boolean) =>
 const serviceOf = (child: Child) => {
   const requests = new Requests<Class>()
   const hasExited = () => child.exitCode !== null || child.signalCode !== null
-  child.on("exit", (code, signal) => requests.end(gone(signal ?? `exit code ${code}`)))
+  const reason = () => gone(child.signalCode ?? `exit code ${child.exitCode}`)
+  child.on("exit", () => requests.end(reason()))
   // That it no longer reads shows by its exit.
   child.stdin.on("error", () => {})
   createInterface({ input: child.stdout }).on("line", (line) => requests.answer(JSON.parse(line) as Answer<Class>))
+  const exited = Effect.async<void>((resume) => {
+    if (hasExited()) return resume(Effect.void)
+    const onExit = () => resume(Effect.void)
+    child.once("exit", onExit)
+    return Effect.sync(() => child.off("exit", onExit))
+  })
   return Classifier.of({
     pid: child.pid!,
     child,
-    exited: Effect.async((resume) => {
-      if (hasExited()) return resume(Effect.void)
-      const onExit = () => resume(Effect.void)
-      child.once("exit", onExit)
-      return Effect.sync(() => child.off("exit", onExit))
-    }),
+    exited,
+    watch: Effect.andThen(exited, Effect.failSync(reason)),
     classify: (path) => requests.ask(path, (question) => child.stdin.write(`${JSON.stringify(question)}\n`))
   })
 }

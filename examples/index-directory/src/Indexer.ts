@@ -63,11 +63,14 @@ export const index = (directory: string, published: Ref.Ref<Summary | undefined>
       bytes += written.reduce((sum, { size }) => sum + size, 0)
       return database.insert(written)
     }
+    const { watch } = yield* Classifier
     yield* Stream.fromIterable(found.files).pipe(
       Stream.mapEffect(lookAt, { concurrency, unordered: true }),
       Stream.mapConcat((rows) => rows),
       Stream.grouped(batch),
-      Stream.runForEach(write)
+      Stream.runForEach(write),
+      // Some file may take longer to hash than anybody asks the classifier again.
+      Effect.raceFirst(watch)
     )
     const { indexed } = yield* progress.read
     const summary: Summary = { indexed, bytes, unreadable }

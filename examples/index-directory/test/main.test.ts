@@ -252,6 +252,7 @@ describe("signals", { concurrent: true }, () => {
   }
 
   live("the child process is killed: the run fails, names it, and cleans up the rest", async (world) => {
+    // The classifier may have answered for it, and is not asked again: that it has gone is noticed all the same.
     await endless(world)
     const application = world.launch([world.files, "--out", world.target])
     const { input } = await application.printed(/serving \S+\n/)
