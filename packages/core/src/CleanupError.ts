@@ -91,19 +91,24 @@ export class RegistryShuttingDown extends /* @__PURE__ */ TaggedError("RegistryS
   }
 }
 
-/** A resource says that it depends on something that the registry does not know, or no longer has. */
+/** A resource depends on something that the registry does not know or no longer has, or that depends on it in turn. */
 export class UnknownDependency extends /* @__PURE__ */ TaggedError("UnknownDependency")<{
   /** Of the resource that depends. */
   readonly typeName: string
   /** The id or the Tag's key that was given. */
   readonly dependency: string
-  readonly reason: "unknown" | "cleaned up"
+  /** `circular`: by a refresh, as nothing else can depend on what came after it. */
+  readonly reason: "unknown" | "cleaned up" | "circular"
 }> {
   override get message(): string {
-    return `${this.typeName} depends on ${this.dependency}, which ${
-      this.reason === "unknown" ? "no guard of this registry has" : "has already been cleaned up"
-    }`
+    return `${this.typeName} depends on ${this.dependency}, which ${dependencyReasons[this.reason]}`
   }
+}
+
+const dependencyReasons = {
+  "unknown": "no guard of this registry has",
+  "cleaned up": "has already been cleaned up",
+  "circular": "depends on it in turn"
 }
 
 /** What running a release can end with. */

@@ -137,9 +137,25 @@ const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/gu
 const width = (text: string) => [...text.replace(narrowed, "").replace(wide, "##")].length
 
+/** How a report is shown. */
+export interface RenderOptions {
+  /** So many rows at most: where there are more, what did not end well comes first. Default: all. */
+  readonly maxRows?: number
+}
+
+/** What did not end well before what did; of each the order in which they were started. */
+const severity = ({ outcome }: CleanupRecord): number =>
+  outcome === "cleaned" || outcome === "disarmed" ? 2 : outcome === "recovered" ? 1 : 0
+
+const shownOf = (records: ReadonlyArray<CleanupRecord>, maxRows: number): ReadonlyArray<CleanupRecord> =>
+  records.length <= maxRows
+    ? records
+    : [0, 1, 2].flatMap((level) => records.filter((record) => severity(record) === level)).slice(0, maxRows)
+
 /** The report as a table in plain text, one row a record, and the summary below. */
-export const render = (report: CleanupReport): string => {
-  const rows = report.records.map((record) => [
+export const render = (report: CleanupReport, { maxRows = Infinity }: RenderOptions = {}): string => {
+  const shown = shownOf(report.records, maxRows)
+  const rows = shown.map((record) => [
     String(record.order),
     record.priority,
     Wording.line(record.typeName),
@@ -154,7 +170,7 @@ export const render = (report: CleanupReport): string => {
       : Wording.line(record.error.message.replace(`Cleanup of ${Wording.resource(record.error)} `, ""))
   ])
   const table = [["#", "priority", "type", "outcome", "attempts", "wait", "run", "trigger", "error"], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => width(row[column]!))))
+  const widths = table[0]!.map((_, column) => table.reduce((widest, row) => Math.max(widest, width(row[column]!)), 0))
   const numeric = [0, 4, 5, 6]
   const lines = table.map((row) =>
     row.map((cell, column) => {
@@ -162,7 +178,12 @@ export const render = (report: CleanupReport): string => {
       return numeric.includes(column) ? padding + cell : cell + padding
     }).join("  ").trimEnd()
   )
-  return [...(rows.length > 0 ? lines : []), summary(report)].join("\n")
+  const left = report.records.length - shown.length
+  return [
+    ...(rows.length > 0 ? lines : []),
+    ...(left > 0 ? [`... and ${left} more`] : []),
+    summary(report)
+  ].join("\n")
 }
 
 /** The JSON form of a report. */

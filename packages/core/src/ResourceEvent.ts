@@ -20,6 +20,8 @@ interface Event<Tag extends string> {
 interface OfResource<Tag extends string> extends Event<Tag> {
   readonly id: ResourceId
   readonly typeName: string
+  /** The type name is that of the span it was acquired in, of which there may be any number: no label for metrics. */
+  readonly isSpanName?: true
   readonly priority: CleanupPriority
 }
 

@@ -8,11 +8,12 @@ import type * as CleanupError from "./CleanupError.js"
 import { AlreadyCleanedUp } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import * as Acquire from "./internal/Acquire.js"
-import { type Asker, askerOf, awaitEnd } from "./internal/Asker.js"
+import { type Asker, askerOf } from "./internal/Asker.js"
 import { callSite } from "./internal/CallSite.js"
 import * as Disposables from "./internal/Disposables.js"
-import { type AnyRelease, type Entry, infoOf, type State } from "./internal/Entry.js"
+import { type AnyRelease, type Entry, type Holder, infoOf, type State } from "./internal/Entry.js"
 import * as FromScoped from "./internal/FromScoped.js"
+import * as UserFunction from "./internal/kernel/UserFunction.js"
 import type { GuardSettings } from "./internal/Options.js"
 import type { LayerRefreshable, MakeRefreshable } from "./internal/Refreshable.js"
 import * as Refreshing from "./internal/Refreshing.js"
@@ -46,6 +47,8 @@ export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = De
   readonly timeout?: NonNullable<GuardSettings["timeout"]>
   /** For one attempt. Default: a third of `timeout`. */
   readonly attemptTimeout?: NonNullable<GuardSettings["attemptTimeout"]>
+  /** When a release that still runs is told of as slow. Default: the registry's `slowAfter`, 1 second. */
+  readonly slowAfter?: NonNullable<GuardSettings["slowAfter"]>
   /** The time limit may interrupt the whole release, and not only regions that it marks. Default false. */
   readonly interruptible?: boolean
   readonly recovery?: RecoveryPolicy<A, E, RS, RF>
@@ -91,7 +94,7 @@ export interface ResourceGuard<in out A, out E = never> extends Inspectable.Insp
    * ends its waiting, not the cleanup.
    */
   readonly cleanup: Effect.Effect<void, CleanupError.CleanupError<E>>
-  /** Takes the value out; no cleanup will run. */
+  /** Takes the value out; no cleanup will run. Interrupted, it has either not done so or hands the value out. */
   readonly disarm: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
   /** Hands it to another scope; to a closed one is to clean up at once. */
   readonly transferTo: (scope: Scope.Scope) => Effect.Effect<void, CleanupError.AlreadyCleanedUp>
@@ -99,6 +102,8 @@ export interface ResourceGuard<in out A, out E = never> extends Inspectable.Insp
 
 /** A guard of any resource. */
 export type Any = ResourceGuard<any, any>
+
+const gone = ({ id, typeName }: Entry): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
 
 class Guard extends Inspectable.Class implements Any {
   readonly #registry: Registry
@@ -127,7 +132,7 @@ class Guard extends Inspectable.Class implements Any {
   ): Effect.Effect<B, E | AlreadyCleanedUp, R> {
     const entry = this.#entry
     return Seam.withFiber((fiber): Effect.Effect<B, E | AlreadyCleanedUp, R> =>
-      entry.isUsable ? f(fiber, entry) : Effect.fail(new AlreadyCleanedUp({ id: entry.id, typeName: entry.typeName }))
+      entry.isUsable ? UserFunction.effectOf(f, fiber, entry) : Effect.fail(gone(entry))
     )
   }
 
@@ -136,29 +141,35 @@ class Guard extends Inspectable.Class implements Any {
   }
 
   use<B, E2, R2>(f: (value: any) => Effect.Effect<B, E2, R2>): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> {
-    return Effect.uninterruptibleMask((restore) =>
-      this.#usable((fiber, entry) => {
-        const holder = {
-          fiberId: Seam.fiberNumber(fiber),
-          since: this.#registry.timers.now(),
-          span: Seam.spanOf(fiber)
-        }
-        entry.hold(holder)
-        return Effect.ensuring(
-          restore(Effect.suspend(() => f(entry.value))),
-          Effect.sync(() => entry.letGo(holder))
-        )
-      })
-    )
+    return Effect.uninterruptibleMask((restore) => {
+      let holder: Holder | undefined
+      return Effect.ensuring(
+        // To look, to hold and to hand the value out are one step.
+        restore(this.#usable((fiber, entry) => {
+          holder = {
+            fiber,
+            fiberId: Seam.fiberNumber(fiber),
+            since: this.#registry.timers.now(),
+            span: Seam.spanOf(fiber)
+          }
+          entry.hold(holder)
+          return f(entry.value)
+        })),
+        Effect.sync(() => {
+          if (holder !== undefined) this.#entry.letGo(holder)
+        })
+      )
+    })
   }
 
   update(f: (value: any) => any): Effect.Effect<any, AlreadyCleanedUp> {
-    return this.#usable((_, entry) =>
-      Effect.sync(() => {
-        entry.value = f(entry.value)
-        return entry.value
-      })
-    )
+    return this.#usable((_, entry) => {
+      const value = f(entry.value)
+      // `f` may have cleaned it up.
+      if (!entry.isUsable) return Effect.fail(gone(entry))
+      entry.value = value
+      return Effect.succeed(value)
+    })
   }
 
   get cleanup(): Effect.Effect<void, CleanupError.CleanupError<any>> {
@@ -166,13 +177,16 @@ class Guard extends Inspectable.Class implements Any {
   }
 
   get disarm(): Effect.Effect<any, AlreadyCleanedUp> {
-    return this.#usable((_, entry) => Effect.succeed(this.#registry.disarm(entry)))
+    const entry = this.#entry
+    return Seam.syncOrElse(() => entry.isUsable, () => this.#registry.disarm(entry), () => Effect.fail(gone(entry)))
   }
 
   transferTo(scope: Scope.Scope): Effect.Effect<void, AlreadyCleanedUp> {
     return Effect.uninterruptible(this.#usable((fiber, entry) => {
-      if (entry.scope !== undefined) Seam.dropFinalizer(entry.scope, entry)
-      return Acquire.bind(this.#registry, entry, scope, askerOf(fiber))
+      const closed = Acquire.bind(this.#registry, entry, scope)
+      return closed === undefined
+        ? Effect.void
+        : Acquire.endNow(this.#registry, entry, "scope", closed, askerOf(fiber))
     }))
   }
 
@@ -188,6 +202,8 @@ type Options<A, E, RS, RF, D> = GuardOptions<NoInfer<A>, NoInfer<E>, RS, RF, D>
 const planOf = (
   release: AnyRelease,
   options: GuardOptions<any, any, any, any> | undefined,
+  /** What the user has called. */
+  above: Function,
   tagKey?: string
 ): Acquire.Plan => ({
   options: options as GuardSettings | undefined,
@@ -195,7 +211,7 @@ const planOf = (
   dependencies: options?.dependsOn,
   tagKey,
   // A layer is made once, and often before any registry that would want its stack.
-  site: callSite(options?.typeName !== undefined || tagKey !== undefined, tagKey !== undefined)
+  site: callSite(options?.typeName !== undefined || tagKey !== undefined, tagKey !== undefined, above)
 })
 
 const scoped = <A, E, R, B>(
@@ -251,11 +267,11 @@ export interface Make {
  * ```
  */
 export const make: Make = (acquire, release, options) =>
-  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>), false, guardOf)
+  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, make), false, guardOf)
 
 /** As `make`; the acquire can be interrupted, and then must itself leave nothing behind. */
 export const makeInterruptible: Make = (acquire, release, options) =>
-  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>), true, guardOf)
+  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, makeInterruptible), true, guardOf)
 
 /** The form of `acquireRelease` and of its interruptible variant. */
 export interface AcquireRelease {
@@ -272,10 +288,15 @@ export interface AcquireRelease {
   ): Effect.Effect<A, EA | CleanupError.RegistryShuttingDown | DependencyError<D>, RA | RR | RS | RF | Env>
 }
 
-const acquireReleaseOf = (interruptible: boolean): AcquireRelease => (...args: ReadonlyArray<any>): any => {
-  if (Effect.isEffect(args[0])) return scoped(args[0], planOf(args[1], args[2]), interruptible, valueOf)
-  const plan = planOf(args[0], args[1])
-  return (acquire: Effect.Effect<any, any, any>) => scoped(acquire, plan, interruptible, valueOf)
+const acquireReleaseOf = (interruptible: boolean): AcquireRelease => {
+  const acquireRelease = (...args: ReadonlyArray<any>): any => {
+    if (Effect.isEffect(args[0])) {
+      return scoped(args[0], planOf(args[1], args[2], acquireRelease), interruptible, valueOf)
+    }
+    const plan = planOf(args[0], args[1], acquireRelease)
+    return (acquire: Effect.Effect<any, any, any>) => scoped(acquire, plan, interruptible, valueOf)
+  }
+  return acquireRelease
 }
 
 /** `Effect.acquireRelease` with every promise: R gains `ResourceRegistry`, E gains `RegistryShuttingDown`. */
@@ -290,55 +311,73 @@ const afterUse = <B, E>(
   asker: Asker,
   exit: Exit.Exit<B, E>
 ): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
-  if (entry.run === undefined && entry.isUsable) registry.start(entry, "cleanup", exit, asker)
-  return Effect.flatMap(awaitEnd(entry, asker), (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
+  const ended = Acquire.endNow(registry, entry, "cleanup", exit, asker)
+  return Effect.flatMap(ended, (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
     if (Exit.isFailure(exit)) return exit
     const { run } = entry
     return run?.hasFailed === true ? Effect.fail(run.error!) : exit
   })
 }
 
+/** The form of `use`: the two functions are given in two calls, as in one they could be taken for each other. */
+export interface Use {
+  <A, EA, RA, E, RR, RS = never, RF = never, D extends Dependencies = readonly []>(
+    acquire: Effect.Effect<A, EA, RA>,
+    release: Release<A, E, RR>,
+    options?: Options<A, E, RS, RF, D>
+  ): <B, EB, RB>(
+    f: (value: A) => Effect.Effect<B, EB, RB>
+  ) => Effect.Effect<
+    B,
+    EA | EB | CleanupError.CleanupError<E> | DependencyError<D>,
+    RA | RR | RB | RS | RF | ResourceRegistry
+  >
+}
+
+const usedBy = (
+  acquire: Effect.Effect<any, any, any>,
+  plan: Acquire.Plan,
+  f: (value: any) => Effect.Effect<any, any, any>
+): Effect.Effect<any, any, any> =>
+  Effect.uninterruptibleMask((restore) =>
+    Seam.withFiber((fiber) => {
+      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
+      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined, entryOf), (entry) =>
+        Effect.flatMap(
+          Effect.exit(restore(UserFunction.effect((): Effect.Effect<any, any, any> =>
+            // A forced cleanup may have come first.
+            entry.isUsable ? f(entry.value) : Effect.fail(gone(entry))
+          ))),
+          (exit) => afterUse(registry, entry, askerOf(fiber), exit)
+        ))
+    })
+  )
+
 /**
  * Acquires, uses and releases, for typed pipelines. The use's own error wins; after a successful use a cleanup that failed
- * for good is the error. Needs no Scope.
+ * for good is the error. Needs no Scope. An `Effect.acquireUseRelease` that is only renamed does not compile.
  *
  * ```ts
  * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
  * import { Effect } from "effect"
  *
- * const program = ResourceGuard.use(
- *   Effect.succeed("file"),
- *   () => Effect.fail("disk full" as const),
- *   (file) => Effect.succeed(file.length)
- * ).pipe(Effect.catchTag("CleanupFailed", (error) => Effect.succeed(error.message.includes("disk full"))))
+ * const withFile = ResourceGuard.use(Effect.succeed("file"), () => Effect.fail("disk full" as const))
+ * const program = withFile((file) => Effect.succeed(file.length)).pipe(
+ *   Effect.catchTag("CleanupFailed", (error) => Effect.succeed(error.message.includes("disk full")))
+ * )
  *
  * console.log(await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))) // => true
  * ```
  */
-export const use = <A, EA, RA, E, RR, B, EB, RB, RS = never, RF = never, D extends Dependencies = readonly []>(
-  acquire: Effect.Effect<A, EA, RA>,
-  release: Release<A, E, RR>,
-  f: (value: A) => Effect.Effect<B, EB, RB>,
-  options?: Options<A, E, RS, RF, D>
-): Effect.Effect<
-  B,
-  EA | EB | CleanupError.CleanupError<E> | DependencyError<D>,
-  RA | RR | RB | RS | RF | ResourceRegistry
-> => {
-  const plan = planOf(release, options as GuardOptions<any, any, any, any>)
-  return Effect.uninterruptibleMask((restore) =>
-    Seam.withFiber((fiber) => {
-      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
-      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined, entryOf), (entry) =>
-        Effect.flatMap(
-          Effect.exit(restore(Effect.suspend(() =>
-            f(entry.value as A)
-          ))),
-          (exit) => afterUse(registry, entry, askerOf(fiber), exit)
-        ))
-    })
-  ) as Effect.Effect<any, any, any>
-}
+export const use: Use = /* @__PURE__ */ (() => {
+  // `use(acquire, release, f, options)` is what was compiled before the two calls; the types have it no more.
+  const use = (acquire: Effect.Effect<any, any, any>, release: AnyRelease, third?: any, fourth?: any): any => {
+    const isOne = typeof third === "function"
+    const plan = planOf(release, isOne ? fourth : third, use)
+    return isOne ? usedBy(acquire, plan, third) : (f: any) => usedBy(acquire, plan, f)
+  }
+  return use
+})()
 
 /**
  * A service whose release may fail: acquired when its layer is built, released when the layer's scope closes.
@@ -374,7 +413,7 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
 > =>
   Layer.scoped(
     tag,
-    scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, tag.key), false, valueOf)
+    scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, layer, tag.key), false, valueOf)
   ) as Layer.Layer<any, any, any>
 
 /**
@@ -401,7 +440,7 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
  * ```
  */
 export const fromScoped: FromScoped.FromScoped = (effect, options) =>
-  FromScoped.make(effect, planOf(() => Effect.void, options as GuardOptions<any, any, any, any>), guardOf)
+  FromScoped.make(effect, planOf(() => Effect.void, options as GuardOptions<any, any, any, any>, fromScoped), guardOf)
 
 /**
  * A resource that is replaced from time to time while it is in use: rotating credentials, certificates, tokens. Each value
@@ -430,7 +469,7 @@ export const fromScoped: FromScoped.FromScoped = (effect, options) =>
  * ```
  */
 export const refreshable: MakeRefreshable = (acquire, release, options) =>
-  Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>), options)
+  Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>, refreshable), options)
 
 /**
  * A refreshable as a service, made when its layer is built. What a refresh can fail with is part of the service's type,
@@ -458,15 +497,25 @@ export const refreshable: MakeRefreshable = (acquire, release, options) =>
 export const layerRefreshable: LayerRefreshable = (tag, acquire, release, options) =>
   Layer.scoped(
     tag,
-    Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>, tag.key), options)
+    Refreshing.make(
+      acquire,
+      planOf(release, options as GuardOptions<any, any, any, any>, layerRefreshable, tag.key),
+      options
+    )
   )
 
 /**
  * A resource of `using` or `await using` as a guard. Its release is what the end of such a block does: `Symbol.asyncDispose`
- * where it has that, else `Symbol.dispose`. What it throws or rejects with is the release's error, as it is.
+ * where it has that, else `Symbol.dispose`. What it throws or rejects with is the release's error, as it is. A promise
+ * that `Symbol.dispose` returns is waited for, too.
  */
 export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
-  scoped(acquire, planOf(Disposables.dispose, options as GuardOptions<any, any, any, any>), false, guardOf)
+  scoped(
+    acquire,
+    planOf(Disposables.dispose, options as GuardOptions<any, any, any, any>, fromDisposable),
+    false,
+    guardOf
+  )
 
 /**
  * A guard for code without a Scope, to be used through `use` and ended by `cleanup`, or by its registry's shutdown. One
@@ -487,4 +536,4 @@ export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
  * ```
  */
 export const makeUnscoped: Unscoped.MakeUnscoped = (acquire, release, options) =>
-  Unscoped.make(acquire, planOf(release, options as any), options?.onCollected, guardOf)
+  Unscoped.make(acquire, planOf(release, options as any, makeUnscoped), options?.onCollected, guardOf)

@@ -35,7 +35,10 @@ export const is = (value: unknown): value is ResourceId => typeof value === "str
 /** A `ResourceId` as the text it is. */
 export const schema: Schema.Schema<ResourceId, string> = Schemas.resourceId
 
-/** Where ids come from: each call of `next` must give a new one. */
+/**
+ * Where ids come from: each call of `next` must give a new one. Where it throws, or gives one that is in use, a registry
+ * takes a random one instead.
+ */
 export interface Generator {
   readonly next: () => ResourceId
 }

@@ -6,15 +6,24 @@ import { type Config, type ConfigError, Context, Effect, Exit, Layer, Scope, typ
 import * as CleanupError from "./CleanupError.js"
 import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
-import { reserve } from "./internal/Acquire.js"
-import { type Asker, askerOf, awaitEnd, wouldDeadlock } from "./internal/Asker.js"
+import { endNow, reserve } from "./internal/Acquire.js"
+import { type Asker, askerOf, awaitEnd, limitOf, startFor } from "./internal/Asker.js"
 import { callSite, startCapturing } from "./internal/CallSite.js"
 import { Entry, infoOf } from "./internal/Entry.js"
+import * as UserFunction from "./internal/kernel/UserFunction.js"
 import * as Log from "./internal/Log.js"
-import { type GuardSettings, type RegistryOptions, type ResolvedOptions, resolveRegistry } from "./internal/Options.js"
+import {
+  type GuardSettings,
+  type RegistryOptions,
+  type ResolvedOptions,
+  resolveRegistry,
+  wrongChoice
+} from "./internal/Options.js"
 import { Registry } from "./internal/Registry.js"
 import * as RegistryConfig from "./internal/RegistryConfig.js"
+import { limitsItself } from "./internal/ScopeKeys.js"
 import * as Seam from "./internal/Seam.js"
+import { ShutdownHost } from "./internal/ShutdownHost.js"
 import {
   accountsOf,
   type DeadLetter,
@@ -46,8 +55,13 @@ export type {
 /** Options of a resource that has no scope: those of a guard that make sense without one. */
 export type RegisterOptions = Omit<GuardSettings, "recovery" | "onFailure" | "close">
 
-/** Cleans up something live, or runs a cleanup of one's own under the registry's policy. */
+/**
+ * What to clean up: something live, by its id or its guard, in a priority of the request's own if need be; or a cleanup of
+ * one's own under the registry's policy. A guard is always that guard, though it has a `cleanup`.
+ */
 export type CleanupRequest<E = never, R = never> =
+  | ResourceId.ResourceId
+  | { readonly id: ResourceId.ResourceId }
   | {
     readonly resource: ResourceId.ResourceId | { readonly id: ResourceId.ResourceId }
     readonly priority?: CleanupPriority.CleanupPriority
@@ -59,7 +73,10 @@ export interface ScheduledCleanup {
   readonly id: ResourceId.ResourceId
   /** Waits until the resource has ended; fails as its cleanup did, or with `AlreadyCleanedUp` where it was disarmed. */
   readonly await: Effect.Effect<void, CleanupError.CleanupError<unknown>>
-  /** Takes it back while it waits: a resource is in use again, a cleanup of one's own will not run. */
+  /**
+   * Takes it back while it waits: a resource is in use again, a cleanup of one's own will not run. False where it has
+   * started, or where somebody else has asked for it, too: another `schedule`, a scope that closed, a shutdown.
+   */
   readonly cancel: Effect.Effect<boolean>
 }
 
@@ -126,25 +143,27 @@ const alreadyCleanedUp = (id: ResourceId.ResourceId, typeName = "resource") =>
   new CleanupError.AlreadyCleanedUp({ id, typeName })
 
 /** Waits for a live or ended entry's outcome. */
-const outcomeOf = (registry: Registry, entry: Entry, asker: Asker) =>
-  Effect.flatMap(
-    awaitEnd(entry, asker),
-    (): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
-      const run = entry.run
-      if (run === undefined) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
-      return run.hasFailed ? Effect.fail(run.error!) : Effect.void
-    }
-  )
+const outcomeOf = (entry: Entry, asker: Asker) => Effect.flatMap(awaitEnd(entry, asker), () => outcome(entry))
+
+/** Looks at the entry's name only where it fails: that of a call site has to be made from the stack. */
+const outcome = (entry: Entry): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
+  const { run } = entry
+  if (run?.isDone !== true) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+  return run.hasFailed ? Effect.fail(run.error!) : Effect.void
+}
 
 const make = (registry: Registry): Shape => {
   const asking = <A, E, R>(f: (asker: Asker) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Seam.withFiber((fiber) => f(askerOf(fiber)))
 
-  const registerEntry = <E, R>(
+  const registerEntry = <E, R, A>(
     release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
-    options: RegisterOptions | undefined
-  ): Effect.Effect<Entry, CleanupError.RegistryShuttingDown, R> => {
-    const site = callSite(options?.typeName !== undefined)
+    options: RegisterOptions | undefined,
+    then: (entry: Entry) => A,
+    /** What the user has called. */
+    above: Function
+  ): Effect.Effect<A, CleanupError.RegistryShuttingDown, R> => {
+    const site = callSite(options?.typeName !== undefined, false, above)
     return Seam.withFiber((fiber) => {
       const asker = askerOf(fiber)
       const entry = reserve(registry, fiber, asker, {
@@ -158,44 +177,51 @@ const make = (registry: Registry): Shape => {
       // Without dependencies the only refusal is that of a shutdown.
       if (!(entry instanceof Entry)) return Effect.fail(entry as CleanupError.RegistryShuttingDown)
       registry.register(entry, undefined, asker)
-      return Effect.succeed(entry)
+      registry.tellRegistered(entry)
+      return Effect.succeed(then(entry))
     })
   }
 
-  const schedule: Shape["schedule"] = (request) => {
-    const entryOf: Effect.Effect<Entry, any, any> = "cleanup" in request
-      ? registerEntry(() => request.cleanup, request)
-      : Effect.suspend(() => {
-        const id = typeof request.resource === "string" ? request.resource : request.resource.id
-        const entry = registry.entries.get(id)
-        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : Effect.succeed(entry)
+  const register: Shape["register"] = (release, options) =>
+    registerEntry(release, options, (entry) => entry.id, register)
+
+  const scheduleEntry = (
+    entry: Entry,
+    isOwn: boolean,
+    priority?: CleanupPriority.CleanupPriority
+  ): ScheduledCleanup => {
+    let request = registry.schedule(entry, "scheduled", priority && CleanupPriority.toNumber(priority))
+    return {
+      id: entry.id,
+      await: asking((asker) => outcomeOf(entry, asker)),
+      cancel: Effect.sync(() => {
+        const asked = request
+        request = undefined
+        return asked !== undefined && registry.unschedule(asked, isOwn)
       })
-    return Effect.uninterruptible(Effect.map(entryOf, (entry): ScheduledCleanup => {
-      registry.schedule(
-        entry,
-        "scheduled",
-        request.priority === undefined ? undefined : CleanupPriority.toNumber(request.priority)
-      )
-      return {
-        id: entry.id,
-        await: asking((asker) =>
-          entry.run !== undefined && wouldDeadlock(asker, entry.run)
-            ? Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
-            : outcomeOf(registry, entry, asker)
-        ),
-        cancel: Effect.sync(() => {
-          if (!registry.unschedule(entry)) return false
-          if ("cleanup" in request) registry.disarm(entry)
-          return true
-        })
-      }
-    }))
+    }
+  }
+
+  const schedule: Shape["schedule"] = (request) => {
+    const isId = typeof request === "string"
+    if (!isId && !("resource" in request || "id" in request)) {
+      return registerEntry(() => request.cleanup, request, (entry) => scheduleEntry(entry, true), schedule)
+    }
+    return Effect.suspend((): Effect.Effect<ScheduledCleanup, CleanupError.AlreadyCleanedUp> => {
+      const { priority, resource } = isId || "id" in request ? { priority: undefined, resource: request } : request
+      const mistake = wrongChoice("priority", priority, CleanupPriority.values)
+      if (mistake !== undefined) return Effect.die(mistake)
+      const id = typeof resource === "string" ? resource : resource.id
+      const entry = registry.entries.get(id)
+      return entry === undefined
+        ? Effect.fail(alreadyCleanedUp(id))
+        : Effect.succeed(scheduleEntry(entry, false, priority))
+    })
   }
 
   return {
     internal: registry,
-    register: (release, options) =>
-      Effect.uninterruptible(Effect.map(registerEntry(release, options), (entry) => entry.id)),
+    register,
     unregister: (id) =>
       Effect.suspend(() => {
         const entry = registry.entries.get(id)
@@ -219,9 +245,17 @@ const make = (registry: Registry): Shape => {
       }),
     cleanupWhere: (predicate) =>
       asking((asker) =>
-        registry.force([...registry.entries.values()].filter((entry) => predicate(infoOf(entry)))).await(asker)
+        UserFunction.call(
+          () =>
+            registry.force([...registry.entries.values()].filter((entry) => predicate(infoOf(entry))), asker).await(
+              asker
+            ),
+          UserFunction.dieOf
+        )
       ),
-    forceCleanupAll: asking((asker) => registry.force(registry.entries.values()).await(asker)),
+    forceCleanupAll: asking((asker) =>
+      registry.force([...registry.entries.values(), ...registry.retrying], asker).await(asker)
+    ),
     awaitIdle: asking((asker) => registry.awaitIdle(asker)),
     snapshot: Effect.sync(() => snapshotOf(registry)),
     health: Effect.sync(() => healthOf(registry)),
@@ -241,13 +275,13 @@ const make = (registry: Registry): Shape => {
           if (registry.phase !== "Running" && asker.run === undefined) {
             return Effect.fail(registry.shuttingDown(entry.typeName))
           }
-          registry.retry(entry)
-          return outcomeOf(registry, entry, asker)
+          startFor(asker, entry, () => registry.retry(entry, asker))
+          return outcomeOf(entry, asker)
         }),
       drop: (id) => Effect.sync(() => registry.deadLetters.drop(id))
     },
     events: registry.bus.stream,
-    shutdown: asking((asker) => registry.shutdown().await(asker))
+    shutdown: asking((asker) => registry.shutdown(asker).await(asker))
   }
 }
 
@@ -259,17 +293,9 @@ export const cleanupNow = (
 ): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
   const over = Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
   const { run } = entry
-  if (run !== undefined) {
-    return run.isDone || wouldDeadlock(asker, run)
-      ? over
-      : Effect.andThen(awaitEnd(entry, asker), over)
-  }
+  if (run !== undefined) return run.isDone ? over : Effect.andThen(awaitEnd(entry, asker), over)
   if (!entry.isUsable) return over
-  // Before it starts: a release that then waits for the asking cleanup would close a circle.
-  asker.run?.block(entry)
-  registry.start(entry, "cleanup", Exit.void, asker)
-  asker.run?.unblock(entry)
-  return outcomeOf(registry, entry, asker)
+  return Effect.flatMap(endNow(registry, entry, "cleanup", Exit.void, asker), () => outcome(entry))
 }
 
 /** @internal */
@@ -277,17 +303,38 @@ export const registryOf = (service: Shape): Registry => service.internal as Regi
 
 // --- layers ---------------------------------------------------------------------------------------------------------
 
+/** Guards whose scope is open: they were to be released there, and in its order. */
+const openGuards = (registry: Registry): ReadonlyArray<Entry> =>
+  registry.phase === "Running"
+    ? [...registry.entries.values()].filter((entry) =>
+      entry.scope !== undefined && Seam.closedExit(entry.scope) === undefined
+    )
+    : []
+
+/**
+ * The layer is released. A registry that is provided to a part of a program closes before the process's scope does, and
+ * guards of that scope are to be released in its order: then it closes after it.
+ */
+const closeLayer = (registry: Registry): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const later = limitsItself(() => close(registry))
+    const isKept = openGuards(registry).some(({ scope }) => registry.process.closeAfter(scope!, later))
+    return isKept ? Effect.void : close(registry)
+  })
+
 const close = (registry: Registry): Effect.Effect<void> =>
   Effect.uninterruptible(Seam.withFiber((fiber) => {
-    const open = registry.phase === "Running"
-      ? [...registry.entries.values()].filter((entry) =>
-        entry.scope !== undefined && Seam.closedExit(entry.scope) === undefined
-      )
-      : []
+    const open = openGuards(registry)
     return Effect.flatMap(
       Effect.andThen(
         open.length === 0 ? Effect.void : Log.closedUnderGuards(open),
-        Effect.suspend(() => registry.shutdown().await(askerOf(fiber)))
+        Effect.suspend(() => {
+          const asker = askerOf(fiber)
+          const batch = registry.shutdown(asker)
+          // As the registry's owner, also one that somebody else has begun.
+          batch.limitTo(limitOf(asker, registry.timers.now()))
+          return batch.await(asker)
+        })
       ),
       (report) =>
         Effect.andThen(
@@ -302,6 +349,7 @@ const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scop
     Effect.andThen(
       outer._tag === "Some" ? Log.secondRegistry : Effect.void,
       Seam.withFiber((fiber) => {
+        Seam.checkFibers()
         const monitor = Context.get(fiber.currentContext, ResourceMonitor.ResourceMonitor)
         const ids = Context.get(fiber.currentContext, ResourceId.Generator)
         const registry = new Registry(
@@ -311,11 +359,12 @@ const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scop
           () => ids.next(),
           monitor === ResourceMonitor.noop ? undefined : (event) => monitor.onEvent(event)
         )
+        registry.process = Context.get(fiber.currentContext, ShutdownHost)
         const stopCapturing = startCapturing(options.captureStacks)
         return Effect.as(
-          Scope.addFinalizer(
+          Scope.addFinalizerExit(
             Seam.service(fiber, Scope.Scope),
-            Effect.ensuring(close(registry), Effect.sync(stopCapturing))
+            limitsItself(() => Effect.ensuring(closeLayer(registry), Effect.sync(stopCapturing)))
           ),
           make(registry)
         )

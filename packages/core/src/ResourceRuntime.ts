@@ -6,6 +6,7 @@
 import { Effect, type Exit, Fiber, Layer, type Scope } from "effect"
 import type { CleanupReport } from "./CleanupReport.js"
 import { callSite } from "./internal/CallSite.js"
+import * as UserFunction from "./internal/kernel/UserFunction.js"
 import { RunningFibers } from "./internal/RunningFibers.js"
 import { RuntimeEnd } from "./internal/RuntimeEnd.js"
 import { buildWith, ScopeMemoMap } from "./internal/ScopeMemo.js"
@@ -244,21 +245,21 @@ export const make = <R, E>(
   layer: Layer.Layer<R, E>,
   options: RuntimeOptions = {}
 ): ResourceRuntime<R, E | RuntimeDisposed> => {
-  const { memoMap, name } = options
   const resolved = resolve(options)
   if (resolved instanceof Validation) throw resolved
-  if (memoMap !== undefined && !(Layer.MemoMapTypeId in Object(memoMap))) {
+  const { memoMap, name } = options
+  if (memoMap !== undefined && !UserFunction.call(() => Layer.MemoMapTypeId in Object(memoMap), () => false)) {
     throw invalidOption("memoMap", memoMap, "a Layer.MemoMap")
   }
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw invalidOption("name", name, "a text that is not empty")
   }
   Seam.checkScopes()
-  const site = callSite(name !== undefined)
+  const site = callSite(name !== undefined, false, make)
   return new AppRuntime(
     layer,
     new ScopeNode(resolved, resolved.strategy),
     memoMap ?? new ScopeMemoMap(resolved),
-    () => name ?? site!.name
+    () => name ?? site?.name ?? "runtime"
   )
 }

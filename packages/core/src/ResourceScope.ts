@@ -25,6 +25,10 @@ export interface ResourceScope extends Scope.CloseableScope {
 /** Whether a scope is one of these. */
 export const isResourceScope = (scope: Scope.Scope): scope is ResourceScope => scope instanceof ScopeNode
 
+/** Whether a scope closes with another one of these, at the latest: it is that, or was forked from it. */
+export const isWithin = (scope: Scope.Scope, outer: ResourceScope): boolean =>
+  scope instanceof ScopeNode && scope.isWithin(outer)
+
 const checked = <A, E, R>(
   options: ScopeOptions | undefined,
   base: ResolvedScope,

@@ -130,6 +130,27 @@ describe("CleanupReport: rendering", () => {
     `)
   })
 
+  it("of very many shows so many rows as asked for, what did not end well first, and counts the rest", () => {
+    const many = report([
+      ...Array.from({ length: 150_000 }, (_, index) => record({ order: index + 1, runMillis: 0 })),
+      record({ order: 150_001, outcome: "recovered" }),
+      record({ order: 150_002, outcome: "failed" }),
+      record({ order: 150_003, outcome: "running" })
+    ])
+    const lines = CleanupReport.render(many, { maxRows: 4 }).split("\n")
+    expect(lines.slice(1).map((line) => line.trim().split(/ +/)[0])).toEqual([
+      "150002",
+      "150003",
+      "150001",
+      "1",
+      "...",
+      "150003"
+    ])
+    expect(lines[5]).toBe("... and 149999 more")
+    expect(CleanupReport.render(many).split("\n")).toHaveLength(150_005)
+    expect(CleanupReport.render(report([record({})]), { maxRows: 1 })).toBe(CleanupReport.render(report([record({})])))
+  })
+
   it("nothing to clean up is a summary alone", () => {
     assert.strictEqual(CleanupReport.render(report([])), "0 resources in 1.2 s (deadline 25 s)")
     assert.strictEqual(

@@ -144,7 +144,7 @@ describe("an acquire", () => {
   it.effect("is refused while draining, but not inside a running cleanup", () =>
     Effect.gen(function*() {
       const r = yield* registry
-      const tool = ResourceGuard.use(Effect.succeed(2), () => Effect.void, (n) => Effect.succeed(n))
+      const tool = ResourceGuard.use(Effect.succeed(2), () => Effect.void)((n) => Effect.succeed(n))
       let inside: unknown
       yield* Effect.scoped(Effect.gen(function*() {
         yield* ResourceGuard.make(Effect.void, () =>
@@ -200,6 +200,8 @@ describe("options", () => {
     ["timeout", { timeout: "soon" as never }, "a duration above 0, or Duration.infinity"],
     ["attemptTimeout", { attemptTimeout: -1 }, "a duration above 0, or Duration.infinity"],
     ["attemptTimeout", { timeout: 10, attemptTimeout: 11 }, "a duration above 0, up to the timeout of 10 ms"],
+    ["slowAfter", { slowAfter: -1 }, "a duration above 0, or Duration.infinity"],
+    ["slowAfter", { slowAfter: Number.NaN }, "a duration above 0, or Duration.infinity"],
     ["priority", { priority: "Urgent" as never }, "one of Low, Normal, High, Critical"],
     ["typeName", { typeName: "" }, "a text that is not empty"],
     ["sizeBytes", { sizeBytes: -1 }, "a number from 0"],

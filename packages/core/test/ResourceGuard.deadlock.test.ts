@@ -17,11 +17,12 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
   it.effect("use a guard", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
-      yield* run(ResourceGuard.use(
-        Effect.succeed("tool"),
-        (tool) => Effect.sync(() => order.push(`${tool} released`)),
-        (tool) => Effect.sync(() => order.push(`${tool} used`))
-      ))
+      yield* run(
+        ResourceGuard.use(
+          Effect.succeed("tool"),
+          (tool) => Effect.sync(() => order.push(`${tool} released`))
+        )((tool) => Effect.sync(() => order.push(`${tool} used`)))
+      )
       expect(order).toEqual(["tool used", "tool released"])
     }).pipe(atConcurrency1))
 

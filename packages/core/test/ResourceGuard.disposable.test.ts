@@ -76,6 +76,24 @@ describe("fromDisposable", () => {
       }
     },
     "rejects": { [Symbol.asyncDispose]: () => Promise.reject(new TypeError("busy")) },
+    "rejects, though it should give no promise": {
+      [Symbol.dispose]: (async () => {
+        await Promise.resolve()
+        throw new TypeError("busy")
+      }) as unknown as () => void
+    },
+    "gives a thenable that throws": {
+      [Symbol.dispose]: () => ({
+        then: () => {
+          throw new TypeError("busy")
+        }
+      })
+    },
+    "throws when it is looked at": {
+      get [Symbol.asyncDispose](): () => Promise<void> {
+        throw new TypeError("busy")
+      }
+    },
     "is not there": { close: () => {} } as unknown as Disposable,
     "throws before there is a promise": {
       [Symbol.asyncDispose]: () => {
@@ -102,6 +120,19 @@ describe("fromDisposable", () => {
         expect(seen).toEqual([thrown])
       }).pipe(Effect.scoped, provide))
   }
+
+  it.live("waits for a `Symbol.dispose` that is an async function, which plain `await using` leaves running", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const resource = {
+        [Symbol.dispose]: (async () => {
+          await new Promise((resolve) => setImmediate(resolve))
+          log.push("disposed")
+        }) as unknown as () => void
+      }
+      yield* Effect.scoped(ResourceGuard.fromDisposable(Effect.succeed(resource)))
+      expect(log).toEqual(["disposed"])
+    }).pipe(provide))
 
   it.effect("lets a dispose go that does not end in time, and what is behind it is released", () =>
     Effect.gen(function*() {

@@ -40,7 +40,7 @@ const operations: Readonly<Record<string, Operation>> = {
       ),
       Effect.yieldNow()
     ),
-  "use": ({ open, release }) => ResourceGuard.use(open, release, () => Effect.yieldNow()),
+  "use": ({ open, release }) => ResourceGuard.use(open, release)(() => Effect.yieldNow()),
   "layer": ({ open, release }) =>
     Effect.provide(Effect.andThen(Service, Effect.yieldNow()), ResourceGuard.layer(Service, open, release)),
   "guard.value, use and update": ({ guard }) =>

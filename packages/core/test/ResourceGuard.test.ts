@@ -149,10 +149,21 @@ describe("ResourceGuard", () => {
       }))
     }).pipe(provide))
 
+  it.effect("use: what was compiled when both functions were given in one call still acquires, uses and releases", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const write = (line: string) => Effect.sync(() => void log.push(line))
+      const use: any = ResourceGuard.use
+      const inOne = use(write("open"), () => write("close"), () => write("write"), { typeName: "File" })
+      yield* inOne as Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry>
+      yield* ResourceGuard.use(write("open"), () => write("close"))(() => write("write"))
+      expect(log.join(" ")).toBe("open write close open write close")
+    }).pipe(provide))
+
   it.effect("use: the use's own error wins; after a success the failed cleanup is the error", () =>
     Effect.gen(function*() {
       const use = <A, E>(f: Effect.Effect<A, E>) =>
-        ResourceGuard.use(Effect.succeed(1), () => Effect.fail("release" as const), () => f)
+        ResourceGuard.use(Effect.succeed(1), () => Effect.fail("release" as const))(() => f)
       expect(yield* Effect.flip(use(Effect.fail("use")))).toBe("use")
       const error = yield* Effect.flip(use(Effect.succeed(2)))
       expect(error._tag).toBe("CleanupFailed")

@@ -318,6 +318,21 @@ describe("metrics", () => {
       ))
     }))
 
+  it.effect("have one series for all that is named by spans, however many there are", () =>
+    Effect.gen(function*() {
+      const request = (id: number) =>
+        Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.void)).pipe(Effect.withSpan(`GET /users/${id}`))
+      yield* Effect.forEach([1, 2, 3], request, { discard: true }).pipe(
+        Effect.provide(ResourceRegistry.layer.pipe(Layer.provide(ResourceMonitor.layerMetrics)))
+      )
+      const pairs = yield* Metric.snapshot
+      const types = pairs.flatMap(({ metricKey }) => metricKey.tags).filter(({ key }) => key === "type")
+      expect(types.filter(({ value }) => value.startsWith("GET /users"))).toEqual([])
+      expect(yield* value("patinox_resources_ended_total", { type: "unnamed", outcome: "cleaned" })).toMatchObject({
+        count: 3
+      })
+    }))
+
   it.effect("of what waits go by the priority that the request was given", () =>
     Effect.scoped(Effect.gen(function*() {
       const r = yield* registry

@@ -305,6 +305,10 @@ describe("a ResourceRuntime", () => {
   })
 
   it("is not made with an option that is wrong, and says which", () => {
+    const refuse = () => {
+      throw new Error("untellable")
+    }
+    const untellable = new Proxy({}, { get: refuse, getPrototypeOf: refuse, has: refuse, ownKeys: refuse })
     const wrong: ReadonlyArray<readonly [object, string]> = [
       [{ timeout: 0 }, `Invalid option "timeout": got 0, expected a duration above 0, or Duration.infinity`],
       [{ finalizerTimeout: "-1 seconds" }, "finalizerTimeout"],
@@ -312,6 +316,8 @@ describe("a ResourceRuntime", () => {
       [{ strategy: "parallel" }, "strategy"],
       [{ memoMap: new Map() }, `Invalid option "memoMap"`],
       [{ memoMap: null }, "memoMap"],
+      [{ memoMap: untellable }, "memoMap"],
+      [{ name: untellable }, "name"],
       [{ name: "" }, `Invalid option "name": got "", expected a text that is not empty`],
       [{ name: 1 }, "name"]
     ]

@@ -2,7 +2,27 @@
  * Random programs on a plain scope and on a scope of ours: as long as nothing goes wrong, what they do, in which order,
  * and what they end with is the same. `PATINOX_SEED` chooses other programs.
  */
-import { Cause, Context, Deferred, Effect, ExecutionStrategy, Exit, FiberRef, Layer, Scope, Stream } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  ExecutionStrategy,
+  Exit,
+  FiberHandle,
+  FiberMap,
+  FiberRef,
+  FiberSet,
+  Layer,
+  Option,
+  Queue,
+  Runtime,
+  Scope,
+  STM,
+  Stream,
+  TReentrantLock,
+  TRef
+} from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { ResourceScope } from "../src/index.js"
@@ -10,13 +30,30 @@ import { ResourceScope } from "../src/index.js"
 const seed = Number(process.env["PATINOX_SEED"] ?? 20_240)
 const numRuns = process.env["PATINOX_DEEP"] === "1" ? 10_000 : 1_000
 
+const finalizers = [
+  "addFinalizer",
+  "acquireRelease",
+  "acquire that sets",
+  "interruptible",
+  "raw",
+  "stream",
+  "span",
+  "locally",
+  "lock on STM",
+  "TReentrantLock",
+  "semaphore",
+  "queue",
+  "memoized layer"
+] as const
+const forks = ["forkScoped", "forkIn", "runFork", "FiberSet", "FiberMap", "FiberHandle"] as const
+
 type Step =
   | {
     readonly _tag: "add"
-    readonly how: "addFinalizer" | "acquireRelease" | "interruptible" | "raw" | "stream" | "span" | "locally"
+    readonly how: (typeof finalizers)[number]
     readonly yields: number
   }
-  | { readonly _tag: "fork"; readonly how: "forkScoped" | "forkIn"; readonly ends: boolean }
+  | { readonly _tag: "fork"; readonly how: (typeof forks)[number]; readonly ends: boolean }
   | {
     readonly _tag: "child"
     readonly strategy: Strategy
@@ -62,15 +99,7 @@ const { steps } = fc.letrec<{ steps: ReadonlyArray<Step>; step: Step }>((tie) =>
       weight: 5,
       arbitrary: fc.record({
         _tag: fc.constant("add" as const),
-        how: fc.constantFrom(
-          "addFinalizer" as const,
-          "acquireRelease" as const,
-          "interruptible" as const,
-          "raw" as const,
-          "stream" as const,
-          "span" as const,
-          "locally" as const
-        ),
+        how: fc.constantFrom(...finalizers),
         yields: fc.nat(2)
       })
     },
@@ -78,7 +107,7 @@ const { steps } = fc.letrec<{ steps: ReadonlyArray<Step>; step: Step }>((tie) =>
       weight: 1,
       arbitrary: fc.record({
         _tag: fc.constant("fork" as const),
-        how: fc.constantFrom("forkScoped" as const, "forkIn" as const),
+        how: fc.constantFrom(...forks),
         ends: fc.boolean()
       })
     },
@@ -169,7 +198,87 @@ const run = ({ build, make }: Kind, { ends, steps, strategy }: Plan) =>
       }
     }
 
-    const perform = (step: Step, scope: Scope.CloseableScope): Effect.Effect<void> => {
+    const noteFree = (name: string, isFree: Effect.Effect<boolean>) =>
+      Effect.map(isFree, (free) => {
+        log.push(`lock ${name} is ${free ? "free" : "held"}`)
+      })
+
+    /** Who holds a lock is known by the fiber's id: side by side, a plain scope releases under other ones. */
+    const lock = (
+      how: "lock on STM" | "TReentrantLock" | "semaphore",
+      name: string,
+      scope: Scope.Scope,
+      yields: number
+    ): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        const yielding = Effect.forEach(Array.from({ length: yields }), () => Effect.yieldNow(), { discard: true })
+        switch (how) {
+          case "lock on STM": {
+            const owner = yield* STM.commit(TRef.make(""))
+            const take = Effect.fiberIdWith((id) => STM.commit(TRef.set(owner, String(id))))
+            const giveBack = Effect.fiberIdWith((id) =>
+              STM.commit(TRef.update(owner, (held) => held === String(id) ? "" : held))
+            )
+            yield* Scope.addFinalizer(
+              scope,
+              noteFree(name, Effect.map(STM.commit(TRef.get(owner)), (held) => held === ""))
+            )
+            yield* Scope.extend(Effect.acquireRelease(take, () => Effect.andThen(yielding, giveBack)), scope)
+            return
+          }
+          case "TReentrantLock": {
+            const held = yield* TReentrantLock.make
+            yield* Scope.addFinalizer(
+              scope,
+              noteFree(name, Effect.map(TReentrantLock.locked(held), (locked) => !locked))
+            )
+            yield* Scope.extend(TReentrantLock.writeLock(held), scope)
+            yield* Scope.addFinalizer(scope, yielding)
+            yield* Scope.extend(TReentrantLock.readLock(held), scope)
+            return
+          }
+          case "semaphore": {
+            const semaphore = yield* Effect.makeSemaphore(1)
+            yield* Scope.addFinalizer(
+              scope,
+              noteFree(name, Effect.map(semaphore.withPermitsIfAvailable(1)(Effect.void), Option.isSome))
+            )
+            yield* Scope.extend(
+              Effect.acquireRelease(semaphore.take(1), () => Effect.andThen(yielding, semaphore.release(1))),
+              scope
+            )
+          }
+        }
+      })
+
+    const forkInto = (
+      how: (typeof forks)[number],
+      fiber: Effect.Effect<void>,
+      scope: Scope.Scope
+    ): Effect.Effect<unknown> => {
+      switch (how) {
+        case "forkIn":
+          return Effect.forkIn(fiber, scope)
+        case "forkScoped":
+          return Scope.extend(Effect.forkScoped(fiber), scope)
+        case "runFork":
+          return Effect.map(Effect.runtime<never>(), (runtime) => Runtime.runFork(runtime)(fiber, { scope }))
+        case "FiberSet":
+          return Effect.flatMap(Scope.extend(FiberSet.make<void>(), scope), (set) => FiberSet.run(set, fiber))
+        case "FiberMap":
+          return Effect.flatMap(
+            Scope.extend(FiberMap.make<string, void>(), scope),
+            (map) => FiberMap.run(map, "key", fiber)
+          )
+        case "FiberHandle":
+          return Effect.flatMap(
+            Scope.extend(FiberHandle.make<void>(), scope),
+            (handle) => FiberHandle.run(handle, fiber)
+          )
+      }
+    }
+
+    const perform = (step: Step, scope: Scope.CloseableScope, sideBySide: boolean): Effect.Effect<void> => {
       const name = String(++names)
       switch (step._tag) {
         case "add": {
@@ -177,6 +286,38 @@ const run = ({ build, make }: Kind, { ends, steps, strategy }: Plan) =>
           switch (step.how) {
             case "addFinalizer":
               return Scope.extend(Effect.addFinalizer(finalizer), scope)
+            case "lock on STM":
+            case "TReentrantLock":
+            case "semaphore":
+              return sideBySide
+                ? Scope.extend(Effect.addFinalizer(finalizer), scope)
+                : lock(step.how, name, scope, step.yields)
+            case "acquire that sets":
+              return Scope.extend(
+                Effect.acquireRelease(FiberRef.set(setting, name), (_, exit) => finalizer(exit)),
+                scope
+              )
+            case "queue":
+              if (sideBySide) return Scope.extend(Effect.addFinalizer(finalizer), scope)
+              return Effect.gen(function*() {
+                const queue = yield* Scope.extend(
+                  Effect.acquireRelease(Queue.bounded<number>(1), Queue.shutdown),
+                  scope
+                )
+                yield* Scope.addFinalizer(
+                  scope,
+                  Effect.suspend(() => {
+                    log.push(`queue ${name} ${Effect.runSync(Queue.isShutdown(queue)) ? "is shut down" : "is open"}`)
+                    return Effect.void
+                  })
+                )
+              })
+            case "memoized layer":
+              return Effect.gen(function*() {
+                const layer = yield* Scope.extend(Layer.memoize(parts[step.yields]!), scope)
+                yield* build(layer, scope)
+                yield* build(layer, scope)
+              })
             case "acquireRelease":
               return Scope.extend(Effect.acquireRelease(Effect.void, (_, exit) => finalizer(exit)), scope)
             case "interruptible":
@@ -200,22 +341,24 @@ const run = ({ build, make }: Kind, { ends, steps, strategy }: Plan) =>
             const started = yield* Deferred.make<void>()
             const work = Effect.andThen(Deferred.succeed(started, undefined), step.ends ? Effect.void : Effect.never)
             const fiber = Effect.onInterrupt(work, () => Effect.sync(() => log.push(`fiber ${name} interrupted`)))
-            yield* step.how === "forkIn"
-              ? Effect.forkIn(fiber, scope)
-              : Scope.extend(Effect.forkScoped(fiber), scope)
+            yield* forkInto(step.how, fiber, scope)
             yield* Deferred.await(started)
             yield* Effect.yieldNow()
           })
         case "child":
           return Effect.gen(function*() {
             const child = yield* Scope.fork(scope, strategyOf(step.strategy))
-            for (const inner of step.steps) yield* perform(inner, child)
+            for (const inner of step.steps) {
+              yield* perform(inner, child, sideBySide || step.strategy !== "sequential")
+            }
             if (step.closes) yield* Scope.close(child, Exit.void)
           })
         case "scoped":
-          return Effect.scoped(Effect.flatMap(Scope.Scope, (inner) =>
-            Effect.forEach(step.steps, (each) =>
-              perform(each, inner as Scope.CloseableScope), { discard: true })))
+          return Effect.scoped(
+            Effect.flatMap(Scope.Scope, (inner) =>
+              Effect.forEach(step.steps, (each) =>
+                perform(each, inner as Scope.CloseableScope, false), { discard: true }))
+          )
         case "layer":
           return Effect.orDie(Effect.asVoid(build(layerOf(step.layer), scope)))
       }
@@ -224,7 +367,7 @@ const run = ({ build, make }: Kind, { ends, steps, strategy }: Plan) =>
     const scope = yield* make(strategyOf(strategy))
     const body = Effect.gen(function*() {
       for (const step of steps) {
-        yield* perform(step, scope)
+        yield* perform(step, scope, strategy !== "sequential")
       }
       log.push("end of the body")
       if (ends === "fails") {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import {
+  Context,
   Deferred,
   Duration,
   Effect,
@@ -232,7 +233,17 @@ describe("a ResourceScope", () => {
     expect(() => Seam.checkScopes(unlike as any)).toThrow(
       /^ResourceScope does not fit effect \d+\.\d+\.\d+: an open scope has no finalizers map/
     )
-    expect(() => Seam.checkScopes(Effect.runSync(Scope.make()))).not.toThrow()
+    const scope = () => Effect.runSync(Scope.make())
+    expect(() => Seam.checkScopes(scope())).not.toThrow()
+    const effect = Layer.effectContext(Effect.succeed(Context.empty()))
+    const layers = { effect, scoped: Layer.scopedContext(Effect.succeed(Context.empty())), fresh: Layer.fresh(effect) }
+    const renamed = (layer: object) => Object.assign(Object.create(layer), { _op_layer: "Renamed" })
+    for (const part of ["effect", "scoped", "fresh"] as const) {
+      expect(() => Seam.checkScopes(scope(), { ...layers, [part]: renamed(layers[part]) })).toThrow(
+        /does not fit effect .*: a layer does not say what it is made of/
+      )
+    }
+    expect(() => Seam.checkScopes(scope(), { ...layers, fresh: Layer.fresh(layers.scoped) })).toThrow("a layer")
   })
 })
 
@@ -277,4 +288,40 @@ describe("a ResourceScope keeps (P7)", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(closing)
     }))
+})
+
+describe("the fibers of another version of Effect", () => {
+  const fiber = Effect.runSync(Seam.withFiber((fiber) => Effect.succeed(fiber)))
+  const unlike = (changes: object) => Object.assign(Object.create(fiber), changes)
+
+  for (
+    const [name, changes, what] of [
+      ["cannot be started", { start: undefined }, "a fiber has no start"],
+      ["cannot be resumed", { resume: undefined }, "a fiber has no resume"],
+      ["cannot be told to end", { unsafeInterruptAsFork: undefined }, "a fiber has no unsafeInterruptAsFork"],
+      ["have another context", { currentContext: {} }, "a context has no map of its services"],
+      ["keep their FiberRefs elsewhere", { getFiberRefs: () => ({}) }, "a FiberRef is not kept as a stack"],
+      [
+        "end later than at once",
+        {
+          constructor: class {
+            start() {}
+            unsafePoll() {
+              return null
+            }
+          }
+        },
+        "does not end at once"
+      ]
+    ] as const
+  ) {
+    it(`that ${name} are named, before anything is acquired`, () => {
+      expect(Seam.fiberMismatch(unlike(changes))).toContain(what)
+    })
+  }
+
+  it("that are as they should be are not refused", () => {
+    expect(Seam.fiberMismatch(fiber)).toBe(undefined)
+    expect(() => Seam.checkFibers()).not.toThrow()
+  })
 })

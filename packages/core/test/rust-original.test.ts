@@ -332,7 +332,7 @@ describe("across both", () => {
 describe("beside the sources", () => {
   it.effect("basic use", () =>
     Effect.gen(function*() {
-      const result = yield* ResourceGuard.use(Effect.succeed(21), () => Effect.void, (n) => Effect.succeed(n * 2))
+      const result = yield* ResourceGuard.use(Effect.succeed(21), () => Effect.void)((n) => Effect.succeed(n * 2))
       expect(result).toBe(42)
     }).pipe(provide))
 

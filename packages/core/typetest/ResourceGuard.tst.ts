@@ -54,7 +54,7 @@ test("acquireRelease infers in both forms", () => {
 })
 
 test("use has the errors of acquire, use and cleanup", () => {
-  expect(ResourceGuard.use(open, close, (db) => Effect.succeed(db._), options)).type.toBe<
+  expect(ResourceGuard.use(open, close, options)((db) => Effect.succeed(db._))).type.toBe<
     Effect.Effect<
       "db",
       OpenError | CleanupError.CleanupError<CloseError>,

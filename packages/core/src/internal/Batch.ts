@@ -4,9 +4,10 @@
  */
 import { Effect } from "effect"
 import * as CleanupReport from "../CleanupReport.js"
-import { type Asker, nobody, Waiters } from "./Asker.js"
-import { idleRecord, waitsFor } from "./CleanupRun.js"
+import { type Asker, limitOf, nobody, Waiters } from "./Asker.js"
+import { allWaitFor, type CleanupRun, idleRecord } from "./CleanupRun.js"
 import * as Deadlines from "./Deadlines.js"
+import type { QueuedCleanup } from "./Dispatcher.js"
 import type { Entry } from "./Entry.js"
 import * as Recovery from "./Recovery.js"
 import type { Registry } from "./Registry.js"
@@ -16,8 +17,14 @@ export class Batch {
   private readonly pending = new Set<Entry>()
   private readonly records: Array<CleanupReport.CleanupRecord> = []
   private readonly startedAt: number
-  private readonly deadline: number
+  private deadline: number
+  readonly timeout: number
   private overrun = false
+  /** What is not pending yet, as it is a lot; the newest first. */
+  private left: Set<Entry> = new Set()
+  private isStarting = true
+  /** The deadline is near: what becomes pending starts at once. */
+  private isForced = false
   private finished: CleanupReport.CleanupReport | undefined
   private readonly waiters: Waiters
   private readonly forceAt = Deadlines.make(() => this.force())
@@ -26,47 +33,99 @@ export class Batch {
   constructor(
     private readonly registry: Registry,
     private readonly trigger: "forced" | "shutdown",
-    private readonly timeout: number,
+    asker: Asker,
     private readonly onEnd: () => void = () => {}
   ) {
-    this.waiters = new Waiters((asker) => this.isOverFor(asker))
-    this.startedAt = registry.timers.now()
-    this.deadline = this.startedAt + timeout
+    this.waiters = new Waiters((asker) => this.isOverFor(asker), () => this.pending)
+    const now = this.startedAt = registry.timers.now()
+    const left = trigger === "shutdown" ? Math.max(1, registry.process.leftMillis()) : Infinity
+    this.deadline = Math.min(now + Math.min(registry.options.shutdownTimeout, left), limitOf(asker, now))
+    this.timeout = this.deadline - now
   }
 
   private get isShutdown(): boolean {
     return this.trigger === "shutdown"
   }
 
-  start(entries: ReadonlyArray<Entry>): void {
-    for (const entry of entries) this.add(entry)
-    const { timers } = this.registry
-    timers.set(this.forceAt, this.deadline - Recovery.forceMargin(this.timeout))
-    timers.set(this.endAt, this.deadline)
-    this.registry.scheduleAll(entries, this.trigger)
-    this.check()
+  /** `tell` is called before anything of it is told: state first. */
+  start(entries: ReadonlyArray<Entry>, tell: () => void = () => {}): void {
+    const { registry, trigger } = this
+    const scheduled: Array<QueuedCleanup> = []
+    this.setTimers()
+    tell()
+    const start = () => {
+      this.isStarting = false
+      registry.dispatcher.pump()
+      this.check()
+    }
+    this.left = new Set([...entries].reverse())
+    Seam.inTurns(registry.origin, this.left, (entry) => {
+      if (!entry.isLive && !registry.retrying.has(entry)) {
+        // It has ended meanwhile.
+        this.left.delete(entry)
+        this.records.push(this.recordOf(entry))
+        return
+      }
+      this.add(entry)
+      if (this.isForced) return this.forceOne(entry)
+      const request = registry.scheduleLater(entry, trigger)
+      if (request !== undefined && registry.observed) scheduled.push(request)
+    }, () =>
+      Seam.inTurns(registry.origin, scheduled, (request) => {
+        // One that has started meanwhile is told of as that.
+        if (request.state === "waiting") registry.tellScheduled(request)
+      }, start))
+  }
+
+  private setTimers(): void {
+    const { deadline, registry: { timers }, startedAt } = this
+    timers.set(this.forceAt, deadline - Recovery.forceMargin(deadline - startedAt))
+    timers.set(this.endAt, deadline)
+  }
+
+  /** Is over by then, too: that of its owner. */
+  limitTo(deadline: number): void {
+    if (deadline >= this.deadline || this.finished !== undefined) return
+    this.deadline = deadline
+    for (const entry of this.pending) this.limit(entry)
+    this.setTimers()
+  }
+
+  private limit(entry: Entry): void {
+    entry.deadline = Math.min(entry.deadline, this.deadline)
+    entry.run?.limitTo(this.deadline)
+  }
+
+  private recordOf(entry: Entry): CleanupReport.CleanupRecord {
+    const isOpen = entry.isLive || entry.request !== undefined
+    return entry.run?.record() ?? idleRecord(entry, isOpen ? "running" : "disarmed", this.trigger)
   }
 
   add(entry: Entry): void {
+    this.left.delete(entry)
     this.pending.add(entry)
-    entry.deadline = Math.min(entry.deadline, this.deadline)
-    entry.run?.limitTo(this.deadline)
+    this.limit(entry)
     entry.watch(() => {
       if (!this.pending.delete(entry)) return
-      this.records.push(entry.run?.record() ?? idleRecord(entry, "disarmed", this.trigger))
+      this.records.push(this.recordOf(entry))
       this.check()
     })
   }
 
   /** Everything that has not started starts now, the newest first. */
   private force(): void {
-    for (const entry of [...this.pending].reverse()) {
-      if (entry.isUsable) {
-        this.registry.start(entry, this.trigger, this.registry.forcedExit, nobody, (run) => {
-          run.forced = true
-        })
-      } else entry.run?.force()
-    }
+    this.isForced = true
+    Seam.inTurns(this.registry.origin, this.pending, (entry) => this.forceOne(entry))
+  }
+
+  private forceOne(entry: Entry): void {
+    if (entry.isUsable || entry.request !== undefined) {
+      // What waits and is not usable is a dead letter being retried.
+      const trigger = entry.isUsable ? this.trigger : "retried"
+      this.registry.start(entry, trigger, this.registry.forcedExit, nobody, (run) => {
+        run.forced = true
+      })
+    } else entry.run?.force()
   }
 
   private reachDeadline(): void {
@@ -80,7 +139,10 @@ export class Batch {
 
   check(): void {
     if (this.finished !== undefined) return
-    if (this.overrun || (this.pending.size === 0 && (!this.isShutdown || this.registry.acquiring.size === 0))) {
+    if (
+      this.overrun ||
+      (this.pending.size === 0 && !this.isStarting && (!this.isShutdown || this.registry.acquiring.size === 0))
+    ) {
       this.finished = this.report()
       this.pending.clear()
       this.registry.timers.clear(this.forceAt)
@@ -90,28 +152,33 @@ export class Batch {
     this.waiters.check()
   }
 
+  /** Entries that have no run yet are cleaned up after that inside of which they were made. */
+  private *first(): Iterable<CleanupRun | undefined> {
+    for (const { run, within } of this.pending) yield run ?? within
+  }
+
   /** Inside a cleanup the batch is over when only that cleanup, and what waits for it, is left. */
   private isOverFor(asker: Asker): boolean {
     if (this.finished !== undefined) return true
-    if (asker.run === undefined) return false
-    for (const entry of this.pending) {
-      if (entry.run === undefined || !waitsFor(entry.run, asker.run)) return false
-    }
-    return true
+    if (this.isStarting) return false
+    const isPart = asker.run !== undefined && this.pending.has(asker.run.entry)
+    if (!allWaitFor(() => this.first(), asker, isPart ? this.waiters : undefined)) return false
+    // What is still being acquired then is waited for outside of cleanups only.
+    return asker.run !== undefined || this.pending.size > 0
   }
 
   report(): CleanupReport.CleanupReport {
     if (this.finished !== undefined) return this.finished
     const { registry } = this
     const durationMillis = registry.timers.now() - this.startedAt
-    const open = [...this.pending].map((entry) => entry.run?.record() ?? idleRecord(entry, "running", this.trigger))
+    const open = [...this.pending, ...this.left].map((entry) => this.recordOf(entry))
     const acquiring = this.isShutdown
       ? [...registry.acquiring].map((entry) => idleRecord(entry, "acquiring", this.trigger))
       : []
     return CleanupReport.make({
       records: [...this.records, ...open, ...acquiring],
       durationMillis,
-      deadlineMillis: this.timeout,
+      deadlineMillis: this.deadline - this.startedAt,
       deadlineReached: this.overrun
     })
   }

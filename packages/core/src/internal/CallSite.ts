@@ -2,15 +2,10 @@
  * Where in the user's code a guard was made. The engine keeps the frames cheaply and turns them into text only when
  * somebody asks; how many frames is up to `captureStacks`.
  */
-const own = import.meta.url.lastIndexOf("/internal/")
-/**
- * Without the scheme, which some loaders leave out of a frame. Bundled into one file with its user, this package has no
- * frames that can be told apart.
- */
-const ownFolder = own === -1 ? undefined : import.meta.url.slice(import.meta.url.indexOf("//") + 2, own)
+import { call } from "./kernel/UserFunction.js"
 
-/** Frames kept for the name alone: enough to get out of this package. */
-const nameFrames = 4
+/** Frames kept for the name alone: a native one may come before the user's. */
+const nameFrames = 2
 const stackFrames = 16
 
 /** How many open registries capture stacks of all guards, and of one guard in `sampleEvery`. */
@@ -30,19 +25,25 @@ export const startCapturing = (capture: Capture): () => void => {
 
 const wantsStack = (): boolean => capturing.all > 0 || (capturing.sampled > 0 && capturing.count++ % sampleEvery === 0)
 
-const isOwn = (frame: string): boolean =>
-  (ownFolder !== undefined && frame.includes(ownFolder)) || frame.includes("/node_modules/effect/")
+/** Effect calls functions of the user, and is where none of them is at work. */
+const ofEffect = /[\\/]node_modules[\\/]effect[\\/]/
 
 export class CallSite {
-  constructor(private readonly error: Error, private readonly captured: boolean) {}
+  constructor(private readonly trace: { readonly stack?: unknown }, private readonly captured: boolean) {}
 
   private get frames(): ReadonlyArray<string> {
-    return (this.error.stack ?? "").split("\n").slice(1).filter((frame) => !isOwn(frame))
+    // A user may have set how stacks are put into text.
+    const stack = call<unknown>(() => this.trace.stack, () => undefined)
+    return typeof stack === "string" ? stack.split("\n").slice(1).filter((frame) => !ofEffect.test(frame)) : []
   }
 
   /** `file.ts:12`, or `resource` where the engine has no stacks. */
   get name(): string {
-    return this.frames[0]?.match(/([^/\\( ]+:\d+):\d+\)?$/)?.[1] ?? "resource"
+    for (const frame of this.frames) {
+      const place = frame.match(/([^/\\( ]+:\d+):\d+\)?$/)
+      if (place !== null) return place[1]!
+    }
+    return "resource"
   }
 
   get stack(): string | undefined {
@@ -51,15 +52,26 @@ export class CallSite {
 }
 
 /**
- * Called while the user's code is on the stack, that is, when the effect is made and not when it runs. Undefined where
- * neither a name nor a stack is wanted.
+ * Called while the user's code is on the stack, that is, when the effect is made and not when it runs: by `above`, our
+ * function that the user has called. The stack begins with who called that, wherever files are and whatever source maps
+ * say. Undefined where neither a name nor a stack is wanted, or the engine has no such stacks.
  */
-export const callSite = (isNamed: boolean, isKept = false): CallSite | undefined => {
+export const callSite: (isNamed: boolean, isKept?: boolean, above?: Function) => CallSite | undefined = (
+  isNamed,
+  isKept = false,
+  above = callSite
+) => {
   const captured = isKept || wantsStack()
   if (isNamed && !captured) return undefined
+  // Without a closure: there is one such call for each guard.
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = captured ? stackFrames : nameFrames
-  const error = new Error()
-  Error.stackTraceLimit = limit
-  return new CallSite(error, captured)
+  try {
+    const trace = {}
+    Error.stackTraceLimit = captured ? stackFrames : nameFrames
+    Error.captureStackTrace(trace, above)
+    Error.stackTraceLimit = limit
+    return new CallSite(trace, captured)
+  } catch {
+    return undefined
+  }
 }

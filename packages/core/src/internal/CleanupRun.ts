@@ -10,6 +10,7 @@ import { defaultRetry } from "../RecoveryPolicy.js"
 import type { Deadline } from "./Deadlines.js"
 import type { Entry } from "./Entry.js"
 import type { Notify } from "./EventBus.js"
+import * as UserFunction from "./kernel/UserFunction.js"
 import * as Recovery from "./Recovery.js"
 import * as Seam from "./Seam.js"
 import type { Timers } from "./Timers.js"
@@ -68,13 +69,16 @@ export class CleanupRun implements Deadline {
   /** When the release started, and ended; monotonic. */
   startedAt = -1
   endedAt = -1
-  /** Whose ends this one waits for, to see a circle before it closes. */
-  blockedOn: Set<Entry> | undefined
+  /** What this one waits for, and how often, to see a circle before it closes. */
+  blockedOn: Map<Blocker, number> | undefined
 
+  /** Those that start when this one has ended. */
+  private followers: Array<CleanupRun> | undefined
   private pending = 0
   private phaseEnd = Infinity
   private deadline = Infinity
   private slowAt: number | undefined
+  private isPatient = false
   private opened: Recovery.Window | undefined
   private fiber: RunFiber | undefined
   private orphans: Set<RunFiber> | undefined
@@ -85,8 +89,8 @@ export class CleanupRun implements Deadline {
     readonly trigger: Trigger,
     readonly exit: Exit.Exit<unknown, unknown>,
     readonly host: RunHost,
-    /** The fiber that asked for it: its own borrows are not waited for. */
-    private readonly askedBy: number,
+    /** The fiber that asked for it: its own borrows are not waited for, and the release runs under its id. */
+    readonly askedBy: Seam.Id | undefined,
     readonly requestedAt: number
   ) {}
 
@@ -140,6 +144,7 @@ export class CleanupRun implements Deadline {
   /** Does not start before `other` has ended. */
   waitFor(other: CleanupRun): void {
     this.pending++
+    this.follow(other)
     this.block(other.entry)
     other.entry.watch(() => {
       this.unblock(other.entry)
@@ -148,22 +153,42 @@ export class CleanupRun implements Deadline {
     })
   }
 
-  block(on: Entry): void {
-    ;(this.blockedOn ??= new Set()).add(on)
+  block(on: Blocker): void {
+    const { blockedOn = this.blockedOn = new Map() } = this
+    blockedOn.set(on, (blockedOn.get(on) ?? 0) + 1)
   }
 
-  unblock(on: Entry): void {
-    this.blockedOn?.delete(on)
+  unblock(on: Blocker): void {
+    const times = this.blockedOn?.get(on) ?? 1
+    if (times > 1) this.blockedOn!.set(on, times - 1)
+    else this.blockedOn?.delete(on)
+  }
+
+  /** Whether the user's code at work has interrupted a fiber and waits for its end. */
+  isEnding(fiber: Seam.CurrentFiber): boolean {
+    return this.fiber !== undefined && Seam.isEnding(this.fiber, fiber)
+  }
+
+  /** Needs no slot while it waits, and neither do those that cannot start before it has ended. */
+  giveWay(): void {
+    const runs = new Set<CleanupRun>([this])
+    // A set hands out what is added to it on the way.
+    for (const run of runs) {
+      run.host.giveBackSlot(run)
+      for (const follower of run.followers ?? []) runs.add(follower)
+    }
+  }
+
+  private follow(other: CleanupRun): void {
+    ;(other.followers ??= []).push(this)
+    if ((other.blockedOn?.size ?? 0) > 0) this.giveWay()
   }
 
   /** Starts the release, unless dependents or borrowers are still there. */
   begin(now = this.host.timers.now()): void {
     if (this.phase !== "dependents" && this.phase !== "borrowers") return
     if (!this.forced) {
-      if (this.pending > 0) {
-        this.schedule(Infinity)
-        return
-      }
+      if (this.pending > 0) return this.schedule(Infinity)
       if (this.awaitsHolders()) {
         if (this.phase === "dependents") {
           // Borrowers get what the limit leaves after one attempt; then the release runs beside them.
@@ -171,8 +196,7 @@ export class CleanupRun implements Deadline {
           this.phase = "borrowers"
           this.phaseEnd = Math.max(now, this.window.attemptsEnd - this.limits.attemptTimeout)
         }
-        this.schedule(this.phaseEnd)
-        return
+        return this.schedule(this.phaseEnd)
       }
     }
     this.startRelease(now)
@@ -185,7 +209,14 @@ export class CleanupRun implements Deadline {
   private awaitsHolders(): boolean {
     const holders = this.entry.holders
     if (holders === undefined) return false
-    for (const holder of holders) if (holder.fiberId !== this.askedBy) return true
+    for (const { fiber, fiberId } of holders) {
+      if (fiberId === this.askedBy?.id) continue
+      const inside = fiber === undefined ? undefined : Seam.cleanupOf(fiber) as CleanupRun | undefined
+      // One inside a cleanup that waits for this one never leaves.
+      if (inside !== undefined && waitsFor(inside, { run: this, fiber: undefined })) continue
+      if (inside !== undefined && this.phase === "dependents") this.follow(inside)
+      return true
+    }
     return false
   }
 
@@ -224,7 +255,7 @@ export class CleanupRun implements Deadline {
     const { entry } = this
     this.attempts++
     this.phase = "attempt"
-    const release = Effect.suspend(() => entry.release(entry.value, this.exit))
+    const release = UserFunction.effect(() => entry.release(entry.value, this.exit))
     const traced = entry.acquireSpan === undefined ? release : Tracing.cleanup(entry, this.attempts, release)
     this.fork(entry.settings.interruptible ? Effect.interruptible(traced) : traced, (exit) => this.attemptEnded(exit))
     if (this.phase === "attempt") {
@@ -234,7 +265,10 @@ export class CleanupRun implements Deadline {
   }
 
   private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
-    const fiber = Seam.forkNow(Effect.exit(effect), this.entry.origin, { cleanup: this })
+    const fiber = Seam.forkNow(Effect.exit(effect), this.entry.origin, {
+      cleanup: this,
+      id: this.askedBy ?? this.entry.owner
+    })
     const done = Seam.poll(fiber)
     if (done !== undefined) return Seam.nested(onEnd, endOf(done))
     this.fiber = fiber
@@ -279,13 +313,11 @@ export class CleanupRun implements Deadline {
 
   private failed(error: ReleaseError, stopped: boolean): void {
     this.error = error
-    let strategy: CleanupError.RecoveryStrategy
-    try {
-      strategy = (this.entry.settings.recovery.strategy ?? CleanupError.recoveryStrategy)(error)
-    } catch {
+    const strategy = UserFunction.call<CleanupError.RecoveryStrategy>(
+      () => (this.entry.settings.recovery.strategy ?? CleanupError.recoveryStrategy)(error),
       // A strategy that throws has no answer; the error it was asked about stays the one that counts.
-      strategy = "Fail"
-    }
+      () => "Fail"
+    )
     switch (Recovery.afterError(strategy, stopped, this.limits.hasFallback)) {
       case "Step":
         return this.askSchedule(error)
@@ -297,11 +329,13 @@ export class CleanupRun implements Deadline {
   }
 
   private askSchedule(error: ReleaseError): void {
-    const schedule = this.entry.settings.recovery.retry ?? defaultRetry
-    if (this.attempts === 1) this.step = Seam.initialStep(schedule)
     this.phase = "step"
     this.fork(
-      Effect.interruptible(Seam.stepSchedule(schedule, this.host.wallMillis(), error, this.step)),
+      Effect.interruptible(Effect.suspend(() => {
+        const schedule = this.entry.settings.recovery.retry ?? defaultRetry
+        if (this.attempts === 1) this.step = Seam.initialStep(schedule)
+        return Seam.stepSchedule(schedule, this.host.wallMillis(), error, this.step)
+      })),
       (exit) => {
         // A schedule that fails has no further step.
         const step = Exit.isSuccess(exit) ? exit.value as Seam.Step : { state: undefined, delay: undefined }
@@ -335,7 +369,7 @@ export class CleanupRun implements Deadline {
     this.usedFallback = true
     host.notify("FellBack", entry, { error })
     this.fork(
-      Effect.suspend(() => entry.settings.recovery.fallback!(entry.value, error)),
+      UserFunction.effect(() => entry.settings.recovery.fallback!(entry.value, error)),
       (exit) => Exit.isSuccess(exit) ? this.end("recovered") : this.giveUp()
     )
     if (this.phase === "fallback") this.schedule(this.phaseEnd = this.window.end)
@@ -349,16 +383,32 @@ export class CleanupRun implements Deadline {
   // --- time ----------------------------------------------------------------------------------------------------------
 
   private schedule(at: number): void {
-    this.slowAt ??= this.host.timers.now() + this.host.slowAfter
+    // What was told of it may have ended it.
+    if (this.isDone) return
+    this.slowAt ??= this.host.timers.now() + Math.min(this.host.slowAfter, this.slowAfter)
     this.host.timers.set(this, this.slow ? at : Math.min(at, this.slowAt))
+  }
+
+  /** When it is told of as slow. */
+  get slowAfter(): number {
+    return this.entry.settings.slowAfter ?? this.host.slowAfter
+  }
+
+  /** Others are not to wait for it, even where it may take its time. */
+  private becomeSlow(): void {
+    const patience = this.isPatient ? 0 : this.slowAfter - this.host.slowAfter
+    if (patience > 0) {
+      this.isPatient = true
+      this.slowAt! += patience
+      return this.host.giveBackSlot(this)
+    }
+    this.slow = true
+    this.host.runSlow(this)
   }
 
   onDue(): void {
     const now = this.host.timers.now()
-    if (!this.slow && now >= this.slowAt! - 0.5) {
-      this.slow = true
-      this.host.runSlow(this)
-    }
+    if (!this.slow && now >= this.slowAt! - 0.5) this.becomeSlow()
     if (now < this.phaseEnd - 0.5) {
       this.schedule(this.phaseEnd)
       return
@@ -373,11 +423,11 @@ export class CleanupRun implements Deadline {
         this.phaseEnd = this.window.attemptsEnd
         Seam.interruptLater(this.fiber!)
         if (this.phaseEnd > now + 0.5) this.schedule(this.phaseEnd)
-        else this.letStop(() => this.abandonAttempt())
+        else this.letFiberStop(() => this.abandonAttempt())
         return
       }
       case "stopping":
-        return this.letStop(() => this.abandonAttempt())
+        return this.letFiberStop(() => this.abandonAttempt())
       case "step": {
         Seam.interruptLater(this.fiber!)
         this.fiber = undefined
@@ -386,7 +436,7 @@ export class CleanupRun implements Deadline {
       case "fallback": {
         this.phase = "stoppingFallback"
         Seam.interruptLater(this.fiber!)
-        return this.letStop(() => {
+        return this.letFiberStop(() => {
           this.orphanFiber()
           this.giveUp(true)
         })
@@ -397,10 +447,17 @@ export class CleanupRun implements Deadline {
   }
 
   /** A fiber that was interrupted needs a few turns to end; what has not by then will not stop in time. */
-  private letStop(otherwise: () => void): void {
+  private letFiberStop(otherwise: () => void): void {
     const fiber = this.fiber
+    this.letStop(() => this.fiber !== fiber || fiber === undefined, otherwise)
+  }
+
+  /** What waits for others has some turns more, as their time may be over in this moment, too. */
+  protected letStop(hasStopped: () => boolean, otherwise: () => void, more = 8): void {
     Seam.afterTurns(this.entry.origin, () => {
-      if (this.fiber === fiber && fiber !== undefined) otherwise()
+      if (hasStopped()) return
+      if (more > 0 && (this.blockedOn?.size ?? 0) > 0) return this.letStop(hasStopped, otherwise, more - 1)
+      otherwise()
     })
   }
 
@@ -428,7 +485,7 @@ export class CleanupRun implements Deadline {
     this.outcome = outcome
     this.endedAt = this.host.timers.now()
     this.host.timers.clear(this)
-    this.blockedOn = undefined
+    this.blockedOn = this.followers = undefined
     this.host.runEnded(this)
   }
 }
@@ -449,16 +506,86 @@ export const idleRecord = (entry: Entry, outcome: CleanupRecord["outcome"], trig
   startedAt: entry.createdAt
 })
 
-/** Whether `run` waits, over any number of steps, for `target`. */
-export const waitsFor = (run: CleanupRun, target: CleanupRun): boolean => {
-  const seen = new Set<CleanupRun>()
-  const stack = [run]
-  for (;;) {
-    const next = stack.pop()
-    if (next === undefined) return false
-    if (next === target) return true
-    if (seen.has(next)) continue
-    seen.add(next)
-    for (const entry of next.blockedOn ?? []) if (entry.run !== undefined) stack.push(entry.run)
+/** What a cleanup can wait for: one that ends, or many (`members`). */
+export interface Blocker {
+  readonly run?: CleanupRun | undefined
+  /** Entries that have no run yet are cleaned up after that inside of which they were made. */
+  members?(): Iterable<{ readonly run: CleanupRun | undefined; readonly within?: CleanupRun | undefined }>
+  /** Of waits that are over for those whom all the rest waits for: looks who they are. */
+  check?(): void
+  /** Of waits that are over for those whom all of it waits for by now. */
+  recheck?(): void
+}
+
+/** The cleanups that one waits for, directly; `strictly` without the waits that are over in time by themselves. */
+function* blockersOf(run: CleanupRun, strictly: boolean, seen: Set<Blocker>): Iterable<CleanupRun | undefined> {
+  for (const blocker of run.blockedOn?.keys() ?? []) {
+    if (blocker.members === undefined) yield blocker.run
+    // Many may wait for the same many.
+    else if (!seen.has(blocker) && (!strictly || blocker.check === undefined)) {
+      seen.add(blocker)
+      for (const member of blocker.members()) yield member.run ?? member.within
+    }
   }
+  if (run.phase === "borrowers") {
+    for (const { fiber } of run.entry.holders ?? []) if (fiber !== undefined) yield Seam.cleanupOf(fiber) as CleanupRun
+  }
+}
+
+const isAtWork = (run: CleanupRun): boolean => (run.blockedOn?.size ?? 0) === 0 && run.phase !== "borrowers"
+
+/** Looks through what a cleanup waits for, over any number of steps, until something is found. */
+const reaches = (run: CleanupRun, isFound: (run: CleanupRun) => boolean, strictly = false): boolean => {
+  if (isAtWork(run)) return isFound(run)
+  const seen = new Set<CleanupRun>([run])
+  const blockers = new Set<Blocker>()
+  // A set hands out what is added to it on the way.
+  for (const next of seen) {
+    if (isFound(next)) return true
+    for (const blocker of blockersOf(next, strictly, blockers)) {
+      if (blocker !== undefined && !blocker.isDone) seen.add(blocker)
+    }
+  }
+  return false
+}
+
+/** Whether `run` waits, over any number of steps, for a cleanup or for a fiber. */
+export const waitsFor = (
+  run: CleanupRun,
+  target: { readonly run: CleanupRun | undefined; readonly fiber: Seam.CurrentFiber | undefined }
+): boolean => reaches(run, (next) => next === target.run || (target.fiber !== undefined && next.isEnding(target.fiber)))
+
+/**
+ * Whether all of them wait for who asks, or have not to be asked as they wait for the same `many`. One that is at work is
+ * told at once, so all are looked at for that before any of them is followed.
+ */
+export const allWaitFor = (
+  runs: () => Iterable<CleanupRun | undefined>,
+  target: Parameters<typeof waitsFor>[1],
+  many: Blocker | undefined
+): boolean => {
+  for (const run of runs()) if (run === undefined || (isAtWork(run) && !waitsFor(run, target))) return false
+  for (const run of runs()) {
+    if (!(many !== undefined && run!.blockedOn?.has(many) === true) && !waitsFor(run!, target)) return false
+  }
+  return true
+}
+
+/** Somebody waits for `run` from now on: those that it waits for, over any number of steps, may wait for that. */
+export const lookAgain = (run: CleanupRun): void => {
+  reaches(run, (next) => {
+    for (const blocker of next.blockedOn?.keys() ?? []) {
+      blocker.check?.()
+      blocker.recheck?.()
+    }
+    return false
+  })
+}
+
+/** Makes `run` start after `other`, unless that waits for it. */
+export const startAfter = (run: CleanupRun, other: CleanupRun): void => {
+  if (reaches(other, (next) => next === run, true)) return
+  run.waitFor(other)
+  // For those who wait for everything, that may have been the last which did not wait for them.
+  lookAgain(other)
 }

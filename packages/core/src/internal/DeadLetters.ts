@@ -30,6 +30,10 @@ export class DeadLetters {
     return this.letters.size
   }
 
+  has(id: ResourceId): boolean {
+    return this.letters.has(id)
+  }
+
   private letGo(letter: Letter): void {
     // One that is being retried needs its value until that has ended.
     if (letter.entry === undefined || letter.entry.run?.isDone === false || letter.entry.request !== undefined) return

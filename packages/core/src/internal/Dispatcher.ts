@@ -14,10 +14,9 @@ export interface QueuedCleanup extends CleanupQueue.Queued {
   readonly trigger: Trigger
   readonly requestedAt: number
   state: "waiting" | "taken" | "skipped"
+  /** How many have asked for it and not taken that back. */
+  asks: number
 }
-
-/** After so many that ended at once, others get a turn. */
-const maxTurn = 64
 
 export class Dispatcher {
   /** Requests that wait, without the skipped ones. */
@@ -27,34 +26,34 @@ export class Dispatcher {
   private queued = 0
   private pumping = false
   private wake: (() => void) | undefined = undefined
+  private readonly turn = new Seam.Turn()
   private readonly queue = CleanupQueue.make<QueuedCleanup>()
 
   constructor(
     concurrency: number,
     private readonly origin: Seam.Origin,
-    private readonly start: (request: QueuedCleanup) => void
+    private readonly start: (request: QueuedCleanup) => void,
+    /** Called once the request has its place. What it runs may cancel or claim requests, and add others. */
+    private readonly tell: (request: QueuedCleanup) => void
   ) {
     this.free = concurrency
   }
 
   enqueue(request: QueuedCleanup): void {
-    if (this.waiting === 0 && this.free > 0) {
-      request.state = "taken"
-      this.free--
-      return this.start(request)
+    if (this.waiting > 0 || this.free === 0) {
+      this.add(request)
+      this.tell(request)
+      return this.pump()
     }
-    this.add(request)
-    this.pump()
+    request.state = "taken"
+    this.free--
+    this.tell(request)
+    if (request.entry.request === request) this.start(request)
+    else this.giveBackSlot()
   }
 
-  /** Queues all before any starts, so that the most urgent of them starts first. */
-  enqueueAll(requests: ReadonlyArray<QueuedCleanup>): void {
-    if (requests.length === 0) return
-    for (const request of requests) this.add(request)
-    this.pump()
-  }
-
-  private add(request: QueuedCleanup): void {
+  /** Without letting it start: of many that are added, the most urgent starts first. */
+  add(request: QueuedCleanup): void {
     this.waiting++
     this.queued++
     this.queue.offer(request)
@@ -79,8 +78,9 @@ export class Dispatcher {
     wake?.()
   }
 
-  private pump(): void {
-    if (this.pumping) return
+  /** Starts what may start. */
+  pump(): void {
+    if (this.pumping || this.queued === 0) return
     this.pumping = true
     Seam.forkNow(this.loop, this.origin)
   }
@@ -98,14 +98,17 @@ export class Dispatcher {
         this.loop
       )
     }
-    this.startSome()
-    return this.loop
+    return this.startSome() ? this.loop : Effect.andThen(this.turn.next, this.loop)
   })
 
-  /** One by one, as what has just been started may have scheduled something more urgent than the rest. */
-  private startSome(): void {
+  /**
+   * One by one, as what has just been started may have scheduled something more urgent than the rest; says whether it
+   * has not had to stop, for others to have a turn.
+   */
+  private startSome(): boolean {
     // With only skipped ones left, all are taken out.
-    for (let turns = maxTurn; this.queued > 0 && (this.waiting === 0 || (this.free > 0 && turns > 0)); turns--) {
+    while (this.queued > 0 && (this.waiting === 0 || this.free > 0)) {
+      if (this.turn.isOver()) return false
       const request = this.queue.take()!
       this.queued--
       if (request.state !== "waiting") continue
@@ -114,5 +117,6 @@ export class Dispatcher {
       this.free--
       this.start(request)
     }
+    return true
   }
 }

@@ -32,11 +32,22 @@ const asIs = (error: unknown) => error
 const isAsync = (resource: Disposable | AsyncDisposable): resource is AsyncDisposable =>
   typeof (resource as Partial<AsyncDisposable>)[Symbol.asyncDispose] === "function"
 
-/** What the end of an `await using` block does, and fails with what that throws. */
+const disposeNow = (resource: Disposable | AsyncDisposable): unknown =>
+  isAsync(resource) ? resource[Symbol.asyncDispose]() : resource[Symbol.dispose]()
+
+/**
+ * Does what the end of an `await using` block does, and fails with what that throws. Unlike there, a promise that
+ * `Symbol.dispose` returns is waited for: its rejection would end the process.
+ */
 export const dispose = (resource: Disposable | AsyncDisposable): Effect.Effect<void, unknown> =>
-  isAsync(resource)
-    ? Effect.tryPromise({ try: async () => resource[Symbol.asyncDispose](), catch: asIs })
-    : Effect.try({ try: () => resource[Symbol.dispose](), catch: asIs })
+  Effect.flatMap(
+    Effect.try({ try: () => disposeNow(resource), catch: asIs }),
+    (result) =>
+      // A primitive is no promise; an object is asked by `await`, as its `then` may throw.
+      result === Object(result)
+        ? Effect.asVoid(Effect.tryPromise({ try: async () => result, catch: asIs }))
+        : Effect.void
+  )
 
 /** A guard as `await using` takes it. */
 export interface DisposableGuard<out A> extends AsyncDisposable {

@@ -11,7 +11,7 @@ import type { ResourceInfo } from "../ResourceInfo.js"
 import type { CallSite } from "./CallSite.js"
 import type { CleanupRun } from "./CleanupRun.js"
 import type { QueuedCleanup } from "./Dispatcher.js"
-import type { Origin } from "./Seam.js"
+import * as Seam from "./Seam.js"
 
 export type AnyRelease = (resource: any, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, any, any>
 export type AnyPolicy = RecoveryPolicy<any, any, any, any>
@@ -25,6 +25,8 @@ export interface Settings {
   readonly hasFallback: boolean
   readonly onFailure: "log" | "die"
   readonly close: "wait" | "background"
+  /** When it is told of as slow; `undefined` where whoever runs it says so. */
+  readonly slowAfter?: number | undefined
 }
 
 /** `acquiring` before it counts; then `inUse`, `waiting` in the registry's queue, `cleaning`; then its one outcome. */
@@ -32,6 +34,7 @@ export type State = "acquiring" | "inUse" | "waiting" | "cleaning" | Outcome
 
 /** Somebody who borrows the resource: a `use` of the guard, or (the entry itself) the acquire of a dependent. */
 export interface Holder {
+  readonly fiber?: Seam.CurrentFiber
   readonly fiberId: number
   readonly since: number
   readonly span: Tracer.AnySpan | undefined
@@ -50,19 +53,28 @@ export class Entry {
   holders: Set<Holder> | undefined
   dependencies: ReadonlyArray<Entry> | undefined
   dependents: Set<Entry> | undefined
-  watchers: Array<() => void> | undefined = undefined
+  /** Who is told of its end. */
+  private watchers: (() => void) | Set<() => void> | undefined = undefined
   /** The cleanup inside of which this was acquired while the registry was draining. */
   within: CleanupRun | undefined
   acquireSpan: Tracer.AnySpan | undefined
   tagKey: string | undefined
+  /** While it is being acquired: what it takes the place of, as `refreshable` does. */
+  replaces: Entry | undefined
   leakSuspected = false
+  /** Its name is that of a span, of which there may be any number. */
+  isSpanNamed = false
   /** The nearest deadline of a close of many that includes it; monotonic. */
   deadline = Infinity
   /** The exit of its scope, where that handed the cleanup over instead of waiting. */
   exit: Exit.Exit<unknown, unknown> = Exit.void
+  /** The number of the fiber that acquired it; -1 where there is none. */
+  readonly fiberId: number
+  /** The rest of that fiber's id. The id itself would be one object more for each resource. */
+  private readonly fiberSince: number
 
   constructor(
-    readonly id: ResourceId,
+    public id: ResourceId,
     private readonly named: string | undefined,
     private readonly site: CallSite | undefined,
     readonly settings: Settings,
@@ -70,13 +82,22 @@ export class Entry {
     readonly sizeBytes: number | undefined,
     readonly metadata: Readonly<Record<string, string>> | undefined,
     readonly release: AnyRelease,
-    readonly origin: Origin,
-    readonly fiberId: number,
+    /** Of the acquire, as it left them. */
+    public origin: Seam.Origin,
+    owner: Seam.Id | undefined,
     readonly span: Tracer.AnySpan | undefined
-  ) {}
+  ) {
+    this.fiberId = owner?.id ?? -1
+    this.fiberSince = owner === undefined ? 0 : Seam.sinceOf(owner)
+  }
 
   get typeName(): string {
     return this.named ?? this.site?.name ?? "resource"
+  }
+
+  /** The fiber that acquired it. */
+  get owner(): Seam.Id | undefined {
+    return this.fiberId === -1 ? undefined : Seam.idOf(this.fiberId, this.fiberSince)
   }
 
   get stack(): string | undefined {
@@ -92,9 +113,24 @@ export class Entry {
     return this.state === "inUse" || this.state === "waiting"
   }
 
-  watch(onEnd: () => void): void {
-    if (this.watchers === undefined) this.watchers = [onEnd]
-    else this.watchers.push(onEnd)
+  /** Gives how to stop watching. */
+  watch(onEnd: () => void): () => void {
+    const { watchers } = this
+    if (watchers === undefined) this.watchers = onEnd
+    else if (typeof watchers === "function") this.watchers = new Set([watchers, onEnd])
+    else watchers.add(onEnd)
+    return () => {
+      if (this.watchers === onEnd) this.watchers = undefined
+      else if (typeof this.watchers === "object") this.watchers.delete(onEnd)
+    }
+  }
+
+  /** Tells its end to who watches. */
+  ended(): void {
+    const { watchers } = this
+    this.watchers = undefined
+    if (typeof watchers === "function") watchers()
+    else for (const watcher of watchers ?? []) watcher()
   }
 
   hold(holder: Holder): void {

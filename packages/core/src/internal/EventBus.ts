@@ -2,10 +2,11 @@
  * Hands events to the monitor and to the subscribers of `events`, in order. The monitor's effect is started at once; while
  * it runs on, later events wait in a bounded buffer; one that exceeds its time is let go. Nothing it does reaches a cleanup.
  */
-import { Effect, Queue, type Scope, Stream } from "effect"
+import { Effect } from "effect"
 import type { ResourceEvent } from "../ResourceEvent.js"
 import * as Deadlines from "./Deadlines.js"
 import type { Entry } from "./Entry.js"
+import { EventHub } from "./kernel/EventHub.js"
 import * as Seam from "./Seam.js"
 import type { Timers } from "./Timers.js"
 
@@ -26,8 +27,9 @@ const listenerLimit = 1_000
 export class EventBus {
   /** Events that a slow monitor did not see. */
   dropped = 0
-  private closed = false
-  private readonly subscribers = new Set<Queue.Queue<ResourceEvent>>()
+  private readonly hub = new EventHub<ResourceEvent>((event) => event._tag === "Closed", bufferSize)
+  /** Ends with the registry's last event. */
+  readonly stream = this.hub.stream
   private readonly buffer: Array<ResourceEvent> = []
   private current: ReturnType<typeof Seam.forkNow> | undefined
   private delivering = false
@@ -41,11 +43,11 @@ export class EventBus {
   ) {}
 
   get observed(): boolean {
-    return this.listener !== undefined || this.subscribers.size > 0
+    return this.listener !== undefined || this.hub.hasSubscribers
   }
 
   emit(event: ResourceEvent): void {
-    for (const queue of this.subscribers) Seam.offerNow(queue, event)
+    this.hub.emit(() => event)
     if (this.listener === undefined) return
     if (this.buffer.length >= bufferSize) {
       this.buffer.shift()
@@ -106,26 +108,7 @@ export class EventBus {
     })
   })
 
-  /** Ends with the registry's last event. */
-  readonly stream: Stream.Stream<ResourceEvent> = Stream.unwrapScoped(
-    Effect.map(
-      Effect.suspend((): Effect.Effect<Queue.Queue<ResourceEvent> | undefined, never, Scope.Scope> =>
-        this.closed ? Effect.succeed(undefined) : Effect.acquireRelease(
-          Effect.tap(
-            Queue.sliding<ResourceEvent>(bufferSize),
-            (queue) => Effect.sync(() => this.subscribers.add(queue))
-          ),
-          (queue) => Effect.andThen(Effect.sync(() => this.subscribers.delete(queue)), Queue.shutdown(queue))
-        )
-      ),
-      (queue) =>
-        queue === undefined
-          ? Stream.empty
-          : Stream.takeUntil(Stream.fromQueue(queue), (event) => event._tag === "Closed")
-    )
-  )
-
   close(): void {
-    this.closed = true
+    this.hub.end()
   }
 }

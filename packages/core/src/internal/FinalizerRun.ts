@@ -8,8 +8,9 @@ import type { CleanupRecord } from "../CleanupReport.js"
 import { CleanupRun } from "./CleanupRun.js"
 import type { Entry } from "./Entry.js"
 import type { ScopeClose } from "./ScopeClose.js"
+import { unlimited } from "./ScopeOptions.js"
 import type { ScopeWorker } from "./ScopeWorker.js"
-import * as Seam from "./Seam.js"
+import type * as Seam from "./Seam.js"
 
 export class FinalizerRun extends CleanupRun {
   private endsAt = Infinity
@@ -21,7 +22,7 @@ export class FinalizerRun extends CleanupRun {
     private readonly close: ScopeClose,
     private readonly worker: ScopeWorker
   ) {
-    super(entry, "scope", exit, close, -1, close.startedAt)
+    super(entry, "scope", exit, close, undefined, close.startedAt)
     this.forced = close.forced
   }
 
@@ -55,8 +56,10 @@ export class FinalizerRun extends CleanupRun {
 
   /** Sets the time limit; what ends in its turn never needs one. */
   arm(): void {
+    if (this.isDone) return
     const { close, entry, startedAt } = this
-    this.tellAt = startedAt + close.slowAfter
+    // What limits itself tells by itself what is slow in it.
+    this.tellAt = entry.settings === unlimited ? Infinity : startedAt + close.slowAfter
     this.endsAt = Math.min(startedAt + entry.settings.timeout, close.deadline)
     this.setTimer()
   }
@@ -67,7 +70,12 @@ export class FinalizerRun extends CleanupRun {
     this.setTimer()
   }
 
+  override isEnding(fiber: Seam.CurrentFiber): boolean {
+    return this.worker.isEnding(fiber)
+  }
+
   private setTimer(): void {
+    if (this.isDone) return
     this.close.timers.set(this, this.slow ? this.endsAt : Math.min(this.endsAt, this.tellAt))
   }
 
@@ -100,8 +108,7 @@ export class FinalizerRun extends CleanupRun {
     if (this.phase !== "attempt") return
     this.phase = "stopping"
     this.worker.stop()
-    Seam.afterTurns(this.entry.origin, () => {
-      if (this.isDone) return
+    this.letStop(() => this.isDone, () => {
       this.error = this.timedOut(false)
       this.orphan = "running"
       this.finish("abandoned")

@@ -2,20 +2,28 @@
  * What the registry logs, with the log settings of whoever acquired the resource. Written in the caller's turn, so that a
  * failure inside a finalizer is in the log before the scope goes on: nothing above it would tell.
  */
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import * as CleanupReport from "../CleanupReport.js"
 import type { CleanupRun } from "./CleanupRun.js"
 import { attributesOf, type Entry } from "./Entry.js"
+import { call } from "./kernel/UserFunction.js"
 import * as Seam from "./Seam.js"
 import * as Wording from "./Wording.js"
 
-const write = (entry: Entry, line: Effect.Effect<void>): void => {
-  Seam.forkNow(
-    // A logger that throws must not reach the cleanup.
-    Effect.exit(Effect.annotateLogs(line, attributesOf(entry))),
-    entry.origin
-  )
+/** In a fiber of its own: a logger that throws reaches nobody. */
+export const write = (entry: Entry, line: Effect.Effect<void>): void => {
+  Seam.forkNow(Effect.exit(Effect.annotateLogs(line, attributesOf(entry))), entry.origin)
 }
+
+const quietly = (line: Effect.Effect<void>): Effect.Effect<void> =>
+  Seam.withFiber((fiber) => {
+    Seam.forkNow(Effect.exit(line), Seam.originOf(fiber))
+    return Effect.void
+  })
+
+/** A cause as loggers can show it: nothing where they would throw on the way, which would cost the line. */
+export const showable = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
+  call(() => (Cause.pretty(cause, { renderErrorCause: true }), cause), () => Cause.empty)
 
 export const failed = (run: CleanupRun): void => {
   const { entry, error } = run
@@ -24,7 +32,7 @@ export const failed = (run: CleanupRun): void => {
     ? Effect.logError(error.message)
     : Effect.logError(
       run.outcome === "abandoned" ? `${error.message}; its fallback was abandoned` : error.message,
-      error.cause
+      showable(error.cause)
     )
   write(entry, line)
 }
@@ -54,20 +62,22 @@ export const leakResolved = (entry: Entry, ageMillis: number): void =>
 /** The registry's layer closes while guards of open scopes are live. */
 export const closedUnderGuards = (entries: ReadonlyArray<Entry>): Effect.Effect<void> => {
   const shown = entries.slice(0, 10).map(Wording.resource)
-  return Effect.logWarning(
+  return quietly(Effect.logWarning(
     `The resource registry closes under ${Wording.count(entries.length, "guard")} whose scope is still open: ${
       shown.join(", ")
     }. Provide the registry once, at the top, so that it closes last.`
-  )
+  ))
 }
 
-export const secondRegistry: Effect.Effect<void> = /* @__PURE__ */ Effect.logWarning(
-  "A second resource registry inside another: each knows only its own. Provide the registry once, at the top, so that it " +
-    "closes last."
+export const secondRegistry: Effect.Effect<void> = /* @__PURE__ */ quietly(
+  /* @__PURE__ */ Effect.logWarning(
+    "A second resource registry inside another: each knows only its own. Provide the registry once, at the top, so that " +
+      "it closes last."
+  )
 )
 
 /** One line at the end, where there is something to tell. */
 export const shutDown = (report: CleanupReport.CleanupReport): Effect.Effect<void> =>
   report.totals.total === 0 || CleanupReport.isClean(report)
     ? Effect.void
-    : Effect.logWarning(`Resource registry shut down: ${CleanupReport.summary(report)}`)
+    : quietly(Effect.logWarning(`Resource registry shut down: ${CleanupReport.summary(report)}`))

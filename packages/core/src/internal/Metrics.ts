@@ -36,10 +36,13 @@ const runTime = /* @__PURE__ */ Metric.histogram(
   "From the start to the outcome"
 )
 
+/** Spans may be named by requests: each name would be a series of its own, for good. */
+const unnamed = "unnamed"
+
 const typed =
-  (event: { readonly typeName: string }) =>
+  (event: { readonly typeName: string; readonly isSpanName?: true }) =>
   <Type, In, Out>(metric: Metric.Metric<Type, In, Out>): Metric.Metric<Type, In, Out> =>
-    Metric.tagged(metric, "type", event.typeName)
+    Metric.tagged(metric, "type", event.isSpanName === true ? unnamed : event.typeName)
 
 /** Keeps the metrics; one for each registry, as it remembers what waits there. */
 export const make = (): (event: ResourceEvent) => Effect.Effect<void> => {

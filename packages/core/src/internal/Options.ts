@@ -8,30 +8,80 @@ import { invalidOption, Validation } from "../PatinoxError.js"
 import * as RecoveryPolicy from "../RecoveryPolicy.js"
 import type { Capture } from "./CallSite.js"
 import type { AnyPolicy, Settings } from "./Entry.js"
+import { call } from "./kernel/UserFunction.js"
+import * as Wording from "./Wording.js"
 
 /** A check gives back what it found, or the error. */
 export type Checked<A> = A | Validation
 
 const failed = (value: unknown): value is Validation => value instanceof Validation
 
-export const checkDuration = (option: string, value: unknown): Checked<number> => {
-  let millis = 0
-  try {
-    millis = Duration.toMillis(value as Duration.DurationInput)
-  } catch {
-    // Not a duration at all.
-  }
-  return millis > 0 ? millis : invalidOption(option, value, "a duration above 0, or Duration.infinity")
+/** `Duration` itself takes what is below 0, and what is no number, for 0. */
+const isBelow0 = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? !(Number(value[0]) * 1e9 + Number(value[1]) >= 0)
+    : typeof value === "string"
+    ? /^\s*-/.test(value)
+    : (typeof value === "number" || typeof value === "bigint") && !(value >= 0)
+
+/** A duration in milliseconds, `Infinity` included; NaN for what is below 0 or no duration at all. Never throws. */
+export const durationMillis = (value: unknown): number =>
+  call(() => isBelow0(value) ? Number.NaN : Duration.toMillis(value as Duration.DurationInput), () => Number.NaN)
+
+/** What a duration may be, beside above 0. */
+export interface DurationRange {
+  /** 0 is allowed, too. Default false. */
+  readonly zero?: boolean
+  /** The longest in milliseconds; `Infinity` allows `Duration.infinity`. Default `Infinity`. */
+  readonly max?: number
+  /** How the longest is called, as in "up to the timeout of 5 s". */
+  readonly maxText?: string
 }
+
+/** The one check of a duration that is an option. */
+export const checkDurationIn = (option: string, value: unknown, range: DurationRange): Checked<number> => {
+  const { max = Infinity, maxText = max === Infinity ? "" : ` up to ${Wording.duration(max)}`, zero = false } = range
+  const millis = durationMillis(value)
+  if ((zero ? millis >= 0 : millis > 0) && millis <= max) return millis
+  const infinity = max === Infinity && maxText === "" ? ", or Duration.infinity" : ""
+  return invalidOption(option, value, `a duration ${zero ? "from" : "above"} 0${maxText}${infinity}`)
+}
+
+/** Above 0, `Duration.infinity` included. */
+export const checkDuration = (option: string, value: unknown): Checked<number> => checkDurationIn(option, value, {})
+
+/** From 0, `Duration.infinity` included. */
+export const checkPause = (option: string, value: unknown): Checked<number> =>
+  checkDurationIn(option, value, { zero: true })
 
 export const checkInteger = (option: string, value: unknown, min: number, max: number): Checked<number> =>
   Number.isInteger(value) && (value as number) >= min && (value as number) <= max
     ? value as number
     : invalidOption(option, value, `an integer from ${min} to ${max}`)
 
+/** An integer from `min`, or Infinity. */
+export const checkCount = (option: string, value: unknown, min: number): Checked<number> =>
+  value === Infinity || (Number.isInteger(value) && (value as number) >= min)
+    ? value as number
+    : invalidOption(option, value, `an integer from ${min}, or Infinity`)
+
+/** A part of a whole. */
+export const checkShare = (option: string, value: unknown): Checked<number> =>
+  typeof value === "number" && value >= 0 && value <= 1
+    ? value
+    : invalidOption(option, value, "a number from 0 to 1")
+
+/** What something is called. */
+export const checkName = (option: string, value: unknown): Checked<string> =>
+  typeof value === "string" && value !== "" ? value : invalidOption(option, value, "a text that is not empty")
+
 /** The error of an option that is given and wrong. */
 const wrong = (option: string, value: unknown, isRight: boolean, expected: string): Validation | undefined =>
   value === undefined || isRight ? undefined : invalidOption(option, value, expected)
+
+/** The error of what is given for options and is nothing that could hold some. */
+export const wrongOptions = (options: unknown): Validation | undefined =>
+  Object(options) === options ? undefined : invalidOption("options", options, "an object")
 
 export const wrongChoice = (option: string, value: unknown, allowed: ReadonlyArray<unknown>): Validation | undefined =>
   value === undefined || allowed.includes(value)
@@ -96,6 +146,8 @@ const registryDefaults: Required<Omit<RegistryOptions, "recovery">> = {
 }
 
 export const resolveRegistry = (options: RegistryOptions): Checked<ResolvedOptions> => {
+  const none = wrongOptions(options)
+  if (none !== undefined) return none
   const resolved: Record<string, unknown> = {}
   for (const name of Object.keys(registryChecks) as Array<keyof typeof registryChecks>) {
     const checked = registryChecks[name](options[name] ?? registryDefaults[name])
@@ -123,6 +175,7 @@ export interface GuardSettings {
   readonly priority?: CleanupPriority.CleanupPriority
   readonly timeout?: Duration.DurationInput
   readonly attemptTimeout?: Duration.DurationInput
+  readonly slowAfter?: Duration.DurationInput
   readonly interruptible?: boolean
   readonly recovery?: AnyPolicy
   readonly sizeBytes?: number
@@ -134,8 +187,40 @@ export interface GuardSettings {
 const closes = ["wait", "background"]
 const failures = ["log", "die"]
 
+/** Each option read once: a getter may throw, or answer otherwise the next time. */
+export const readOnce = (options: GuardSettings): GuardSettings => {
+  const {
+    attemptTimeout,
+    close,
+    interruptible,
+    metadata,
+    onFailure,
+    priority,
+    recovery,
+    sizeBytes,
+    slowAfter,
+    timeout,
+    typeName
+  } = options
+  return {
+    attemptTimeout,
+    close,
+    interruptible,
+    metadata: metadata && { ...metadata },
+    onFailure,
+    priority,
+    recovery,
+    sizeBytes,
+    slowAfter,
+    timeout,
+    typeName
+  } as GuardSettings
+}
+
 export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<Settings> => {
   if (options === undefined) return defaults
+  const none = wrongOptions(options)
+  if (none !== undefined) return none
   const { close, metadata, onFailure, priority, sizeBytes, typeName } = options
   const timeout = options.timeout === undefined ? defaults.timeout : checkDuration("timeout", options.timeout)
   if (failed(timeout)) return timeout
@@ -143,6 +228,8 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
     ? timeout / 3
     : checkDuration("attemptTimeout", options.attemptTimeout)
   if (failed(attemptTimeout)) return attemptTimeout
+  const slowAfter = options.slowAfter === undefined ? undefined : checkDuration("slowAfter", options.slowAfter)
+  if (failed(slowAfter)) return slowAfter
   const mistake = attemptTimeout > timeout
     ? invalidOption("attemptTimeout", options.attemptTimeout, `a duration above 0, up to the timeout of ${timeout} ms`)
     : wrong("typeName", typeName, typeof typeName === "string" && typeName !== "", "a text that is not empty") ??
@@ -159,7 +246,7 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
   if (mistake !== undefined) return mistake
   const isDefault = options.timeout === undefined && options.attemptTimeout === undefined &&
     options.interruptible === undefined && options.recovery === undefined && close === undefined &&
-    onFailure === undefined
+    onFailure === undefined && slowAfter === undefined
   if (isDefault) return defaults
   const recovery = options.recovery ?? defaults.recovery
   return {
@@ -169,6 +256,11 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
     recovery,
     hasFallback: recovery.fallback !== undefined,
     onFailure: onFailure ?? defaults.onFailure,
-    close: close ?? defaults.close
+    close: close ?? defaults.close,
+    slowAfter
   }
 }
+
+/** What `read` finds in options of a user; where a getter of theirs throws they are bad. */
+export const readOptions = <A>(read: () => A): Checked<A> =>
+  call<Checked<A>>(read, () => invalidOption("options", "[unreadable]", "options that do not throw at being read"))

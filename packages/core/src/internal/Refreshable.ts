@@ -51,7 +51,8 @@ export interface Refreshable<out A, out E = never> extends Inspectable.Inspectab
   ) => Effect.Effect<B, E2 | CleanupError.AlreadyCleanedUp, R2>
   /**
    * Acquires a new value, and then hands the old one to cleanup, in the background and not before its last user is gone.
-   * Where the acquire fails the old value stays. A call during a refresh waits for that one. Interrupting a caller ends
+   * Tags that it depends on are resolved anew. Where the acquire fails, or the new value would depend on what depends on
+   * the old one (`UnknownDependency`, `circular`), the old value stays. A call during a refresh waits for that one. Interrupting a caller ends
    * its waiting, and the refresh only if nobody else waits for it and its acquire can be interrupted.
    */
   readonly refresh: Effect.Effect<void, E | RefreshUnavailable>

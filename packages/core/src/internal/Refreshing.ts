@@ -11,6 +11,8 @@ import { registryOf, ResourceRegistry } from "../ResourceRegistry.js"
 import * as Acquire from "./Acquire.js"
 import { attributesOf, type Entry, type Holder, type State } from "./Entry.js"
 import { inScope } from "./FromScoped.js"
+import * as UserFunction from "./kernel/UserFunction.js"
+import * as Log from "./Log.js"
 import { resolveGuard } from "./Options.js"
 import type { Refreshable, RefreshableOptions, RefreshableSnapshot, RefreshFailure } from "./Refreshable.js"
 import type { Registry } from "./Registry.js"
@@ -115,30 +117,38 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
   )
 
   use<B, E2, R2>(f: (value: any) => Effect.Effect<B, E2, R2>): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> {
-    return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> => {
-        const held = this.#current
-        const { entry } = held
-        if (!entry.isUsable) return Effect.fail(gone(entry))
-        const { value } = entry
-        const holder = this.#hold(held, fiber)
-        // As `Effect.onExit`, in one step: this is called far more often than anything else here.
-        return Effect.matchCauseEffect(restore(Effect.suspend(() => f(value))), {
+    return Effect.uninterruptibleMask((restore) => {
+      let held: Held
+      let holder: Holder | undefined
+      const letGo = () => {
+        if (holder !== undefined) this.#letGo(held, holder)
+      }
+      // As `Effect.onExit`, in one step: this is called far more often than anything else here.
+      return Effect.matchCauseEffect(
+        restore(Seam.withFiber((fiber): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> => {
+          held = this.#current
+          const { entry } = held
+          if (!entry.isUsable) return Effect.fail(gone(entry))
+          holder = this.#hold(held, fiber)
+          return UserFunction.effectOf(f, entry.value, undefined)
+        })),
+        {
           onFailure: (cause) => {
-            this.#letGo(held, holder)
+            letGo()
             return Effect.failCause(cause)
           },
           onSuccess: (result) => {
-            this.#letGo(held, holder)
+            letGo()
             return Effect.succeed(result)
           }
-        })
-      })
-    )
+        }
+      )
+    })
   }
 
   #hold(held: Held, fiber: Seam.CurrentFiber): Holder {
     const holder = {
+      fiber,
       fiberId: Seam.fiberNumber(fiber),
       since: this.#settings.registry.timers.now(),
       span: Seam.spanOf(fiber)
@@ -161,19 +171,12 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
 
   // --- acquiring -----------------------------------------------------------------------------------------------------
 
-  /** The first acquire. */
-  begin(acquire: Effect.Effect<any, any, any>): Effect.Effect<void, any, any> {
-    return Effect.map(this.#acquire(acquire), (held) => {
-      this.#current = held
-    })
-  }
-
-  /** Acquires a value, in a scope of its own. Must run inside an uninterruptible region. */
-  #acquire(effect: Effect.Effect<any, any, any>): Effect.Effect<Held, any, any> {
+  /** Acquires the value that is current from then on, in a scope of its own. Must run in an uninterruptible region. */
+  acquire(effect: Effect.Effect<any, any, any>): Effect.Effect<any, any, any> {
     const { origin, plan, registry, values } = this.#settings
     return Seam.withFiber((fiber) =>
       Effect.flatMap(values.fork(ExecutionStrategy.sequential), (scope) => {
-        const hold = (_: Registry, entry: Entry): Held => {
+        const hold = (_: Registry, entry: Entry, value: any): any => {
           const held = new Held(entry)
           this.#live.add(held)
           // However it ends: what its acquire bound to the scope is released after it.
@@ -183,10 +186,19 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
               Seam.forkNow(Effect.exit(scope.close(entry.run?.exit ?? Exit.void)), origin)
             }
           })
-          return held
+          // In the step in which the dependencies were looked at: whose are handed on can make no circle.
+          if (!this.#isClosed) this.#replace(held)
+          return value
         }
         return Effect.tapErrorCause(
-          Acquire.acquire(registry, fiber, inScope(effect, scope), plan, scope, hold),
+          Acquire.acquire(
+            registry,
+            fiber,
+            inScope(effect, scope),
+            { ...plan, replaces: this.#current?.entry },
+            scope,
+            hold
+          ),
           (cause) => scope.close(Exit.failCause(cause))
         )
       })
@@ -213,7 +225,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     this.#flight = flight
     // Uninterruptible, but for what the acquire itself says.
     flight.fiber = Seam.forkNow(
-      Effect.map(Effect.exit(this.#acquire(acquire)), (exit) => this.#land(flight, exit)),
+      Effect.map(Effect.exit(this.acquire(acquire)), (exit) => this.#land(flight, exit)),
       origin
     )
     return flight
@@ -224,12 +236,12 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     Seam.interruptLater(flight.fiber!)
   }
 
-  #land(flight: Flight, exit: Exit.Exit<Held, any>): void {
+  #land(flight: Flight, exit: Refreshed): void {
     const { callers } = flight
     this.#flight = undefined
-    flight.landed = Exit.map(exit, ({ entry }) => entry.value)
+    flight.landed = exit
     if (Exit.isSuccess(exit)) {
-      if (!this.#isClosed) this.#replace(exit.value)
+      for (const held of this.#live) this.#retire(held)
     } else if (!flight.isCalledOff || !Cause.isInterruptedOnly(exit.cause)) {
       this.#failures++
       this.#lastFailure = { at: this.#settings.registry.wallMillis(), cause: exit.cause }
@@ -238,24 +250,22 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
       this.#takeOff(callers)
       return
     }
-    for (const caller of callers) caller(flight.landed)
+    for (const caller of callers) caller(exit)
   }
 
   #replace(next: Held): void {
-    const previous = this.#current
+    const previous = this.#current as Held | undefined
     this.#current = next
+    if (previous === undefined) return
     this.#refreshes++
     this.#failures = 0
     previous.isReplaced = true
-    if (!previous.entry.isUsable) return
-    handOnDependents(previous.entry, next.entry)
-    this.#retire(previous)
+    if (previous.entry.isUsable) handOnDependents(previous.entry, next.entry)
   }
 
   // --- the schedule --------------------------------------------------------------------------------------------------
 
-  start(schedule: Schedule.Schedule<unknown, Refreshed, any>): void {
-    const first = Exit.succeed(this.#current.entry.value)
+  start(schedule: Schedule.Schedule<unknown, Refreshed, any>, first: Refreshed): void {
     const refreshing = Effect.flatMap(Schedule.driver(schedule), (driver) => this.#goOn(driver, first))
     this.#scheduled = Seam.forkNow<void>(
       Effect.catchAllCause(refreshing, (cause) => Effect.asVoid(this.#tell("stopped, as its schedule died", cause))),
@@ -285,7 +295,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     const { entry } = this.#current
     const age = Wording.duration(this.#settings.registry.timers.now() - entry.registeredAt)
     const left = entry.isUsable ? `its value of ${age} ago stays` : "it has no value"
-    const line = Effect.logWarning(`The refresh of ${Wording.resource(entry)} ${what}; ${left}`, cause)
+    const line = Effect.logWarning(`The refresh of ${Wording.resource(entry)} ${what}; ${left}`, Log.showable(cause))
     // A logger that throws must not end the refreshing.
     return Effect.exit(Effect.annotateLogs(line, attributesOf(entry)))
   }
@@ -362,12 +372,12 @@ export const make = (
           origin: Seam.originOf(fiber),
           values: yield* scope.fork(ExecutionStrategy.parallel)
         })
-        yield* Effect.tapErrorCause(
-          source.begin(isInterruptible ? restore(acquire) : acquire),
+        const value = yield* Effect.tapErrorCause(
+          source.acquire(isInterruptible ? restore(acquire) : acquire),
           (cause) => scope.close(Exit.failCause(cause))
         )
         scope.label = `refresh of ${source.typeName}`
-        if (options?.schedule !== undefined) source.start(options.schedule)
+        if (options?.schedule !== undefined) source.start(options.schedule, Exit.succeed(value))
         yield* scope.addFinalizer(() => source.stop)
         if (!(owner instanceof ScopeNode)) {
           yield* Scope.addFinalizerExit(owner, (exit) => scope.close(exit))

@@ -7,29 +7,35 @@ import * as CleanupError from "../CleanupError.js"
 import * as CleanupPriority from "../CleanupPriority.js"
 import type { Trigger } from "../CleanupReport.js"
 import type { ResourceEvent } from "../ResourceEvent.js"
-import type { ResourceId } from "../ResourceId.js"
-import { type Asker, nobody, Waiters } from "./Asker.js"
+import { Generator, type ResourceId } from "../ResourceId.js"
+import { type Asker, limitOf, nobody, Waiters } from "./Asker.js"
 import { Batch } from "./Batch.js"
-import { CleanupRun, type RunHost, waitsFor } from "./CleanupRun.js"
+import { allWaitFor, CleanupRun, type RunHost, startAfter, waitsFor } from "./CleanupRun.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
 import type { Entry, State } from "./Entry.js"
 import { EventBus, type Listener, type What } from "./EventBus.js"
+import { call } from "./kernel/UserFunction.js"
 import { LeakWatch } from "./LeakWatch.js"
 import * as Log from "./Log.js"
 import type { ResolvedOptions } from "./Options.js"
 import * as Seam from "./Seam.js"
+import { noHost } from "./ShutdownHost.js"
 import { Timers } from "./Timers.js"
 
 /** The tag of the event that tells of an outcome: the same word. */
 const endTag = (outcome: string) =>
   `${outcome[0]!.toUpperCase()}${outcome.slice(1)}` as "Cleaned" | "Recovered" | "Failed" | "Abandoned"
 
+const randomIds = Generator.defaultValue
+
 export class Registry implements RunHost {
   phase: "Running" | "Draining" | "Closed" = "Running"
   readonly entries = new Map<ResourceId, Entry>()
   readonly acquiring = new Set<Entry>()
   readonly running = new Set<CleanupRun>()
+  /** Dead letters whose release is tried again: they wait in the queue, or run. */
+  readonly retrying = new Set<Entry>()
   /** Cleanups of which an attempt or a fallback was let go and still runs. */
   readonly orphans = new Set<CleanupRun>()
   readonly byTag = new Map<string, Set<Entry>>()
@@ -41,10 +47,12 @@ export class Registry implements RunHost {
   readonly deadLetters: DeadLetters
   readonly slowAfter: number
   shutdownBatch: Batch | undefined
+  /** Who runs the process that the registry is in. */
+  process = noHost
   /** Registered while draining, inside a cleanup that is to clean them up itself. */
   private late: Set<Entry> | undefined
   private readonly leaks: LeakWatch
-  private readonly idle = new Waiters((asker) => this.isIdle(asker))
+  private readonly idle = new Waiters((asker) => this.isIdle(asker), () => this.runs())
   /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
   readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Seam.noFiber)
   private sequence = 0
@@ -54,12 +62,17 @@ export class Registry implements RunHost {
     readonly options: ResolvedOptions,
     readonly clock: Clock.Clock,
     readonly origin: Seam.Origin,
-    readonly nextId: () => ResourceId,
+    private readonly ids: () => ResourceId,
     listener: Listener | undefined
   ) {
     this.timers = new Timers(clock, origin)
     this.bus = new EventBus(listener, this.timers, origin)
-    this.dispatcher = new Dispatcher(options.concurrency, origin, (request) => this.startQueued(request))
+    this.dispatcher = new Dispatcher(
+      options.concurrency,
+      origin,
+      (request) => this.startQueued(request),
+      (request) => this.tellScheduled(request)
+    )
     this.deadLetters = new DeadLetters(options.deadLetters, this.timers)
     this.leaks = new LeakWatch(options.leakThreshold, this)
     this.slowAfter = options.slowAfter
@@ -82,6 +95,16 @@ export class Registry implements RunHost {
 
   wallMillis(): number {
     return Seam.wallMillis(this.clock)
+  }
+
+  /** Of the generator in use; where it throws or gives what is no new id, a random one. */
+  nextId(): ResourceId {
+    const id: unknown = call<unknown>(this.ids, () => undefined)
+    return typeof id === "string" && !this.isTaken(id as ResourceId) ? id as ResourceId : randomIds().next()
+  }
+
+  private isTaken(id: ResourceId): boolean {
+    return this.entries.has(id) || this.deadLetters.has(id)
   }
 
   nextOrder(): number {
@@ -108,13 +131,15 @@ export class Registry implements RunHost {
   /** The acquire failed or was interrupted: as if it had never been. */
   cancel(entry: Entry): void {
     this.acquiring.delete(entry)
-    this.endReservation(entry)
     this.unlink(entry)
+    this.endReservation(entry)
     this.shutdownBatch?.check()
   }
 
-  /** The acquire succeeded: from here on it counts. */
+  /** The acquire succeeded: from here on it counts. Who watches is told by `tellRegistered`, once it has its scope. */
   register(entry: Entry, value: unknown, asker: Asker): void {
+    // Two that were acquired at once were given the same one.
+    if (this.isTaken(entry.id)) entry.id = randomIds().next()
     entry.value = value
     entry.createdAt = this.wallMillis()
     this.accounts.registered++
@@ -133,6 +158,9 @@ export class Registry implements RunHost {
       this.shutdownBatch.add(entry)
       ;(this.late ??= new Set()).add(entry)
     }
+  }
+
+  tellRegistered(entry: Entry): void {
     if (this.observed) {
       const { sizeBytes, stack } = entry
       this.notify("Registered", entry, {
@@ -186,8 +214,8 @@ export class Registry implements RunHost {
           const cascaded = this.open(dependent, "cascade", exit, asker, now)
           opened.push(cascaded)
           run.waitFor(cascaded)
-        } else if (asker.run === undefined || !waitsFor(dependent.run, asker.run)) {
-          run.waitFor(dependent.run)
+        } else if (asker.run === undefined || !waitsFor(dependent.run, asker)) {
+          startAfter(run, dependent.run)
         }
       }
     }
@@ -208,89 +236,89 @@ export class Registry implements RunHost {
       this.dispatcher.skip(entry.request)
       entry.request = undefined
     }
-    const run = new CleanupRun(entry, trigger, exit, this, asker.fiberId, requestedAt)
+    const run = new CleanupRun(entry, trigger, exit, this, asker.fiber?.id(), requestedAt)
     entry.run = run
-    this.move(entry, "cleaning", now)
+    // A dead letter has had its outcome, and keeps it until it has another.
+    if (trigger !== "retried") this.move(entry, "cleaning", now)
     this.running.add(run)
+    if (asker.run !== undefined) entry.deadline = Math.min(entry.deadline, limitOf(asker, now))
     run.limitTo(entry.deadline)
     return run
   }
 
   request(entry: Entry, trigger: Trigger, band = CleanupPriority.toNumber(entry.priority)): QueuedCleanup {
-    return { band, sequence: this.sequence++, entry, trigger, requestedAt: this.timers.now(), state: "waiting" }
+    return {
+      band,
+      sequence: this.sequence++,
+      entry,
+      trigger,
+      requestedAt: this.timers.now(),
+      state: "waiting",
+      asks: 1
+    }
   }
 
-  private await(request: QueuedCleanup): void {
-    const { entry } = request
-    entry.request = request
-    this.move(entry, "waiting")
+  tellScheduled(request: QueuedCleanup): void {
+    if (request.trigger === "retried" || request.state === "skipped") return
     // The priority it waits with, which its request may have changed.
-    this.notify("Scheduled", entry, {
+    this.notify("Scheduled", request.entry, {
       trigger: request.trigger,
       priority: CleanupPriority.values[request.band] as CleanupPriority.CleanupPriority
     })
   }
 
-  /** Hands the cleanup to the queue. */
-  schedule(entry: Entry, trigger: Trigger, band?: number): void {
-    if (entry.state !== "inUse") return
-    const request = this.request(entry, trigger, band)
-    this.await(request)
-    this.dispatcher.enqueue(request)
+  /** The request of a resource that is in use; one that waits already has one more who asks for it. */
+  private ask(entry: Entry, trigger: Trigger, band?: number): QueuedCleanup | undefined {
+    if (entry.state === "waiting") entry.request!.asks++
+    if (entry.state !== "inUse") return undefined
+    this.move(entry, "waiting")
+    return entry.request = this.request(entry, trigger, band)
   }
 
-  /** Hands many to the queue, the newest first, and only then lets any start. */
-  scheduleAll(entries: ReadonlyArray<Entry>, trigger: Trigger): void {
-    const requests: Array<QueuedCleanup> = []
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const entry = entries[i]!
-      if (entry.state !== "inUse") continue
-      const request = this.request(entry, trigger)
-      this.await(request)
-      requests.push(request)
-    }
-    this.dispatcher.enqueueAll(requests)
+  /** Hands the cleanup to the queue. Gives the request, for `unschedule`. */
+  schedule(entry: Entry, trigger: Trigger, band?: number): QueuedCleanup | undefined {
+    const request = this.ask(entry, trigger, band)
+    if (request !== undefined) this.dispatcher.enqueue(request)
+    return entry.request
   }
 
-  /** Hands the release of a dead letter to the queue once more. */
-  retry(entry: Entry): void {
-    const request = this.request(entry, "retried")
-    entry.request = request
+  /** One of many that are handed to the queue before any of them starts, or is told of. */
+  scheduleLater(entry: Entry, trigger: Trigger): QueuedCleanup | undefined {
+    const request = this.ask(entry, trigger)
+    if (request !== undefined) this.dispatcher.add(request)
+    return request
+  }
+
+  /** Hands the release of a dead letter to the queue once more; asked for in a cleanup it begins, to be over with that. */
+  retry(entry: Entry, asker: Asker): void {
     entry.run = undefined
-    this.dispatcher.enqueue(request)
+    entry.deadline = Infinity
+    this.retrying.add(entry)
+    this.shutdownBatch?.add(entry)
+    if (asker.run === undefined) this.dispatcher.enqueue(entry.request = this.request(entry, "retried"))
+    else this.start(entry, "retried", this.forcedExit, asker)
   }
 
-  /** Takes a waiting cleanup back. */
-  unschedule(entry: Entry): boolean {
-    if (entry.state !== "waiting" || entry.request === undefined) return false
-    this.dispatcher.skip(entry.request)
-    entry.request = undefined
-    this.move(entry, "inUse")
-    this.notify("Unscheduled", entry, {})
-    this.idle.check()
+  /** Takes one who asks for a waiting cleanup out; whether that was the last, and the cleanup will not run. */
+  unschedule(request: QueuedCleanup, isOwn: boolean): boolean {
+    const { entry } = request
+    if (entry.request !== request || --request.asks > 0) return false
+    // A cleanup of one's own is nothing without its request.
+    if (isOwn) this.disarm(entry)
+    else {
+      this.dispatcher.skip(request)
+      entry.request = undefined
+      this.move(entry, "inUse")
+      this.notify("Unscheduled", entry, {})
+      this.idle.check()
+    }
     return true
   }
 
-  private startQueued(request: QueuedCleanup): void {
-    const { entry } = request
-    if (request.trigger === "retried") {
-      const run = new CleanupRun(entry, "retried", this.forcedExit, this, -1, request.requestedAt)
-      entry.request = undefined
-      entry.run = run
+  private startQueued({ entry, trigger }: QueuedCleanup): void {
+    this.start(entry, trigger, trigger === "background" ? entry.exit : this.forcedExit, nobody, (run) => {
       run.slot = true
-      this.running.add(run)
-      run.begin()
-      return
-    }
-    this.start(
-      entry,
-      request.trigger,
-      request.trigger === "background" ? entry.exit : this.forcedExit,
-      nobody,
-      (run) => {
-        run.slot = true
-      }
-    )
+    })
   }
 
   disarm(entry: Entry): unknown {
@@ -302,6 +330,7 @@ export class Registry implements RunHost {
     }
     this.move(entry, "disarmed")
     this.gone(entry)
+    this.leaks.gone(entry)
     this.notify("Disarmed", entry, {})
     this.ended(entry)
     return value
@@ -320,8 +349,9 @@ export class Registry implements RunHost {
     what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
   ): void {
     if (!this.observed) return
-    const { id, priority, typeName } = entry
-    this.bus.emit({ _tag, at: this.wallMillis(), id, typeName, priority, ...what } as unknown as ResourceEvent)
+    const { id, isSpanNamed, priority, typeName } = entry
+    const event = { _tag, at: this.wallMillis(), id, typeName, priority, ...what }
+    this.bus.emit((isSpanNamed ? { ...event, isSpanName: true } : event) as unknown as ResourceEvent)
   }
 
   runStarted(run: CleanupRun): void {
@@ -335,7 +365,7 @@ export class Registry implements RunHost {
   }
 
   runSlow(run: CleanupRun): void {
-    Log.slow(run, this.slowAfter)
+    Log.slow(run, run.slowAfter)
     this.notify("Slow", run.entry, { runMillis: this.timers.now() - run.requestedAt })
     this.giveBackSlot(run)
   }
@@ -361,18 +391,18 @@ export class Registry implements RunHost {
   runEnded(run: CleanupRun): void {
     const { entry } = run
     this.running.delete(run)
-    if (run.trigger === "retried") this.retryEnded(run)
+    const isRetry = run.trigger === "retried"
+    if (isRetry) this.retryEnded(run)
     else {
       this.move(entry, run.outcome!, run.endedAt)
       this.gone(entry)
-      if (run.hasFailed) {
-        this.deadLetters.add(entry, run, this.wallMillis())
-        Log.failed(run)
-      } else {
-        entry.value = undefined
-      }
+      if (run.hasFailed) this.deadLetters.add(entry, run, this.wallMillis())
+      else entry.value = undefined
     }
+    if (!isRetry) this.leaks.gone(entry)
+    if (run.hasFailed) Log.failed(run)
     if (this.observed) this.emitEnd(run)
+    if (this.process.isClosing()) this.process.ended(run.record())
     this.giveBackSlot(run)
     this.ended(entry)
   }
@@ -386,6 +416,7 @@ export class Registry implements RunHost {
   private retryEnded(run: CleanupRun): void {
     const { entry } = run
     const { accounts } = this
+    this.retrying.delete(entry)
     if (!run.hasFailed) {
       accounts.failed--
       accounts.recovered++
@@ -400,7 +431,6 @@ export class Registry implements RunHost {
       entry.state = "abandoned"
     }
     this.deadLetters.failedAgain(entry, run, this.wallMillis())
-    Log.failed(run)
   }
 
   /** Nothing is kept of a resource that is gone, by the registry or by its scope. */
@@ -417,16 +447,11 @@ export class Registry implements RunHost {
       tagged?.delete(entry)
       if (tagged?.size === 0) this.byTag.delete(entry.tagKey)
     }
-    this.leaks.gone(entry)
     if (this.late !== undefined) this.late.delete(entry)
   }
 
   private ended(entry: Entry): void {
-    const { watchers } = entry
-    if (watchers !== undefined) {
-      entry.watchers = undefined
-      for (const watcher of watchers) watcher()
-    }
+    entry.ended()
     if (this.late !== undefined) this.cleanUpLate()
     this.idle.check()
   }
@@ -441,14 +466,18 @@ export class Registry implements RunHost {
     }
   }
 
+  private *runs(): Iterable<{ readonly run: CleanupRun }> {
+    for (const run of this.running) yield { run }
+  }
+
   // --- waiting -------------------------------------------------------------------------------------------------------
 
   private isIdle(asker: Asker): boolean {
-    if (this.dispatcher.waiting > 0) return false
+    if (this.counts.waiting > 0) return false
+    for (const entry of this.retrying) if (entry.run === undefined) return false
     if (this.running.size === 0) return true
-    if (asker.run === undefined) return false
-    for (const run of this.running) if (!waitsFor(run, asker.run)) return false
-    return true
+    const isPart = asker.run !== undefined && this.running.has(asker.run)
+    return allWaitFor(() => this.running, asker, isPart ? this.idle : undefined)
   }
 
   awaitIdle(asker: Asker): Effect.Effect<void> {
@@ -458,31 +487,33 @@ export class Registry implements RunHost {
   // --- many at once --------------------------------------------------------------------------------------------------
 
   /** These and what depends on them, to be over by the shutdown's time limit. */
-  force(entries: Iterable<Entry>): Batch {
+  force(entries: Iterable<Entry>, asker: Asker): Batch {
     const all = new Set(entries)
     // A set hands out what is added to it on the way.
     for (const entry of all) {
+      // What chose it may have run a user's code since.
+      if (!entry.isLive && !this.retrying.has(entry)) all.delete(entry)
       for (const dependent of entry.dependents ?? []) if (dependent.isLive) all.add(dependent)
     }
-    const batch = new Batch(this, "forced", this.options.shutdownTimeout)
+    const batch = new Batch(this, "forced", asker)
     batch.start([...all])
     return batch
   }
 
-  shutdown(): Batch {
+  shutdown(asker = nobody): Batch {
     if (this.shutdownBatch !== undefined) return this.shutdownBatch
     this.phase = "Draining"
-    const batch = new Batch(this, "shutdown", this.options.shutdownTimeout, () => this.closed(batch))
+    const batch = new Batch(this, "shutdown", asker, () => this.closed(batch))
     this.shutdownBatch = batch
-    if (this.observed) {
+    batch.start([...this.entries.values(), ...this.retrying], () => {
+      if (!this.observed) return
       this.bus.emit({
         _tag: "Draining",
         at: this.wallMillis(),
-        deadlineMillis: this.options.shutdownTimeout,
+        deadlineMillis: batch.timeout,
         live: this.live
       })
-    }
-    batch.start([...this.entries.values()])
+    })
     return batch
   }
 

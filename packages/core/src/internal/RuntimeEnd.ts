@@ -14,7 +14,7 @@ import * as Wording from "./Wording.js"
 
 export class RuntimeEnd {
   /** Who waits for the fibers to be over; nobody after that. */
-  private waiting: Array<() => void> | undefined = []
+  private waiting: Set<() => void> | undefined = new Set()
   private readonly left: Array<CleanupReport.CleanupRecord> = []
   private complete: CleanupReport.CleanupReport | undefined = undefined
   /** Made here, so that its deadline counts from now. */
@@ -65,7 +65,9 @@ export class RuntimeEnd {
 
   private readonly fibersEnded = Effect.async<void>((resume) => {
     if (this.waiting === undefined) return resume(Effect.void)
-    this.waiting.push(() => resume(Effect.void))
+    const wake = () => resume(Effect.void)
+    this.waiting.add(wake)
+    return Effect.sync(() => this.waiting?.delete(wake))
   })
 
   private closeScope(fiber: Seam.CurrentFiber): Effect.Effect<void> {

@@ -5,8 +5,8 @@
  */
 import { Cause, type Clock, Context, Effect, Exit, type Scope } from "effect"
 import * as ResourceId from "../ResourceId.js"
-import { type Asker, askerOf } from "./Asker.js"
-import type { CleanupRun, RunHost } from "./CleanupRun.js"
+import { type Asker, askerOf, limitOf } from "./Asker.js"
+import { type CleanupRun, lookAgain, type RunHost } from "./CleanupRun.js"
 import * as Deadlines from "./Deadlines.js"
 import * as Log from "./Log.js"
 import * as Recovery from "./Recovery.js"
@@ -15,10 +15,8 @@ import type { ScopeNode } from "./ScopeNode.js"
 import type { ResolvedScope } from "./ScopeOptions.js"
 import { type Active, ScopeWaiters } from "./ScopeWaiters.js"
 import * as Seam from "./Seam.js"
+import { noHost, ShutdownHost } from "./ShutdownHost.js"
 import { Timers } from "./Timers.js"
-
-/** How many of a scope's guards and inner scopes start at once before other fibers have a turn. */
-const perTurn = 512
 
 // Most scopes hold little and close at once, so what only a longer close needs is made when it does.
 export class ScopeClose implements RunHost {
@@ -37,9 +35,11 @@ export class ScopeClose implements RunHost {
   private readonly clock: Clock.Clock
   private readonly asker: Asker
   private orders = 0
-  private sinceTurn = 0
+  readonly turn = new Seam.Turn()
   private pumping = false
-  private queue: Array<Drive> = []
+  /** What goes on at once, the last first, and what goes on after all that. */
+  private readonly stack: Array<Drive> = []
+  private readonly queue: Array<() => void> = []
   private readonly drives = new Set<Drive>()
   private readonly active = new Set<Active>()
   private joined: Set<ScopeClose> | undefined = undefined
@@ -48,32 +48,33 @@ export class ScopeClose implements RunHost {
   private timing: Timers | undefined = undefined
   private forceAt: Deadlines.Deadline | undefined = undefined
   private endAt: Deadlines.Deadline | undefined = undefined
+  /** Who runs the process; told of what became of everything. */
+  private readonly process: ShutdownHost
 
   constructor(readonly options: ResolvedScope, private readonly closer: Seam.CurrentFiber) {
     this.clock = Seam.clockOf(closer)
     this.base = this.refs = Seam.originOf(closer)
     this.asker = askerOf(closer)
     this.ids = Context.get(closer.currentContext, ResourceId.Generator)
+    this.process = Seam.serviceOrUndefined(closer, ShutdownHost) ?? noHost
     this.startedAt = this.now()
     this.startedWall = this.wallMillis()
     this.deadline = this.startedAt + this.timeout
     this.waiters = new ScopeWaiters(this, closer, this.active)
   }
 
-  /** Inside a cleanup what is left of that one's time, less a little: the inner is over, and named, before the outer. */
+  /** Inside a cleanup no more than what is left of its time. */
   private get timeout(): number {
-    const { timeout } = this.options
-    const outer = this.asker.run
-    if (outer === undefined) return timeout
-    const left = Math.min(outer.limit, outer.entry.deadline) - this.startedAt
-    return Math.min(timeout, Math.max(0, left * 0.95))
+    const { asker, options, process, startedAt } = this
+    const left = asker.run === undefined ? Math.max(1, process.leftMillis()) : limitOf(asker, startedAt) - startedAt
+    return Math.min(options.timeout, left)
   }
 
   // --- driving -------------------------------------------------------------------------------------------------------
 
   /** Closes a scope as part of this close. */
-  open(scope: ScopeNode, exit: Exit.Exit<unknown, unknown>): Drive {
-    const drive = new Drive(this, scope, exit)
+  open(scope: ScopeNode, exit: Exit.Exit<unknown, unknown>, id: Seam.Id): Drive {
+    const drive = new Drive(this, scope, exit, id)
     this.drives.add(drive)
     this.enqueue(drive)
     return drive
@@ -93,29 +94,45 @@ export class ScopeClose implements RunHost {
       this.active.delete(host.waiters.entry)
       then()
     })
+    lookAgain(host.waiters.entry.run!)
   }
 
-  /** Lets a scope go on, after what goes on now. */
+  /** Lets a scope go on, before its parent does. */
   enqueue(drive: Drive): void {
-    this.queue.push(drive)
+    if (!drive.isQueued) this.stack.push(drive)
+    drive.isQueued = true
+    this.start()
+  }
+
+  /** Does something after so many turns of all that goes on; to fork a fiber takes Effect two, to end several two. */
+  later(task: () => void, turns: number): void {
+    this.queue.push(turns > 1 ? () => this.later(task, turns - 1) : task)
+    this.start()
+  }
+
+  private start(): void {
     if (this.pumping) return
     this.pumping = true
     this.pump()
   }
 
   private pump(): void {
-    for (let i = 0; i < this.queue.length; i++) {
-      if (!this.queue[i]!.advance()) continue
-      this.queue = this.queue.slice(i)
-      this.sinceTurn = 0
-      return Seam.nextTurn(this.base, () => this.pump())
+    const { queue, stack, turn } = this
+    for (let next = 0; stack.length > 0 || next < queue.length;) {
+      const drive = stack.pop()
+      if (drive === undefined) queue[next++]!()
+      else {
+        drive.isQueued = false
+        drive.advance()
+      }
+      if (turn.isOver()) {
+        queue.splice(0, next)
+        Seam.forkNow(Effect.andThen(turn.next, Effect.sync(() => this.pump())), this.base)
+        return
+      }
     }
-    this.queue.length = 0
+    queue.length = 0
     this.pumping = false
-  }
-
-  tired(): boolean {
-    return ++this.sinceTurn >= perTurn
   }
 
   driveEnded(drive: Drive): void {
@@ -170,8 +187,9 @@ export class ScopeClose implements RunHost {
       then()
     }
     const done = Seam.poll(fiber)
-    if (done === undefined) Seam.observe(fiber, ended)
-    else ended(done)
+    if (done !== undefined) return ended(done)
+    Seam.observe(fiber, ended)
+    if (entry.run !== undefined) lookAgain(entry.run)
   }
 
   // --- as the host of runs -------------------------------------------------------------------------------------------
@@ -235,7 +253,7 @@ export class ScopeClose implements RunHost {
   force(): void {
     if (this.forced) return
     this.forced = true
-    for (const { run } of this.active) run?.force()
+    Seam.inTurns(this.base, this.active, ({ run }) => run?.force())
     for (const host of this.joined ?? []) host.force()
     for (const drive of this.drives) this.enqueue(drive)
   }
@@ -264,8 +282,9 @@ export class ScopeClose implements RunHost {
     const { run } = this.asker
     // Before anything starts: a finalizer that then waits for that cleanup would close a circle.
     run?.block(this.waiters.entry)
-    const drive = this.open(scope, exit)
+    const drive = this.open(scope, exit, this.closer.id())
     run?.unblock(this.waiters.entry)
+    if (this.process.isClosing()) this.process.closing(scope)
     if (drive.isOver) return this.leave()
     this.setTimers()
     return Effect.flatMap(this.waiters.await(drive, this.closer), () => this.leave())

@@ -1,6 +1,7 @@
 /**
  * The finalizers of one scope while it closes: which are left, how many run, and what became of them. It starts the next
- * as soon as one may start, in a loop and not by recursion, as there may be many and scopes may be nested deeply.
+ * as soon as one may start, in a loop and not by recursion, as there may be many and scopes may be nested deeply. What runs
+ * side by side begins and ends as fibers of Effect's do: each branch as deep as it goes by itself, one after the other.
  */
 import type { Exit, Scope } from "effect"
 import * as CleanupPriority from "../CleanupPriority.js"
@@ -12,6 +13,7 @@ import { ScopeKey } from "./ScopeKeys.js"
 import type { ScopeNode } from "./ScopeNode.js"
 import { parallelism } from "./ScopeOptions.js"
 import { ScopeWorker } from "./ScopeWorker.js"
+import * as Seam from "./Seam.js"
 
 export type Slot = readonly [key: object, finalizer: Scope.Scope.Finalizer]
 
@@ -38,20 +40,35 @@ const arrange = (slots: ReadonlyArray<Slot>, order: "lifo" | "priority"): Array<
   return arranged
 }
 
+const recordOf = ({ entry, forced, order }: GuardMember): CleanupReport.CleanupRecord => {
+  const record = entry.run?.record() ?? idleRecord(entry, "disarmed", "scope")
+  return { ...record, order, forced: forced || record.forced }
+}
+
 export class Drive {
   isOver = false
   private readonly slots: Array<Slot>
   private next = 0
   private running = 0
-  private readonly limit: number
+  /** How many are going to start when their turn comes. */
+  private starting = 0
+  private hasForked = false
+  /** Goes on by itself. */
+  isQueued = false
+  readonly limit: number
   private readonly records: Array<CleanupReport.CleanupRecord> = []
   private readonly workers = new Set<ScopeWorker>()
-  private guards: Array<GuardMember> | undefined = undefined
+  private guards: Set<GuardMember> | undefined = undefined
   private inner: Array<Drive> | undefined = undefined
   private onEnd: Array<() => void> | undefined = undefined
   private report: CleanupReport.CleanupReport | undefined = undefined
 
-  constructor(readonly host: ScopeClose, readonly scope: ScopeNode, readonly exit: Exit.Exit<unknown, unknown>) {
+  constructor(
+    readonly host: ScopeClose,
+    readonly scope: ScopeNode,
+    readonly exit: Exit.Exit<unknown, unknown>,
+    private readonly id: Seam.Id
+  ) {
     scope.drive = this
     this.slots = arrange(scope.takeFinalizers(exit), host.options.order)
     this.limit = parallelism(scope.strategy)
@@ -59,15 +76,48 @@ export class Drive {
 
   // --- starting ------------------------------------------------------------------------------------------------------
 
-  /** Starts what may start; says whether it has had enough for one turn. */
-  advance(): boolean {
+  /** Starts what may start. */
+  advance(): void {
     const { host, slots } = this
-    while (this.next < slots.length && (this.running < this.limit || host.forced)) {
-      this.start(this.take())
-      if (host.tired()) return true
+    if (this.limit === 1 || host.forced) this.startOne()
+    else if (!this.hasForked && (slots.length > 0 || this.scope.isForked)) {
+      // The fiber that forks the others is one, too; Effect's own forks one even for a scope of nothing.
+      this.hasForked = true
+      this.starting++
+      host.later(() => {
+        this.starting--
+        // Of nothing one fiber is forked.
+        if (slots.length === 0) host.later(() => this.end(), 2)
+        else this.spread()
+      }, 2)
+    } else this.spread()
+  }
+
+  /** So many as may run begin, each when its turn comes. */
+  private spread(): void {
+    const { host, limit, slots } = this
+    while (this.next + this.starting < slots.length && this.running + this.starting < limit) {
+      this.starting++
+      host.later(() => {
+        this.starting--
+        this.startOne()
+      }, 2)
     }
-    if (this.next === slots.length && this.running === 0) this.end()
-    return false
+    this.endIfOver()
+  }
+
+  private startOne(): void {
+    const { host } = this
+    if (this.next < this.slots.length && (this.running < this.limit || host.forced)) {
+      // Goes on after what is started now.
+      if (this.limit === 1 || host.forced) host.enqueue(this)
+      this.start(this.take())
+    }
+    this.endIfOver()
+  }
+
+  private endIfOver(): void {
+    if (this.next === this.slots.length && this.running === 0 && this.starting === 0) this.end()
   }
 
   private take(): Slot {
@@ -81,6 +131,11 @@ export class Drive {
   takeFinalizer(): Slot | undefined {
     const slot = this.slots[this.next]
     return slot === undefined || slot[0] instanceof ScopeKey || slot[0] instanceof Entry ? undefined : this.take()
+  }
+
+  /** Whose fiber a finalizer finds itself in: the closer's; one that runs side by side with others has its own. */
+  fiberId(): Seam.Id {
+    return this.limit === 1 ? this.id : Seam.newId()
   }
 
   private start(slot: Slot): void {
@@ -99,11 +154,12 @@ export class Drive {
   }
 
   private startScope(scope: ScopeNode): void {
-    const drive = scope.state._tag === "Open" ? this.host.open(scope, this.exit) : scope.drive
+    const drive = scope.state._tag === "Open" ? this.host.open(scope, this.exit, this.fiberId()) : scope.drive
     if (drive === undefined) return
     ;(this.inner ??= []).push(drive)
     this.running++
-    this.host.join(drive, this.ran)
+    const { host } = this
+    host.join(drive, drive.limit === 1 ? this.ran : () => host.later(this.ran, 2))
   }
 
   private startGuard(entry: Entry, finalizer: Scope.Scope.Finalizer): void {
@@ -111,9 +167,9 @@ export class Drive {
     if (entry.isUsable && entry.scope !== this.scope) return
     const { host } = this
     const member = { entry, order: host.nextOrder(), forced: host.forced && entry.run?.hasStarted !== true }
-    ;(this.guards ??= []).push(member)
+    ;(this.guards ??= new Set()).add(member)
     this.running++
-    host.startGuard(member, finalizer, this.exit, this.ran)
+    host.startGuard(member, finalizer, this.exit, () => this.guardEnded(member))
   }
 
   readonly ran = (): void => {
@@ -122,6 +178,16 @@ export class Drive {
   }
 
   // --- ending --------------------------------------------------------------------------------------------------------
+
+  /** Its record is made now, as there may be many; not that of one which was handed over. */
+  guardEnded(member: GuardMember): void {
+    const { entry } = member
+    if (!this.isOver && (entry.run === undefined ? !entry.isUsable : entry.run.isDone)) {
+      this.guards?.delete(member)
+      this.records.push(recordOf(member))
+    }
+    this.ran()
+  }
 
   finalized(record: CleanupReport.CleanupRecord): void {
     if (!this.isOver) this.records.push(record)
@@ -170,8 +236,7 @@ export class Drive {
       const { run } = entry
       // The registry has it now: handed over to run in the background, or to another scope.
       if (run === undefined ? entry.isUsable : run.trigger === "background" && !run.isDone) continue
-      const record = run === undefined ? idleRecord(entry, "disarmed", "scope") : run.record()
-      records.push({ ...record, order, forced: forced || record.forced })
+      records.push(recordOf({ entry, forced, order }))
     }
     for (const drive of this.inner ?? []) for (const record of drive.reading().records) records.push(record)
     return records

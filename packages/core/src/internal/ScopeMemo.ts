@@ -102,7 +102,11 @@ export class ScopeMemoMap implements Layer.MemoMap {
         onSuccess: (result) => {
           const keys = Seam.keysOf(result[1])
           if (op === "Scoped" && keys.length > 0) inner.label = keys.join(", ")
-          const bound = key === undefined ? bind(memo, scope) : Effect.void
+          const bound = key === undefined ? bind(memo, scope) : Effect.sync(() => {
+            // In the place of what was added last, as the layer is there only now.
+            const finalizer = Seam.dropFinalizer(scope, key)
+            if (finalizer !== undefined) Seam.putFinalizer(scope, key, finalizer)
+          })
           return Effect.as(Effect.andThen(bound, Deferred.succeed(built, result)), result[1])
         }
       })

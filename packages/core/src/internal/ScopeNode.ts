@@ -30,6 +30,15 @@ export class ScopeNode implements Scope.CloseableScope {
     return Pipeable.pipeArguments(this, arguments)
   }
 
+  /** Whether it closes with another scope, at the latest. */
+  isWithin(scope: Scope.Scope): boolean {
+    return scope === this || (this.parent?.isWithin(scope) ?? false)
+  }
+
+  get isForked(): boolean {
+    return this.key !== undefined
+  }
+
   get report(): CleanupReport | undefined {
     return this.closed ?? this.drive?.reading()
   }

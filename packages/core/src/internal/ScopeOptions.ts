@@ -2,7 +2,7 @@
 import { type Duration, ExecutionStrategy } from "effect"
 import { invalidOption, Validation } from "../PatinoxError.js"
 import type { Settings } from "./Entry.js"
-import { checkDuration, type Checked, checkInteger, wrongChoice } from "./Options.js"
+import { checkDuration, type Checked, checkInteger, wrongChoice, wrongOptions } from "./Options.js"
 
 /** How a scope closes. */
 export interface CloseOptions {
@@ -42,6 +42,9 @@ const settingsOf = (timeout: number): Settings => ({
   close: "wait"
 })
 
+/** The settings of a finalizer that limits itself. */
+export const unlimited = /* @__PURE__ */ settingsOf(Infinity)
+
 export const defaults: ResolvedScope = {
   timeout: 25_000,
   order: "lifo",
@@ -66,6 +69,8 @@ const checkStrategy = (strategy: ExecutionStrategy.ExecutionStrategy): Validatio
 /** The options over what holds without them. */
 export const resolve = (options: ScopeOptions | undefined, base: ResolvedScope = defaults): Checked<ResolvedScope> => {
   if (options === undefined) return base
+  const none = wrongOptions(options)
+  if (none !== undefined) return none
   const timeout = options.timeout === undefined ? base.timeout : checkDuration("timeout", options.timeout)
   if (timeout instanceof Validation) return timeout
   const each = options.finalizerTimeout === undefined

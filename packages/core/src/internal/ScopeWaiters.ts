@@ -5,7 +5,7 @@
 import { Effect, Exit, type Scope } from "effect"
 import { defaultPriority } from "../CleanupPriority.js"
 import { type Asker, askerOf } from "./Asker.js"
-import { CleanupRun, waitsFor } from "./CleanupRun.js"
+import { type Blocker, CleanupRun, waitsFor } from "./CleanupRun.js"
 import { Entry } from "./Entry.js"
 import type { ScopeClose } from "./ScopeClose.js"
 import type { Drive } from "./ScopeDrive.js"
@@ -15,15 +15,18 @@ import * as Seam from "./Seam.js"
 /** What a close waits for: a guard, another close, or the worker whose finalizer is at work. */
 export interface Active {
   readonly run: CleanupRun | undefined
+  readonly workerId?: Seam.Id
 }
 
 interface Waiter {
+  readonly drive: Drive
+  readonly asker: Asker
   readonly fiber: Seam.CurrentFiber
   readonly wake: () => void
 }
 
 // What only a close needs that does not end at once is made when it does.
-export class ScopeWaiters {
+export class ScopeWaiters implements Blocker {
   private waiting: Set<Waiter> | undefined = undefined
   /** Finalizers at work that end a fiber which was forked in the scope. */
   private ending: Set<Scope.Scope.Finalizer> | undefined = undefined
@@ -34,6 +37,10 @@ export class ScopeWaiters {
     private readonly closer: Seam.CurrentFiber,
     private readonly active: Set<Active>
   ) {}
+
+  members(): Iterable<Active> {
+    return this.active
+  }
 
   /** The close as something that a cleanup can wait for. */
   get entry(): Entry {
@@ -49,12 +56,11 @@ export class ScopeWaiters {
         undefined,
         () => Effect.void,
         host.refs,
-        -1,
+        undefined,
         undefined
       )
-      entry.run = new CleanupRun(entry, "scope", Exit.void, host, -1, host.startedAt)
-      // Who looks for a circle asks each for its run only.
-      entry.run.blockedOn = this.active as Set<any>
+      entry.run = new CleanupRun(entry, "scope", Exit.void, host, undefined, host.startedAt)
+      entry.run.block(this)
       this.asEntry = entry
     }
     return this.asEntry
@@ -62,9 +68,12 @@ export class ScopeWaiters {
 
   private isOverFor(drive: Drive, asker: Asker, fiber: Seam.CurrentFiber): boolean {
     if (drive.isOver) return true
-    if (asker.run !== undefined && waitsFor(this.entry.run!, asker.run)) return true
-    if (fiber === this.closer) return false
+    const isCloser = fiber === this.closer
+    if ((!isCloser || asker.run !== undefined) && waitsFor(this.entry.run!, asker)) return true
+    if (isCloser) return false
     for (const finalizer of this.ending ?? []) if (Seam.endsFiber(finalizer, fiber)) return true
+    // A finalizer that has interrupted it waits for it.
+    for (const { workerId: id } of this.active) if (id !== undefined && Seam.isInterruptedBy(fiber, id)) return true
     return false
   }
 
@@ -72,10 +81,12 @@ export class ScopeWaiters {
     const asker = askerOf(fiber)
     return Effect.async<void>((resume) => {
       if (this.isOverFor(drive, asker, fiber)) return resume(Effect.void)
-      asker.run?.host.giveBackSlot(asker.run)
+      asker.run?.giveWay()
       asker.run?.block(this.entry)
       const waiting = this.waiting ??= new Set()
       const waiter: Waiter = {
+        drive,
+        asker,
         fiber,
         wake: () => {
           if (!waiting.delete(waiter)) return
@@ -86,6 +97,11 @@ export class ScopeWaiters {
       waiting.add(waiter)
       drive.whenOver(waiter.wake)
     })
+  }
+
+  /** Wakes those whom the close waits for by now. */
+  recheck(): void {
+    for (const { asker, drive, fiber, wake } of this.waiting ?? []) if (this.isOverFor(drive, asker, fiber)) wake()
   }
 
   wakeAll(): void {

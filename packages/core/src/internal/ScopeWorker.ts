@@ -7,7 +7,8 @@ import { defaultPriority } from "../CleanupPriority.js"
 import { Entry } from "./Entry.js"
 import { FinalizerRun } from "./FinalizerRun.js"
 import type { Drive, Slot } from "./ScopeDrive.js"
-import { FinalizerKey, nameOf } from "./ScopeKeys.js"
+import { FinalizerKey, hasLimit, nameOf } from "./ScopeKeys.js"
+import { unlimited } from "./ScopeOptions.js"
 import * as Seam from "./Seam.js"
 
 const noRelease = () => Effect.void
@@ -19,17 +20,20 @@ export class ScopeWorker {
   private isAsync = false
   private isStopped = false
   private isLeft = false
+  private isArming = false
   private fiber: Seam.CurrentFiber | undefined
+  readonly workerId: Seam.Id
   private readonly refs: Seam.Origin
   /** What the fiber had set before the finalizer at work began. */
   private before: Seam.Origin
 
   constructor(readonly drive: Drive, private first: Slot | undefined) {
+    this.workerId = drive.fiberId()
     this.refs = this.before = drive.host.refs
   }
 
   start(): void {
-    const fiber = Seam.forkNow(this.work, this.refs)
+    const fiber = Seam.forkNow(this.work, this.refs, { id: this.workerId })
     if (Seam.poll(fiber) !== undefined) return this.ended()
     this.isAsync = true
     this.run?.arm()
@@ -57,13 +61,13 @@ export class ScopeWorker {
       host.ids.next(),
       nameOf(drive.scope, slot[0]),
       undefined,
-      host.options.finalizer,
+      hasLimit(slot[1]) ? unlimited : host.options.finalizer,
       defaultPriority,
       undefined,
       undefined,
       noRelease,
       this.refs,
-      -1,
+      undefined,
       undefined
     )
     entry.state = "cleaning"
@@ -71,10 +75,22 @@ export class ScopeWorker {
     const run = this.run = new FinalizerRun(entry, drive.exit, host, this)
     entry.run = run
     this.before = Seam.originOf(this.fiber!)
-    this.finalize = this.finalizing(slot)
+    const finalize = this.finalizing(slot)
+    const { turn } = host
+    this.finalize = turn.isOver() ? Effect.andThen(turn.next, finalize) : finalize
     run.begin()
-    if (this.isAsync) run.arm()
+    if (this.isAsync) this.armLater()
     return true
+  }
+
+  /** Once for all that end in this turn. */
+  private armLater(): void {
+    if (this.isArming) return
+    this.isArming = true
+    queueMicrotask(() => {
+      this.isArming = false
+      if (!this.isLeft) this.run?.arm()
+    })
   }
 
   private finalizing([key, finalizer]: Slot): Effect.Effect<Exit.Exit<unknown>> {
@@ -85,6 +101,10 @@ export class ScopeWorker {
       // It threw before there was an effect.
       return Effect.succeed(Exit.die(defect))
     }
+  }
+
+  isEnding(fiber: Seam.CurrentFiber): boolean {
+    return this.fiber !== undefined && Seam.isEnding(this.fiber, fiber)
   }
 
   /** Its fiber is interrupted, to end the finalizer at work, and runs no other. */

@@ -4,6 +4,7 @@
  * file and leaves the others as they are.
  */
 import {
+  Cause,
   Clock,
   Context,
   DefaultServices,
@@ -15,9 +16,10 @@ import {
   FiberId,
   FiberRef,
   FiberRefs,
-  type Layer,
+  HashSet,
+  Layer,
   Option,
-  type Queue,
+  Queue,
   Runtime,
   RuntimeFlags,
   type Schedule,
@@ -30,6 +32,9 @@ import {
 } from "effect"
 
 export type CurrentFiber = Fiber.RuntimeFiber<any, any>
+
+/** What a fiber is known by. */
+export type Id = FiberId.Runtime
 
 /** What a release needs of the fiber that acquired: its FiberRefs, which hold its context, log settings and tracer. */
 export type Origin = FiberRefs.FiberRefs
@@ -52,11 +57,44 @@ export const uninterruptibly = <A, E, R>(
 export const originOf = (fiber: CurrentFiber): Origin =>
   (fiber as unknown as { readonly _fiberRefs?: FiberRefs.FiberRefs })._fiberRefs ?? fiber.getFiberRefs()
 
+/**
+ * What a fiber's record has become. The earlier one where both say the same, as each setting makes a record anew: then
+ * many resources share one.
+ */
+export const laterOrigin = (before: Origin, after: Origin): Origin => {
+  if (before === after) return before
+  if (after.locals.size < before.locals.size) return after
+  for (const [ref, stack] of after.locals) {
+    if (FiberRefs.getOrDefault(before, ref) !== stack[0][1]) return after
+  }
+  return before
+}
+
 const contextOf = (origin: Origin): Context.Context<never> => FiberRefs.getOrDefault(origin, FiberRef.currentContext)
 
 /** The services of the fiber, as its holder knows them to be there. */
 export const service = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S =>
   Context.unsafeGet(fiber.currentContext as Context.Context<any>, tag)
+
+/**
+ * Does something at once if it still can be done, and hands its result to whatever comes next in the same step, with a
+ * new budget of operations: nothing interrupts between the two, as an uninterruptible region would at its end.
+ */
+export const syncOrElse = <A, B, E, R>(
+  isPossible: () => boolean,
+  sync: () => A,
+  otherwise: () => Effect.Effect<B, E, R>
+): Effect.Effect<A | B, E, R> =>
+  withFiber((fiber) =>
+    Effect.catchAllCause(
+      Effect.sync(() => {
+        if (!isPossible()) throw new Error()
+        ;(fiber as FiberInside).currentOpCount = 0
+        return sync()
+      }),
+      otherwise
+    )
+  )
 
 export const serviceOrUndefined = <I, S>(fiber: CurrentFiber, tag: Context.Tag<I, S>): S | undefined =>
   fiber.currentContext.unsafeMap.get(tag.key)
@@ -81,6 +119,8 @@ const maxDepth = 32
 let depth = 0
 
 export interface ForkOptions {
+  /** Whose id the fiber has: what remembers its owner by that finds it there, as where there is only one fiber. */
+  readonly id?: Id | undefined
   /** Readable inside, and in fibers forked there, by `cleanupOf`. */
   readonly cleanup?: unknown
   readonly interruptible?: boolean
@@ -103,7 +143,7 @@ export const forkNow = <A>(
   options?: ForkOptions
 ): Fiber.RuntimeFiber<A> => {
   const flags = options?.interruptible === true ? Runtime.defaultRuntimeFlags : uninterruptibleFlags
-  const id = FiberId.unsafeMake()
+  const id = options?.id ?? FiberId.unsafeMake()
   const { FiberRuntime, roots } = inside ??= readInside()
   const fiber = new FiberRuntime(id, forkRefs(origin, id, options?.cleanup), flags)
   const supervisor = fiber.currentSupervisor
@@ -113,7 +153,7 @@ export const forkNow = <A>(
   }
   depth++
   try {
-    if (depth <= maxDepth) fiber.start(effect)
+    if (depth <= maxDepth) startIn(fiber, effect)
     else fiber.resume(effect)
     if (fiber.unsafePoll() === null) roots?.add(flags, fiber)
     return fiber as unknown as Fiber.RuntimeFiber<A>
@@ -122,9 +162,23 @@ export const forkNow = <A>(
   }
 }
 
+/**
+ * Effect's loop lets out what throws at being looked at, and leaves the fiber suspended for ever, with its caller's turn
+ * cut short. It goes on instead, from where it stood, as if the effect had died of it.
+ */
+const startIn = (fiber: FiberInside, effect: Effect.Effect<any, any, any>): void => {
+  try {
+    fiber.start(effect)
+  } catch (thrown) {
+    fiber.resume(Effect.failCause(Cause.die(thrown)))
+  }
+}
+
 type FiberInside = Fiber.RuntimeFiber<any, any> & {
   readonly currentSupervisor: Supervisor.Supervisor<any>
+  currentOpCount: number
   readonly _children: Set<FiberInside> | null
+  readonly _asyncBlockingOn?: FiberId.FiberId | null
   readonly setFiberRef: <A>(fiberRef: FiberRef.FiberRef<A>, value: A) => void
   readonly start: (effect: Effect.Effect<any, any, any>) => void
   readonly resume: (effect: Effect.Effect<any, any, any>) => void
@@ -146,12 +200,42 @@ let inside: Inside | undefined
 
 const readInside = (): Inside =>
   Effect.runSync(Effect.daemonChildren(Effect.withFiberRuntime((fiber) => {
+    refuse("Patinox", fiberMismatch(fiber))
     const values = [...fiber.getFiberRefs().locals.values()].map(([[, value]]) => (value as any)?.value)
     return Effect.succeed({
       FiberRuntime: fiber.constructor as Inside["FiberRuntime"],
       roots: values.find((scope) => scope?.roots instanceof Set)
     })
   })))
+
+/** Throws where the fibers of this version of Effect are not as this file takes them to be; looks once. */
+export const checkFibers = (): void => {
+  inside ??= readInside()
+}
+
+/** What about a fiber, its FiberRefs and what can be done with it is not so, or `undefined` where all is. */
+export const fiberMismatch = (fiber: any): string | undefined => {
+  const missing = [
+    "start",
+    "resume",
+    "setFiberRef",
+    "getFiberRef",
+    "addObserver",
+    "unsafePoll",
+    "unsafeInterruptAsFork"
+  ]
+    .find((name) => typeof fiber[name] !== "function")
+  if (missing !== undefined) return `a fiber has no ${missing}`
+  if (!(fiber.currentContext?.unsafeMap instanceof Map)) return "a context has no map of its services"
+  const [ref, stack] = [...fiber.getFiberRefs().locals ?? []][0] ?? []
+  if (ref === undefined || typeof ref.patch !== "function" || !("fork" in ref) || stack?.[0]?.length !== 2) {
+    return "a FiberRef is not kept as a stack of values and forked by a patch"
+  }
+  const id = FiberId.unsafeMake()
+  const started = new fiber.constructor(id, FiberRefs.empty(), Runtime.defaultRuntimeFlags)
+  started.start(Effect.fiberId)
+  return Equal.equals(started.unsafePoll()?.value, id) ? undefined : "a fiber that is started does not end at once"
+}
 
 interface ForkedRef {
   readonly fork: unknown
@@ -194,32 +278,103 @@ const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 export const clockOf = (fiber: CurrentFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
 
-/** Milliseconds that never jump; for spans of time. */
+/** Beyond this no clock tells the time; so do infinite and missing readings, and one that throws. */
+const maxReading = 8.64e15
+
+const readingOf = (read: () => number): number | undefined => {
+  try {
+    const reading = read()
+    return Math.abs(reading) <= maxReading ? reading : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The time of a clock that is not the machine's own, of which anything may come. */
+interface Time {
+  /** What is added to its readings, so that time never goes back. */
+  offset: number
+  now: number
+  /** When that was, on the machine's own. */
+  at: number
+}
+
+const times = /* @__PURE__ */ new WeakMap<Clock.Clock, Time>()
+
+const millisOf = (clock: Clock.Clock): number | undefined =>
+  readingOf(() => Number(clock.unsafeCurrentTimeNanos()) / 1e6)
+
+/** Reads the clock; where it cannot be read, time goes on as that of the machine. */
+const timeOf = (clock: Clock.Clock, atLeast = -Infinity): Time => {
+  const at = performance.now()
+  const reading = millisOf(clock)
+  let time = times.get(clock)
+  if (time === undefined) times.set(clock, time = { offset: 0, now: reading ?? at, at })
+  const now = reading === undefined ? time.now + at - time.at : reading + time.offset
+  const next = Math.max(time.now, now, atLeast)
+  if (reading !== undefined) time.offset += next - now
+  time.now = next
+  time.at = at
+  return time
+}
+
+/** Milliseconds that never go back and are always a number, whatever the clock says; for spans of time. */
 export const monotonicMillis = (clock: Clock.Clock): number =>
-  clock === liveClock ? performance.now() : Number(clock.unsafeCurrentTimeNanos()) / 1e6
+  clock === liveClock ? performance.now() : timeOf(clock).now
 
-/** Milliseconds since the epoch; for what people read. */
-export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+/** Milliseconds since the epoch, always a number; for what people read. */
+export const wallMillis = (clock: Clock.Clock): number => readingOf(() => clock.unsafeCurrentTimeMillis()) ?? Date.now()
 
-const maxTimerMillis = 2 ** 31 - 1
+/** Whether the clock can be read now; Effect itself reads it for the times of a span. */
+const isReadable = (clock: Clock.Clock): boolean => clock === liveClock || millisOf(clock) !== undefined
+
+export const maxTimerMillis = 2 ** 31 - 1
 
 /**
  * Calls back once the time is up, and returns how to call that off. The live clock's own `sleep` is a `setTimeout`
- * behind a fiber, so there the fiber is left out (a tenth of the cost); any other clock is asked to sleep.
+ * behind a fiber, so there the fiber is left out (a tenth of the cost); any other clock is asked to sleep. One that
+ * cannot be read or cannot sleep, or that comes back early (`isEarly`), is replaced by the machine's own, and what has
+ * been waited for has passed.
  */
-export const startTimer = (clock: Clock.Clock, origin: Origin, millis: number, onTime: () => void): () => void => {
+export const startTimer = (
+  clock: Clock.Clock,
+  origin: Origin,
+  millis: number,
+  onTime: () => void,
+  isEarly = false
+): () => void => {
   // A span beyond what a timer can hold comes back early, and whoever asked looks at the clock and asks again.
   const delay = Math.min(Math.max(0, Math.ceil(millis)), maxTimerMillis)
-  if (clock === liveClock) {
-    const handle = setTimeout(onTime, delay)
+  const due = clock === liveClock ? 0 : monotonicMillis(clock) + delay
+  const onMachine = (then: () => void): () => void => {
+    const handle = setTimeout(then, delay)
     return () => clearTimeout(handle)
   }
+  if (clock === liveClock) return onMachine(onTime)
+  const passed = (): void => {
+    timeOf(clock, due)
+    onTime()
+  }
+  if (isEarly || !isReadable(clock)) return onMachine(passed)
+  let instead: (() => void) | undefined
+  let isOff = false
+  let hasWaited = delay === 0
+  const wait = () => instead = onMachine(passed)
+  const unlessOff = (then: () => void) => () => Effect.sync(() => isOff || then())
   const fiber = forkNow(
-    Effect.flatMap(clock.sleep(Duration.millis(delay)), () => Effect.sync(onTime)),
+    Effect.matchCauseEffect(Effect.suspend(() => clock.sleep(Duration.millis(delay))), {
+      onFailure: unlessOff(wait),
+      onSuccess: unlessOff(() => !hasWaited ? wait() : isReadable(clock) ? onTime() : passed())
+    }),
     origin,
     { interruptible: true }
   )
-  return () => interruptLater(fiber)
+  hasWaited = true
+  return () => {
+    isOff = true
+    instead?.()
+    interruptLater(fiber)
+  }
 }
 
 // --- scopes ---------------------------------------------------------------------------------------------------------
@@ -234,8 +389,8 @@ interface ScopeState {
 
 /** The exit that a scope was closed with, or `undefined` while it is open. */
 export const closedExit = (scope: Scope.Scope): Exit.Exit<unknown, unknown> | undefined => {
-  const state = (scope as unknown as ScopeState).state
-  return state._tag === "Closed" ? state.exit : undefined
+  const { state } = scope as unknown as Partial<ScopeState>
+  return state?._tag === "Closed" ? state.exit : undefined
 }
 
 /** Puts a finalizer into an open scope under a key of the caller's, as `Effect.forkIn` does. */
@@ -245,9 +400,12 @@ export const putFinalizer = (scope: Scope.Scope, key: object, finalizer: Scope.S
 }
 
 /** Takes a finalizer out again, so that an open scope keeps nothing of a resource that is gone. */
-export const dropFinalizer = (scope: Scope.Scope, key: object): void => {
+export const dropFinalizer = (scope: Scope.Scope, key: object): Scope.Scope.Finalizer | undefined => {
   const state = (scope as unknown as ScopeState).state
-  if (state._tag === "Open") state.finalizers.delete(key)
+  if (state._tag !== "Open") return undefined
+  const finalizer = state.finalizers.get(key)
+  state.finalizers.delete(key)
+  return finalizer
 }
 
 // --- schedules ------------------------------------------------------------------------------------------------------
@@ -279,8 +437,9 @@ export const stepSchedule = <In, R>(
 
 // --- the rest -------------------------------------------------------------------------------------------------------
 
-export const offerNow = <A>(queue: Queue.Enqueue<A>, value: A): void => {
-  queue.unsafeOffer(value)
+/** Offers without a fiber. A full sliding queue refuses that way, and is offered to as an effect, which drops its oldest. */
+export const offerSliding = <A>(queue: Queue.Queue<A>, value: A): void => {
+  if (!queue.unsafeOffer(value)) Effect.runSyncExit(Queue.offer(queue, value))
 }
 
 /** The tracer to use, where somebody traces: one that exports (not Effect's own default), or inside a span. */
@@ -298,12 +457,43 @@ export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber
 
 export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
 
+export const newId = (): Id => FiberId.unsafeMake()
+
+/** So that a difference to it is a small integer, which takes no memory of its own. */
+const epoch = Date.now()
+
+/** A fiber's id as two numbers, the other of which is `fiberNumber`. */
+export const sinceOf = (id: Id): number => id.startTimeMillis - epoch
+
+export const idOf = (number: number, since: number): Id => FiberId.runtime(number, since + epoch) as Id
+
+/** Whether a fiber has interrupted another and is suspended until its end. */
+export const isEnding = (fiber: CurrentFiber, other: CurrentFiber): boolean => {
+  const { _asyncBlockingOn: on } = fiber as FiberInside
+  // That alone is not enough: who awaits a Deferred is suspended until the end of the fiber which has made it.
+  return on !== null && on !== undefined && HashSet.has(FiberId.ids(on), fiberNumber(other)) &&
+    isInterruptedBy(other, fiber.id())
+}
+
+/** Whether a fiber was interrupted by one of that id, which then waits for its end. */
+export const isInterruptedBy = (fiber: CurrentFiber, id: Id): boolean => {
+  for (const by of Cause.interruptors(fiber.getFiberRef(FiberRef.interruptedCause))) {
+    if (HashSet.has(FiberId.ids(by), id.id)) return true
+  }
+  return false
+}
+
 // --- scopes of our own ----------------------------------------------------------------------------------------------
 
 /** A scope's state in Effect's own shape, as `Effect.forkIn` writes straight into it. */
 export type OwnScopeState = ScopeState["state"]
 
 export const openState = (): OwnScopeState => ({ _tag: "Open", finalizers: new Map() })
+
+const refuse = (what: string, mismatch: string | undefined): void => {
+  if (mismatch === undefined) return
+  throw new Error(`${what} does not fit effect ${effectVersion()}: ${mismatch}. It is made for effect 3.22.`)
+}
 
 const effectVersion = (): string => (Effect.void as any)[Effect.EffectTypeId]?._V ?? "(unknown)"
 
@@ -325,15 +515,38 @@ const scopeMismatch = (sample: Scope.CloseableScope): string | undefined => {
   return closedExit(sample) === undefined ? "a closed scope does not keep its exit" : undefined
 }
 
+/** The layers of which a `ScopeMemoMap` knows what they are made of. */
+interface LayerSamples {
+  readonly scoped: unknown
+  readonly effect: unknown
+  readonly fresh: unknown
+}
+
+const layerSamples = (): LayerSamples => {
+  const effect = Layer.effectContext(Effect.succeed(Context.empty()))
+  return { scoped: Layer.scopedContext(Effect.succeed(Context.empty())), effect, fresh: Layer.fresh(effect) }
+}
+
+/** The same of layers: a name that is not known would make one wait for itself. */
+const layerMismatch = ({ effect, fresh, scoped }: LayerSamples): string | undefined => {
+  const [whole, parts, again] = [effect, scoped, fresh].map((it) => partsOf(it as Layer.Layer<any>))
+  return whole!._op_layer !== "FromEffect" || !Effect.isEffect(whole!.effect) ||
+      parts!._op_layer !== "Scoped" || !Effect.isEffect(parts!.effect) ||
+      again!._op_layer !== "Fresh" || again!.layer !== effect
+    ? "a layer does not say what it is made of"
+    : undefined
+}
+
 let scopesFit = false
 
-/** Throws where the scopes of this version of Effect are made in another way than ours; looks once. */
-export const checkScopes = (sample?: Scope.CloseableScope): void => {
+/** Throws where the scopes or layers of this version of Effect are made in another way than ours; looks once. */
+export const checkScopes = (sample?: Scope.CloseableScope, layers?: LayerSamples): void => {
   if (scopesFit && sample === undefined) return
-  const mismatch = scopeMismatch(sample ?? Effect.runSync(Scope.make()))
-  if (mismatch !== undefined) {
-    throw new Error(`ResourceScope does not fit effect ${effectVersion()}: ${mismatch}. It is made for effect 3.22.`)
-  }
+  checkFibers()
+  refuse(
+    "ResourceScope",
+    scopeMismatch(sample ?? Effect.runSync(Scope.make())) ?? layerMismatch(layers ?? layerSamples())
+  )
   scopesFit = true
 }
 
@@ -380,9 +593,58 @@ export const withChanges = (origin: Origin, by: CurrentFiber, changes: Changes):
 export const applyChanges = (changes: Changes): Effect.Effect<void> =>
   Effect.forEach(changes, ([ref, value]) => FiberRef.set(ref, value), { discard: true })
 
-/** Lets other fibers have a turn first. */
-export const nextTurn = (origin: Origin, then: () => void): void => {
-  forkNow(Effect.andThen(Effect.yieldNow(), Effect.sync(then)), origin)
+const soon: (then: () => void) => void = (globalThis as any).setImmediate ?? ((then) => setTimeout(then, 0))
+
+/** Lets timers, input and output have a turn, beside other fibers; not while all has to happen in one call. */
+const nextTurn: Effect.Effect<void> = /* @__PURE__ */ withFiber((fiber) =>
+  fiber.currentScheduler instanceof Scheduler.SyncScheduler && !fiber.currentScheduler.deferred
+    ? Effect.yieldNow()
+    : Effect.async<void>((resume) => soon(() => resume(Effect.void)))
+)
+
+/** How much is done before others have a turn: by time, as some of it takes longer, but always some. */
+export class Turn {
+  private began = 0
+  private done = 0
+
+  isOver(): boolean {
+    if (++this.done <= 4) return false
+    const now = performance.now()
+    if (this.began === 0) this.began = now
+    return now - this.began > 4
+  }
+
+  /** Others have their turn, and then it begins anew. */
+  get next(): Effect.Effect<void> {
+    return Effect.andThen(
+      nextTurn,
+      Effect.sync(() => {
+        this.began = this.done = 0
+      })
+    )
+  }
+}
+
+/** Does something for each, and then the rest: in this turn as far as it goes, and on in others. */
+export const inTurns = <A>(
+  origin: Origin,
+  items: Iterable<A>,
+  each: (item: A) => void,
+  rest: () => void = () => {}
+): void => {
+  const iterator = items[Symbol.iterator]()
+  const turn = new Turn()
+  const go = (): void => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+      each(next.value)
+      if (turn.isOver()) {
+        forkNow(Effect.andThen(turn.next, Effect.sync(go)), origin)
+        return
+      }
+    }
+    rest()
+  }
+  go()
 }
 
 // --- layers ---------------------------------------------------------------------------------------------------------

@@ -29,17 +29,18 @@ export class Timers {
     if (this.deadlines.size === 0) this.disarm()
   }
 
-  private arm(): void {
+  private arm(isEarly = false): void {
     const at = this.deadlines.earliest!.at
     if (this.cancel !== undefined && this.armedFor <= at) return
     this.disarm()
-    this.armedFor = at
+    const now = this.now()
+    this.armedFor = Math.min(at, now + Seam.maxTimerMillis)
     // A clock that does not wait at all calls back before it has returned how to call it off.
     let isOver = false
-    const cancel = Seam.startTimer(this.clock, this.origin, at - this.now(), () => {
+    const cancel = Seam.startTimer(this.clock, this.origin, at - now, () => {
       isOver = true
       this.onTime()
-    })
+    }, isEarly)
     if (!isOver) this.cancel = cancel
   }
 
@@ -50,9 +51,10 @@ export class Timers {
   }
 
   private onTime(): void {
+    const now = this.now()
+    const isEarly = this.armedFor > now + 0.5
     this.cancel = undefined
     this.armedFor = Infinity
-    const now = this.now()
     for (;;) {
       const next = this.deadlines.earliest
       // A timer may fire a fraction of a millisecond before its time.
@@ -60,6 +62,6 @@ export class Timers {
       this.deadlines.remove(next)
       next.onDue()
     }
-    if (this.deadlines.size > 0) this.arm()
+    if (this.deadlines.size > 0) this.arm(isEarly)
   }
 }

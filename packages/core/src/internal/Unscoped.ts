@@ -8,7 +8,8 @@ import type * as CleanupError from "../CleanupError.js"
 import type * as ResourceGuard from "../ResourceGuard.js"
 import { registryOf, ResourceRegistry } from "../ResourceRegistry.js"
 import * as Acquire from "./Acquire.js"
-import { attributesOf, type Entry, infoOf } from "./Entry.js"
+import { type Entry, infoOf } from "./Entry.js"
+import * as Log from "./Log.js"
 import { wrongChoice } from "./Options.js"
 import type { Registry } from "./Registry.js"
 import * as Seam from "./Seam.js"
@@ -53,7 +54,8 @@ interface Watched {
 let watch: FinalizationRegistry<Watched> | undefined
 
 const collected = ({ cleansUp, entry, registry }: Watched): void => {
-  // Cleaned up or disarmed, or waiting for that: nothing is lost.
+  // Cleaned up or disarmed, or waiting for that: nothing is lost, unless who holds the request takes it back.
+  if (entry.state === "waiting" && cleansUp) registry.schedule(entry, "leaked")
   if (entry.state !== "inUse") return
   const { acquireStack, owner } = infoOf(entry)
   const ageMillis = registry.timers.now() - entry.registeredAt
@@ -62,7 +64,7 @@ const collected = ({ cleansUp, entry, registry }: Watched): void => {
       Wording.duration(ageMillis)
     }${cleansUp ? "; it is now" : ""}${acquireStack === undefined ? "" : `\nacquired\n${acquireStack}`}`
   )
-  Seam.forkNow(Effect.exit(Effect.annotateLogs(line, attributesOf(entry))), entry.origin)
+  Log.write(entry, line)
   if (!entry.leakSuspected) {
     entry.leakSuspected = true
     const stack = acquireStack === undefined ? undefined : { acquireStack }

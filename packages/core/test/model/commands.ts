@@ -1,6 +1,6 @@
 /** What each command does to the real things, and what the model is told of it. */
 import { type Program, RecoveryPlan, TestResource } from "@patinox/vitest"
-import { Cause, Deferred, Effect, Exit, Option, Scope, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { CleanupPriority, ResourceGuard, type ResourceRegistry } from "../../src/index.js"
 import { type GuardModel, hasEnded, Violation } from "./state.js"
 import { type Made, type OpenedScope, type World } from "./world.js"
@@ -256,7 +256,7 @@ export const run = (world: World, command: Program.Command): Effect.Effect<void,
         (running) => world.interrupt(running)
       )
     case "Advance":
-      return TestClock.adjust(command.millis)
+      return world.time.advance(command.millis)
     case "Shutdown":
       return Effect.asVoid(batch(world, "shutdown", world.live(), registry.shutdown))
   }

@@ -92,7 +92,7 @@ const checkBatches = ({ model, program }: World): void => {
 }
 
 /** P7: with nothing live and nothing under way, nothing is due. */
-const checkTimers = ({ sleepers }: World, health: ResourceRegistry.RegistryHealth): void => {
+const checkTimers = ({ time: { sleepers } }: World, health: ResourceRegistry.RegistryHealth): void => {
   const { abandoned, acquiring, live, running } = health
   if (live + running + acquiring + abandoned === 0 && sleepers() > 0) {
     throw new Violation("P7", `an idle registry holds ${sleepers()} timers`)
@@ -171,3 +171,12 @@ export const checkQuiet = (world: World): Effect.Effect<void> =>
       }
     }
   })
+
+/** P9: each cleanup that failed for good is in the log, whatever its error's text does. */
+export const checkTold = (model: Model, told: ReadonlySet<string>): void => {
+  for (const { name, state } of model.all()) {
+    if (state === "failed" && !told.has(name)) {
+      throw new Violation("P9", `the log says nothing of ${name}, which failed`)
+    }
+  }
+}

@@ -3,12 +3,12 @@
  * themselves tell. Plain data and synchronous steps; it never asks the registry what it thinks, but for whether a rival
  * really waits at the instant another starts.
  */
-import { Fault, type Program, type TestResource } from "@patinox/vitest"
+import { type Program, type TestResource } from "@patinox/vitest"
 import { CleanupPriority, type CleanupReport, type ResourceEvent } from "../../src/index.js"
 import * as Order from "./order.js"
 import { possibleEnds, predict } from "./prediction.js"
 import { type BatchModel, type GuardModel, type GuardState, hasEnded, type ScopeModel, Violation } from "./state.js"
-import { Table } from "./table.js"
+import { rowOf, Table } from "./table.js"
 
 type Ended = Extract<ResourceEvent.ResourceEvent, { readonly record: unknown }>
 
@@ -171,7 +171,7 @@ export class Model {
   private started(guard: GuardModel, event: Extract<ResourceEvent.ResourceEvent, { readonly _tag: "Started" }>): void {
     const { forced, trigger } = event
     if (trigger === "leaked") throw new Violation("P6", `${guard.name} was cleaned up as leaked`)
-    this.table.met(Fault.name(guard.plan.fault), forced ? "deadline" : trigger)
+    this.table.met(rowOf(guard.plan.fault), forced ? "deadline" : trigger)
     const wasWaiting = guard.state === "waiting"
     if (trigger === "retried") {
       this.move(guard, "Started again", ["failed"], "retrying")

@@ -28,6 +28,7 @@ const attemptOf = (
         : { _tag: "Succeeds", at: now }
     case "Die":
     case "Throw":
+    case "Untellable":
       return { _tag: "CleanupFailed", at: now, stopped: true }
     case "Hang":
       return { _tag: "CleanupTimeout", at: limit, stopped: true }
@@ -92,6 +93,7 @@ export const possibleEnds = ({ fault, recovery = {} }: Program.GuardPlan): Reado
     case "Fail":
     case "Die":
     case "Throw":
+    case "Untellable":
       return recovery.fallback === "succeeds" || (fault._tag === "Fail" && fault.times < Infinity)
         ? [tags.recovered, tags.failed]
         : [tags.failed]

@@ -3,7 +3,7 @@ import type { Program, TestResource } from "@patinox/vitest"
 import type { CleanupReport } from "../../src/index.js"
 
 export class Violation extends Error {
-  constructor(readonly promise: "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7", message: string) {
+  constructor(readonly promise: "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "P9", message: string) {
     super(`${promise}: ${message}`)
   }
 }

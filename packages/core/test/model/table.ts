@@ -27,7 +27,10 @@ const faults = [
   Fault.ignoreInterruption,
   Fault.slow(1),
   Fault.acquireSlowly(1)
-].map(Fault.name)
+].map(Fault.name).concat("untellable")
+
+/** The row of a fault: untellable ones share theirs, however they end. */
+export const rowOf = (fault: Fault.Fault): string => fault._tag === "Untellable" ? "untellable" : Fault.name(fault)
 
 /** What was going on when an acquire ended that was slow or failed. */
 const acquireStates = ["scope open", "scope closed", "interrupted", "draining", "dependency gone"] as const

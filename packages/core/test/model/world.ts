@@ -53,8 +53,11 @@ export class World {
     readonly program: Program.Program,
     readonly registry: ResourceRegistry.Shape,
     readonly model: Model,
-    /** How many sleep by the clock of this program. */
-    readonly sleepers: () => number
+    /** How many sleep by the clock of this program, and how to move it. */
+    readonly time: {
+      readonly sleepers: () => number
+      readonly advance: (millis: number) => Effect.Effect<void>
+    }
   ) {}
 
   start(label: string, effect: Effect.Effect<unknown, unknown>, options: StartOptions = {}): Effect.Effect<Running> {
