@@ -81,7 +81,11 @@ export const registryShuttingDown: fc.Arbitrary<CleanupError.RegistryShuttingDow
 
 /** Any missing dependency. */
 export const unknownDependency: fc.Arbitrary<CleanupError.UnknownDependency> = fc
-  .record({ typeName: text, dependency: text, reason: fc.constantFrom("unknown" as const, "cleaned up" as const) })
+  .record({
+    typeName: text,
+    dependency: text,
+    reason: fc.constantFrom("unknown" as const, "cleaned up" as const, "circular" as const)
+  })
   .map((fields) => new CleanupError.UnknownDependency(fields))
 
 /** What running a release can end with. */

@@ -2,7 +2,10 @@
  * How a resource misbehaves: data, so that it can be generated, named and shrunk. `TestResource` acts on it; every fault
  * but the two of the acquire is one of the release.
  */
-import { Data, Duration } from "effect"
+import { PatinoxError } from "@patinox/core"
+import { checkCount, checkPause } from "@patinox/core/Foundation"
+import { Data, type Duration } from "effect"
+import type * as Untellable from "./Untellable.js"
 
 /** What goes wrong. `times` is how many attempts fail before one succeeds, `Infinity` for all. */
 export type Fault =
@@ -15,12 +18,25 @@ export type Fault =
   | { readonly _tag: "Slow"; readonly millis: number }
   | { readonly _tag: "AcquireSlowly"; readonly millis: number }
   | { readonly _tag: "AcquireFails" }
+  | { readonly _tag: "Untellable"; readonly form: Untellable.Form; readonly ends: UntellableEnd }
+
+/** How a release ends with an untellable value: as its typed failure, as a defect, or thrown before there is an Effect. */
+export type UntellableEnd = "fails" | "dies" | "throws"
+
+/** As these make data and no effects, a bad option is thrown. */
+const orThrow = (checked: number | PatinoxError.Validation): number => {
+  if (checked instanceof PatinoxError.Validation) throw checked
+  return checked
+}
 
 /** The release does what it should. */
 export const none: Fault = { _tag: "None" }
 
-/** The first `times` attempts fail with a `ReleaseFault`, the next succeeds. */
-export const fail = (times: number): Fault => ({ _tag: "Fail", times })
+/**
+ * The first `times` attempts fail with a `ReleaseFault`, the next succeeds: an integer from 0, or `Infinity`. Throws a
+ * `Validation` for anything else.
+ */
+export const fail = (times: number): Fault => ({ _tag: "Fail", times: orThrow(checkCount("times", times, 0)) })
 
 /** The first attempt fails, the next succeeds. */
 export const failOnce: Fault = fail(1)
@@ -40,17 +56,30 @@ export const hang: Fault = { _tag: "Hang" }
 /** The release waits for `TestResource.letGo` and does not stop when it is interrupted. */
 export const ignoreInterruption: Fault = { _tag: "IgnoreInterruption" }
 
-/** The release takes its time, and can be interrupted while it does. */
-export const slow = (duration: Duration.DurationInput): Fault => ({ _tag: "Slow", millis: Duration.toMillis(duration) })
+/** The release takes its time, from 0, and can be interrupted while it does. Throws a `Validation` for anything else. */
+export const slow = (duration: Duration.DurationInput): Fault => ({
+  _tag: "Slow",
+  millis: orThrow(checkPause("duration", duration))
+})
 
-/** The acquire takes its time; the release is healthy. */
+/** The acquire takes its time, from 0; the release is healthy. Throws a `Validation` for anything else. */
 export const acquireSlowly = (duration: Duration.DurationInput): Fault => ({
   _tag: "AcquireSlowly",
-  millis: Duration.toMillis(duration)
+  millis: orThrow(checkPause("duration", duration))
 })
 
 /** The acquire fails with an `AcquireFault`. */
 export const acquireFails: Fault = { _tag: "AcquireFails" }
+
+/**
+ * Every attempt ends with a value that throws wherever it is looked at; `Untellable` says of what forms there are. Where it
+ * `fails`, the value stands in the place of a `ReleaseFault`.
+ */
+export const untellable = (form: Untellable.Form = "error", ends: UntellableEnd = "fails"): Fault => ({
+  _tag: "Untellable",
+  form,
+  ends
+})
 
 /** One of each kind, for tests of everything: `it.effect.each(Fault.all)("…", (fault) => …)`. */
 export const all: ReadonlyArray<Fault> = [
@@ -63,7 +92,8 @@ export const all: ReadonlyArray<Fault> = [
   ignoreInterruption,
   slow("1 seconds"),
   acquireSlowly("1 seconds"),
-  acquireFails
+  acquireFails,
+  untellable()
 ]
 
 /**
@@ -100,6 +130,8 @@ export const name = (fault: Fault): string => {
       return "acquires slowly"
     case "AcquireFails":
       return "acquire fails"
+    case "Untellable":
+      return `${fault.ends} untellably`
   }
 }
 

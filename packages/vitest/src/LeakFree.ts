@@ -65,7 +65,7 @@ const base: Vitest.Methods = /* @__PURE__ */ makeMethods(/* @__PURE__ */ vitestI
 /**
  * As `it` of `@effect/vitest`, with `leakFree`:
  *
- * ```ts no-run
+ * ```ts test
  * import { expect } from "@effect/vitest"
  * import { ResourceGuard, ResourceRegistry } from "@patinox/core"
  * import { it } from "@patinox/vitest"

@@ -3,9 +3,10 @@
  * and whether two attempts ever overlapped. For tests of what cleans it up, ours and yours.
  */
 import { type CleanupError, ResourceGuard, type ResourceRegistry } from "@patinox/core"
-import { type Context, Deferred, Effect, Exit, type Layer, type Scope } from "effect"
+import { Cause, type Context, Deferred, Effect, Exit, type Layer, type Scope } from "effect"
 import * as Fault from "./Fault.js"
 import * as Journal from "./Journal.js"
+import * as Untellable from "./Untellable.js"
 
 /** How a test resource behaves, and where it writes. */
 export interface TestResourceOptions {
@@ -52,6 +53,13 @@ export interface TestResource {
   readonly maxConcurrent: () => number
 }
 
+/** By way of a cause: `Effect.fail` itself looks at what it is given. */
+const untellably = ({ ends, form }: Extract<Fault.Fault, { readonly _tag: "Untellable" }>) => {
+  const value = Untellable.make(form)
+  if (ends === "throws") throw value
+  return Effect.failCause(ends === "dies" ? Cause.die(value) : Cause.fail(value as Fault.ReleaseFault))
+}
+
 const behaviour = (
   { fault, name }: { readonly fault: Fault.Fault; readonly name: string },
   attempt: number,
@@ -70,6 +78,8 @@ const behaviour = (
       return Effect.uninterruptible(Deferred.await(gate))
     case "Slow":
       return Effect.interruptible(Effect.sleep(fault.millis))
+    case "Untellable":
+      return untellably(fault)
     default:
       return Effect.void
   }

@@ -30,7 +30,8 @@ describe("Arbitraries", () => {
       "IgnoreInterruption",
       "Slow",
       "AcquireSlowly",
-      "AcquireFails"
+      "AcquireFails",
+      "Untellable"
     ])
   })
 
@@ -48,7 +49,7 @@ describe("Arbitraries", () => {
     await fc.assert(
       fc.asyncProperty(Arbitraries.policy, (recovery) =>
         Effect.runPromise(
-          ResourceGuard.use(Effect.succeed(1), () => Effect.void, () => Effect.void, { recovery }).pipe(
+          ResourceGuard.use(Effect.succeed(1), () => Effect.void, { recovery })(() => Effect.void).pipe(
             Effect.provide(ResourceRegistry.layer)
           )
         )),

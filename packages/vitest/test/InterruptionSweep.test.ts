@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+import { PatinoxError, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { Deferred, Effect, Scope, TestClock } from "effect"
 import { assertNoLeaks, interruptionSweep, TestResource } from "../src/index.js"
+import type { SweepOptions } from "../src/InterruptionSweep.js"
 
 const resource = TestResource.make("r")
 
@@ -107,6 +108,32 @@ describe("interruptionSweep", () => {
       const error = yield* Effect.flip(interruptionSweep(stuck, Effect.void, { patience: 50 }))
       expect(error).toMatchObject({ _tag: "SweepFailed", reason: "did not end" })
       expect(error.message).toMatch(/has not ended, interrupted or not, at point \d+/)
+    }))
+
+  it.effect("the time for which the process is kept from running takes no more than a part of the patience", () =>
+    Effect.gen(function*() {
+      const stall = Effect.sync(() => {
+        for (const end = performance.now() + 80; performance.now() < end;);
+      })
+      // After the stall every timer that is due comes first.
+      const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(() => resolve())))
+      const points = yield* interruptionSweep(Effect.andThen(stall, turn), Effect.void, { patience: 50 })
+      expect(points).toBeGreaterThan(0)
+    }))
+
+  it.effect.each<SweepOptions>([
+    ...[-1, "-5 seconds", Number.NaN].map((advance) => ({ advance: advance as number })),
+    ...[0, -1, Number.NaN, Infinity, 1.5].map((only) => ({ only })),
+    ...[0, -1, Number.NaN, Infinity, "25 days"].map((patience) => ({ patience: patience as number })),
+    ...[0, -1, Number.NaN, 1.5].map((maxPoints) => ({ maxPoints }))
+  ])("refuses a bad option with an error that names it, before the first run: %s", (options) =>
+    Effect.gen(function*() {
+      let runs = 0
+      const counted = Effect.sync(() => runs++)
+      const error = yield* Effect.flip(interruptionSweep(counted, Effect.void, options))
+      expect(error).toBeInstanceOf(PatinoxError.Validation)
+      expect(error.message).toContain(`Invalid option "${Object.keys(options)[0]}"`)
+      expect(runs).toBe(0)
     }))
 
   it.effect("checks the run that is not interrupted, too", () =>

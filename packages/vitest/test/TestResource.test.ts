@@ -109,9 +109,17 @@ describe("TestResource", () => {
   it.effect("its acquire and release go into any guard", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r")
-      yield* ResourceGuard.use(resource.acquire, resource.release, () => Effect.void)
+      yield* ResourceGuard.use(resource.acquire, resource.release)(() => Effect.void)
       expect(resource.released()).toBe(1)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
+
+  it("refuses times and durations of a fault that are below 0 or no number", () => {
+    for (const value of [-1, Number.NaN, "-5 seconds" as never]) {
+      for (const make of [Fault.fail, Fault.slow, Fault.acquireSlowly]) {
+        expect(() => make(value)).toThrow(/Invalid option "(times|duration)"/)
+      }
+    }
+  })
 
   it("names every fault", () => {
     expect(Fault.all.map(Fault.name)).toEqual([
@@ -124,7 +132,8 @@ describe("TestResource", () => {
       "ignores interruption",
       "slow",
       "acquires slowly",
-      "acquire fails"
+      "acquire fails",
+      "fails untellably"
     ])
   })
 })

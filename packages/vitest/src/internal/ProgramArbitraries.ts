@@ -4,9 +4,15 @@ import * as fc from "fast-check"
 import * as Fault from "../Fault.js"
 import type { Command, GuardPlan, Program } from "../Program.js"
 import * as RecoveryPlan from "../RecoveryPlan.js"
+import * as Untellable from "../Untellable.js"
 
 const priority = fc.constantFrom(...CleanupPriority.values)
 const partial = { requiredKeys: [] }
+
+const untellable = fc.tuple(
+  fc.constantFrom(...Untellable.forms),
+  fc.constantFrom("fails" as const, "dies" as const, "throws" as const)
+).map(([form, ends]) => Fault.untellable(form, ends))
 
 /** Each kind of fault of a release, the healthy one first. */
 export const releaseFault: fc.Arbitrary<Fault.Fault> = fc.oneof(
@@ -17,7 +23,8 @@ export const releaseFault: fc.Arbitrary<Fault.Fault> = fc.oneof(
   fc.constant(Fault.throws),
   fc.constant(Fault.hang),
   fc.constant(Fault.ignoreInterruption),
-  fc.integer({ min: 1, max: 20_000 }).map((millis): Fault.Fault => ({ _tag: "Slow", millis }))
+  fc.integer({ min: 1, max: 20_000 }).map((millis): Fault.Fault => ({ _tag: "Slow", millis })),
+  untellable
 )
 
 /** Any fault, those of the acquire included. */

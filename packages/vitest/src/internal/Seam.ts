@@ -1,6 +1,6 @@
 /**
  * What the kit takes from the insides of Effect 3: running an effect on a scheduler that counts operations, and
- * interrupting it between two of them. An edition for another major of Effect rewrites this file alone.
+ * interrupting it between two of them; running one on a scheduler that takes no turn of the event loop. An edition for another major of Effect rewrites this file alone.
  */
 import {
   Clock,
@@ -11,6 +11,7 @@ import {
   type Exit,
   Fiber,
   FiberId,
+  Random,
   Runtime,
   Scheduler
 } from "effect"
@@ -43,14 +44,26 @@ const shielded = (clock: Clock.Clock, runtime: Runtime.Runtime<never>): Clock.Cl
       })
   })
 
+/** In how many parts patience is measured. */
+const ticks = 50
+
+/**
+ * The exit, or undefined where there is none in time. A process that gets no processor makes no progress and no ticks: the
+ * time that it is kept from running counts as one of them.
+ */
 const endOf = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, patience: number) =>
   Effect.async<Exit.Exit<A, E> | undefined>((resume) => {
-    const timer = setTimeout(() => resume(Effect.succeed(undefined)), patience)
+    let left = ticks
+    const timer = setInterval(() => {
+      if (--left > 0) return
+      clearInterval(timer)
+      resume(Effect.succeed(undefined))
+    }, patience / ticks)
     fiber.addObserver((exit) => {
-      clearTimeout(timer)
+      clearInterval(timer)
       resume(Effect.succeed(exit))
     })
-    return Effect.sync(() => clearTimeout(timer))
+    return Effect.sync(() => clearInterval(timer))
   })
 
 /**
@@ -99,3 +112,78 @@ export const interruptAfter = <A, E, R, R2>(
       return { exit, operations: count, interrupted, inChild }
     })
   })
+
+/** Why a drain stopped: nothing is ready, the turns are used up, or a turn threw. */
+export type Stopped =
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Spent" }
+  | { readonly _tag: "Threw"; readonly thrown: unknown }
+
+/** Runs `f`, during which the machine's own monotonic time is that of the clock: nothing else runs in this call. */
+const onTimeOf = <A>(clock: Clock.Clock, f: () => A): A => {
+  const { now } = performance
+  performance.now = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+  try {
+    return f()
+  } finally {
+    performance.now = now
+  }
+}
+
+/**
+ * A scheduler whose turns are taken by `drain`, first come first served, in the caller's turn of the event loop. Fibers
+ * that are forked on it stay on it. As one of Effect's that does all in one call, it is not left for a turn of the loop.
+ */
+export class Turns extends Scheduler.SyncScheduler {
+  /** How many turns were taken. */
+  taken = 0
+  private ready: Array<() => void> = []
+  private readonly settling: Array<() => void> = []
+
+  constructor(private readonly clock: Clock.Clock) {
+    super()
+  }
+
+  override scheduleTask(task: () => void): void {
+    this.ready.push(task)
+  }
+
+  /** Goes on once nothing is ready. */
+  readonly settled: Effect.Effect<void> = Effect.async<void>((resume) => {
+    this.settling.push(() => resume(Effect.void))
+  })
+
+  start<A, E>(effect: Effect.Effect<A, E>, seed: number): Fiber.RuntimeFiber<A, E> {
+    const clocked = Effect.withRandom(Effect.withClock(effect, this.clock), Random.make(seed))
+    return onTimeOf(this.clock, () => Effect.runFork(clocked, { scheduler: this }))
+  }
+
+  exitOf<A, E>(fiber: Fiber.RuntimeFiber<A, E>): Exit.Exit<A, E> | undefined {
+    return fiber.unsafePoll() ?? undefined
+  }
+
+  drain(maxTurns: number): Stopped {
+    return onTimeOf(this.clock, () => this.drained(maxTurns))
+  }
+
+  private drained(maxTurns: number): Stopped {
+    for (;;) {
+      const turns = this.ready
+      this.ready = []
+      if (turns.length === 0) {
+        const waiting = this.settling.shift()
+        if (waiting === undefined) return { _tag: "Idle" }
+        waiting()
+      }
+      for (const turn of turns) {
+        if (this.taken >= maxTurns) return { _tag: "Spent" }
+        this.taken++
+        try {
+          turn()
+        } catch (thrown) {
+          return { _tag: "Threw", thrown }
+        }
+      }
+    }
+  }
+}
