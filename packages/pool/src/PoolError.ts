@@ -3,7 +3,7 @@
  * fails, with what. Errors of what the caller does with an item are the caller's own, and not among these.
  */
 import { type CleanupError, PatinoxError } from "@patinox/core"
-import { TaggedError, Wording } from "@patinox/core/Foundation"
+import { TaggedError, UserFunction, Wording } from "@patinox/core/Foundation"
 import { Cause, Option } from "effect"
 
 /** How many items and borrowers there were. */
@@ -51,8 +51,19 @@ export class PoolOperationTimeout extends /* @__PURE__ */ TaggedError("PoolOpera
   }
 }
 
-/** What creating an item can fail with: an error of its own, the time limit, or a registry that takes nothing on. */
-export type CreationError<E> = E | PoolCreateTimeout | CleanupError.RegistryShuttingDown
+/** An item was created, and was no good from the start: its first validation failed, or it was invalidated meanwhile. */
+export class PoolItemUnfit extends /* @__PURE__ */ TaggedError("PoolItemUnfit")<{
+  readonly pool: string
+  readonly cause: Cause.Cause<any>
+}> {
+  declare readonly cause: Cause.Cause<unknown>
+  override get message(): string {
+    return `A new item of pool ${this.pool} was unfit: ${squashed(this.cause)}`
+  }
+}
+
+/** Why an item was not created: an error of its own, the time limit, an unfit result, or a closed registry. */
+export type CreationError<E> = E | PoolCreateTimeout | PoolItemUnfit | CleanupError.RegistryShuttingDown
 
 /** What a borrow was doing when its time ran out. */
 export type PoolStage = "waiting" | "creating" | "validating"
@@ -170,7 +181,8 @@ export const recoveryStrategy = (error: PoolError<unknown>): RecoveryStrategy =>
 const classes = [PoolTimeout, PoolExhausted, PoolClosed, PoolCreationFailed, PoolValidationFailed]
 
 /** Whether a value is one of these errors. */
-export const is = (value: unknown): value is PoolError<unknown> => classes.some((error) => value instanceof error)
+export const is = (value: unknown): value is PoolError<unknown> =>
+  UserFunction.call(() => classes.some((error) => value instanceof error), () => false)
 
 /** The error as an `Execution` around a `ResourceExhausted`: the message is kept, the error is its `cause`. */
 export const toPatinoxError = (error: PoolError<unknown>): PatinoxError.Execution =>

@@ -35,6 +35,11 @@ export interface CreationFailed extends Event<"CreationFailed"> {
   /** Borrowers fail at once from now on, where no item is in use that they could wait for. */
   readonly isOpen: boolean
 }
+/** An item was created after `failures` failed attempts in a row: borrowers wait for items again. */
+export interface CircuitClosed extends Event<"CircuitClosed"> {
+  readonly failures: number
+  readonly openMillis: number
+}
 /** An item is let go of; its destruction follows. */
 export interface Removed extends OfItem<"Removed"> {
   readonly reason: RemovalReason
@@ -75,6 +80,7 @@ export interface Closed extends Event<"Closed"> {}
 export type PoolEvent =
   | Created
   | CreationFailed
+  | CircuitClosed
   | Removed
   | Destroyed
   | ItemFailed

@@ -6,34 +6,24 @@
  * The ideas are HikariCP's (creating beside the borrowers, lifetimes, leak detection), sqlx's (one deadline, fairness)
  * and deadpool's (hooks, errors by stage).
  */
-import type { PatinoxError, ResourceRegistry } from "@patinox/core"
-import { checkDuration, Hub } from "@patinox/core/Foundation"
+import type { CleanupError, PatinoxError, ResourceRegistry } from "@patinox/core"
+import { checkDuration, EventHub, limitsItself, readOptions, Wording } from "@patinox/core/Foundation"
 import { Validation } from "@patinox/core/PatinoxError"
-import {
-  type Cause,
-  type Context,
-  type Duration,
-  Effect,
-  type Exit,
-  Inspectable,
-  Layer,
-  type Scope,
-  type Stream
-} from "effect"
-import type { PoolReport } from "./internal/Drain.js"
-import type { ItemInfo } from "./internal/Item.js"
+import { type Cause, type Context, type Duration, Effect, type Exit, Layer, Scope, type Stream } from "effect"
+import { ownTime, type PoolReport } from "./internal/Drain.js"
+import type { ItemHandle, ItemInfo } from "./internal/Item.js"
 import { makeKeyed } from "./internal/Keyed.js"
 import type { Holder, LeaseHandle } from "./internal/Lease.js"
 import { prepare, publicOf } from "./internal/Making.js"
 import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
 import type { Pool } from "./internal/Pool.js"
 import { makePromisePool } from "./internal/Promises.js"
-import type { PoolRuntime, Runner } from "./internal/Seam.js"
+import { type PoolRuntime, type Runner, withFiber } from "./internal/Seam.js"
 import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./PoolError.js"
 import type { PoolEvent } from "./PoolEvent.js"
 
 export type { PoolReport } from "./internal/Drain.js"
-export type { ItemInfo } from "./internal/Item.js"
+export type { ItemHandle, ItemInfo } from "./internal/Item.js"
 export type { Holder } from "./internal/Lease.js"
 export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
 export type { RemovalReason } from "./internal/PoolState.js"
@@ -46,13 +36,28 @@ export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = neve
    * it gives is destroyed; then it is interrupted. A scoped `create` alone is interrupted at once.
    */
   readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RD>
-  /** Whether an idle item is still good, asked before it is lent: it is not where this fails or answers false. */
+  /**
+   * The second, forceful way to destroy an item: where `destroy` fails, or has not ended after two thirds of
+   * `destroyTimeout`. It has the rest of that time, and may run beside a `destroy` that does not stop.
+   */
+  readonly forceDestroy?: (
+    item: A,
+    error: CleanupError.ReleaseError<unknown>,
+    info: ItemInfo
+  ) => Effect.Effect<unknown, unknown, RD>
+  /**
+   * Whether an idle item is still good: it is not where this fails or answers false. Asked before it is lent, where it has
+   * not been used for `validateAfter`, or its last use failed or was interrupted.
+   */
   readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RV>
   /** Makes a returned item fit for the next, given the exit of its use; where this fails the item is destroyed. */
   readonly recycle?: (item: A, exit: Exit.Exit<unknown, unknown>, info: ItemInfo) => Effect.Effect<unknown, unknown, RR>
   /** Keeps an idle item alive; where this fails or answers false the item is destroyed. */
   readonly keepAlive?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown, RK>
-  /** Which failures of a use condemn the item. Default: none. */
+  /**
+   * Which ends of a use condemn the item, given the whole cause: failures, defects and interruptions. Where it throws, it
+   * condemns. Default: none.
+   */
   readonly invalidateWhen?: (cause: Cause.Cause<unknown>) => boolean
 }
 
@@ -78,6 +83,8 @@ export interface PoolSnapshot extends PoolCounts {
   readonly lastCreationFailure: Cause.Cause<unknown> | undefined
   /** Borrowers fail at once, as nothing can be created and no item is in use that they could wait for. */
   readonly isFailingFast: boolean
+  /** Of those in use: being validated, kept alive or made fit for reuse by the pool itself. */
+  readonly checking: number
   /** Who holds items, the oldest first. */
   readonly holders: ReadonlyArray<Holder>
 }
@@ -110,9 +117,19 @@ export interface ResourcePool<out A, out E = never> {
   /** Destroys every idle item; gives how many. `minSize` is made up for by new ones. */
   readonly evictIdle: Effect.Effect<number>
   /**
+   * The item is dead, as its driver says: an idle one is destroyed at once, one in use at its return. Answers whether the
+   * pool has such an item, compared by identity.
+   */
+  readonly invalidate: (item: unknown) => Effect.Effect<boolean>
+  /**
+   * Distrusts everything made, or begun to be made, before now, as after a failover: idle items are destroyed at once,
+   * those in use at their return. Answers how many.
+   */
+  readonly invalidateAll: Effect.Effect<number>
+  /**
    * Closes the pool: idle items go, those in use are waited for and, shortly before the deadline, destroyed in their
-   * holders' hands. Every caller gets the same report, by the earliest of their deadlines. Nobody waits for the use that
-   * drains the pool, nor for what its own fiber got for a scope, which is destroyed.
+   * holders' hands. Every caller gets the same report, by the earliest of their deadlines; that of the scope that the pool
+   * drains with is one, and that of a process that shuts down. Nobody waits for the use that drains the pool, nor for what its own fiber got for a scope, which is destroyed.
    */
   readonly drain: (options?: DrainOptions) => Effect.Effect<PoolReport>
   readonly snapshot: Effect.Effect<PoolSnapshot>
@@ -126,20 +143,37 @@ export interface ResourcePool<out A, out E = never> {
 type Made<A, E, R> = Effect.Effect<ResourcePool<A, E>, PatinoxError.Validation, R>
 type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceRegistry
 
+/** How an item is created: an effect, or one that is given the item's own handle. */
+export type Create<A, E, R> = Effect.Effect<A, E, R> | ((handle: ItemHandle) => Effect.Effect<A, E, R>)
+
 const makeNamed = <A, E>(
-  create: Effect.Effect<A, E, any>,
-  given: PoolOptions<A, any, any, any, any>,
+  create: Create<A, E, any>,
+  options: PoolOptions<A, any, any, any, any>,
   name: string
 ): Made<A, E, any> =>
   Effect.uninterruptible(Effect.gen(function*() {
-    const workshop = yield* prepare(given, name)
-    return yield* started(workshop.build(create, workshop.options.name))
+    const workshop = yield* prepare(options, name)
+    // A Tag is an effect, and a function.
+    const given = Effect.isEffect(create) ? () => create : create
+    return yield* started(workshop.build(given, workshop.options.name))
   }))
+
+/** With the scope at hand, in the time limit of a drain and within that of the scope. */
+const drainingWith = (
+  { drain }: { readonly drain: (options: DrainOptions) => Effect.Effect<unknown> },
+  drainTimeout: number,
+  runtime: PoolRuntime<never>
+) => {
+  const draining = Effect.uninterruptible(
+    withFiber((fiber) => drain({ timeout: ownTime(fiber, runtime, drainTimeout) }))
+  )
+  return Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, limitsItself(() => draining)))
+}
 
 /** It drains when the scope at hand closes, and begins to fill. */
 const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, never, Scope.Scope> => {
   const made = publicOf(pool)
-  return Effect.map(Effect.addFinalizer(() => made.drain()), () => {
+  return Effect.map(drainingWith(made, pool.options.drainTimeout, pool.runtime as PoolRuntime<never>), () => {
     pool.state.grow(pool.timers.now())
     return made
   })
@@ -168,14 +202,14 @@ const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, neve
  * ```
  */
 export const make = <A, E, R, RD = never, RV = never, RR = never, RK = never>(
-  create: Effect.Effect<A, E, R>,
+  create: Create<A, E, R>,
   options: PoolOptions<A, RD, RV, RR, RK> = {}
 ): Made<A, E, Env<R | RD | RV | RR | RK>> => makeNamed(create, options, "pool")
 
 /** As `make`, as a layer; its name is the Tag's key, unless given. */
 export const layer = <I, A, E, R, RD = never, RV = never, RR = never, RK = never>(
   tag: Context.Tag<I, ResourcePool<A, E>>,
-  create: Effect.Effect<A, E, R>,
+  create: Create<A, E, R>,
   options: PoolOptions<A, RD, RV, RR, RK> = {}
 ): Layer.Layer<
   I,
@@ -213,6 +247,9 @@ export interface KeyedPool<in out K, out A, out E = never> {
   readonly snapshot: Effect.Effect<ReadonlyArray<readonly [key: K, snapshot: PoolSnapshot]>>
   /** What happens to any of the pools, each event with its pool's name; the last is the `Closed` of all together. */
   readonly events: Stream.Stream<PoolEvent>
+  /** As of a pool, in all of them. */
+  readonly invalidate: (item: unknown) => Effect.Effect<boolean>
+  readonly invalidateAll: Effect.Effect<number>
   /** Drains every pool, side by side. */
   readonly drain: (options?: DrainOptions) => Effect.Effect<ReadonlyArray<PoolReport>>
 }
@@ -237,13 +274,13 @@ export interface KeyedPool<in out K, out A, out E = never> {
  * ```
  */
 export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never>(
-  create: (key: K) => Effect.Effect<A, E, R>,
+  create: (key: K, handle: ItemHandle) => Effect.Effect<A, E, R>,
   options: KeyedOptions<A, RD, RV, RR, RK> = {}
 ): Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, Env<R | RD | RV | RR | RK>> =>
   Effect.uninterruptible(Effect.gen(function*() {
-    const keyIdleTimeout = checkDuration("keyIdleTimeout", options.keyIdleTimeout ?? "10 minutes")
+    const keyIdleTimeout = readOptions(() => checkDuration("keyIdleTimeout", options.keyIdleTimeout ?? "10 minutes"))
     if (keyIdleTimeout instanceof Validation) return yield* Effect.fail(keyIdleTimeout)
-    const events = new Hub<PoolEvent>(({ _tag, pool }) => _tag === "Closed" && pool === keyed.name)
+    const events = new EventHub<PoolEvent>(({ _tag, pool }) => _tag === "Closed" && pool === keyed.name)
     const { build, capture, options: resolved, runtime, timers } = yield* prepare(options, "pool", events)
     const { name } = resolved
     const keyed: KeyedPool<K, A, E> = makeKeyed({
@@ -255,12 +292,12 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
       runtime,
       capture,
       makePool: (key) => {
-        const pool = build(Effect.suspend(() => create(key)), `${name}/${Inspectable.toStringUnknown(key, 0)}`)
+        const pool = build((handle) => create(key, handle), `${name}/${Wording.unknown(key)}`)
         pool.state.grow(timers.now())
         return { pool, made: publicOf(pool) }
       }
     })
-    yield* Effect.addFinalizer(() => keyed.drain())
+    yield* drainingWith(keyed, resolved.drainTimeout, runtime as PoolRuntime<never>)
     return keyed
   })) as Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, any>
 
@@ -285,6 +322,10 @@ export interface PromisePool<A> {
   readonly destroy: (item: A) => Promise<void>
   /** An item for the callback; what that rejects with is what this does. */
   readonly use: <B>(f: (item: A) => B | PromiseLike<B>, options?: PromiseBorrowOptions) => Promise<B>
+  /** The item is dead, idle or not; answers whether the pool has it. */
+  readonly invalidate: (item: A) => Promise<boolean>
+  /** Distrusts everything made before now; answers how many. */
+  readonly invalidateAll: () => Promise<number>
   readonly drain: (options?: DrainOptions) => Promise<PoolReport>
 }
 

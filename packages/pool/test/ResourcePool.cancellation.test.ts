@@ -46,25 +46,29 @@ describe("interrupted at any point", () => {
 
     // The clock is moved between any two points, which takes its time.
     if (name !== "use" && name !== "get") continue
-    it.effect(`${name} of an item that is validated before and recycled after leaves nothing in use`, () =>
-      inScope(Effect.gen(function*() {
-        const server = new Server()
-        const pool = yield* ResourcePool.make(server.create, {
-          destroy: server.destroy,
-          maxSize: 1,
-          minSize: 1,
-          validateAfter: "1 millis",
-          validate: () => Effect.yieldNow(),
-          recycle: () => Effect.yieldNow()
-        })
-        yield* pool.awaitReady
-        yield* TestClock.adjust("1 seconds")
-        // By the next run the item is stale again.
-        const after = Effect.andThen(usable(server, pool), TestClock.adjust("1 seconds"))
-        const points = yield* interruptionSweep(sweep(pool, server), after)
-        expect(points).toBeGreaterThan(10)
-        expect(server.alive).toBe(1)
-      })))
+    it.effect(
+      `${name} of an item that is validated before and recycled after leaves nothing in use`,
+      () =>
+        inScope(Effect.gen(function*() {
+          const server = new Server()
+          const pool = yield* ResourcePool.make(server.create, {
+            destroy: server.destroy,
+            maxSize: 1,
+            minSize: 1,
+            validateAfter: "1 millis",
+            validate: () => Effect.yieldNow(),
+            recycle: () => Effect.yieldNow()
+          })
+          yield* pool.awaitReady
+          yield* TestClock.adjust("1 seconds")
+          // By the next run the item is stale again.
+          const after = Effect.andThen(usable(server, pool), TestClock.adjust("1 seconds"))
+          const points = yield* interruptionSweep(sweep(pool, server), after)
+          expect(points).toBeGreaterThan(10)
+          expect(server.alive).toBe(1)
+        })),
+      120_000
+    )
   }
 
   it.effect("a borrower that waits leaves its place to the next", () =>

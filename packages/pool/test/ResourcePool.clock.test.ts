@@ -1,6 +1,6 @@
 /** The wall clock is set to another day: spans of time are measured on a clock that never jumps. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Layer } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { listen, quietly, Server, turns } from "./kit.js"
 import { virtualClock } from "./virtualClock.js"
@@ -127,4 +127,45 @@ describe("a clock that jumps", () => {
       expect(created).toBe(1)
     })).pipe(provide)
   })
+})
+
+/** Clocks of other people, whose wall time is none. */
+const timeless: Record<string, () => number> = {
+  "infinite": () => Infinity,
+  "minus infinite": () => -Infinity,
+  "not a number": () => NaN,
+  "throwing": () => {
+    throw new Error("no time")
+  }
+}
+
+const timelessClock = (read: () => number): Clock.Clock => {
+  const live = Clock.make()
+  return {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    sleep: (duration) => live.sleep(duration),
+    currentTimeMillis: Effect.sync(read),
+    unsafeCurrentTimeMillis: read,
+    currentTimeNanos: live.currentTimeNanos,
+    unsafeCurrentTimeNanos: () => live.unsafeCurrentTimeNanos()
+  }
+}
+
+describe("a clock that tells no time", () => {
+  for (const [name, read] of Object.entries(timeless)) {
+    it.live(`costs no event, and each has an instant: ${name}`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const pool = yield* ResourcePool.make(Effect.void)
+        const keyed = yield* ResourcePool.keyed(() => Effect.void)
+        const events = yield* listen(pool)
+        const ofAll = yield* listen(keyed)
+        yield* pool.use(() => Effect.void)
+        yield* keyed.use("a", () => Effect.void)
+        yield* Effect.all([pool.drain(), keyed.drain()])
+        yield* turns
+        expect([events.at(-1), ofAll.at(-1)]).toMatchObject([{ _tag: "Closed" }, { _tag: "Closed" }])
+        expect([...events, ...ofAll].map(({ at }) => Number.isFinite(at))).not.toContain(false)
+        expect(events.map(({ _tag }) => _tag)).toContain("Created")
+      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(timelessClock(read))))))
+  }
 })

@@ -46,6 +46,7 @@ describe("events", () => {
       expect(events).toMatchObject([
         { _tag: "CreationFailed", at: 1_000, failures: 1, isOpen: true },
         { _tag: "Created", at: 1_010, id, createMillis: 0 },
+        { _tag: "CircuitClosed", failures: 1, openMillis: 10 },
         { _tag: "Removed", id, reason: "invalidated", uses: 1, ageMillis: 0 },
         { _tag: "Destroyed", id },
         { _tag: "Resized", minSize: 0, maxSize: 3 },
@@ -54,7 +55,7 @@ describe("events", () => {
         { _tag: "Draining" },
         { _tag: "Closed" }
       ])
-      expect(events[3]).not.toHaveProperty("error")
+      expect(events[4]).not.toHaveProperty("error")
     })))
 
   it.effect("end with the pool, and there are none after it", () =>
@@ -153,7 +154,7 @@ describe("metrics", () => {
         maxUses: 3,
         acquireTimeout: "1 seconds"
       })
-      expect(yield* metricsOf("metered")).toEqual({ in_use: 0, idle: 0, waiting: 0 })
+      expect(yield* metricsOf("metered")).toEqual({ in_use: 0, idle: 0, waiting: 0, circuit_open: 0 })
       const gate = yield* Deferred.make<void>()
       const holders = yield* Effect.forEach([1, 2], () => Effect.fork(pool.use(() => Deferred.await(gate))))
       yield* turns
@@ -181,6 +182,8 @@ describe("metrics", () => {
         in_use: 0,
         idle: 0,
         waiting: 0,
+        circuit_open: 0,
+        create_millis: 2,
         created_total: 2,
         timeouts_total: 2,
         "removed_total maxUses": 1,

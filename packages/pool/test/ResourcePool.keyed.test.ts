@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ResourceScope } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
 import { Cause, Data, Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { ResourcePool } from "../src/index.js"
@@ -258,4 +259,38 @@ describe("keyed pools", () => {
       expect(error.message).toBe("Pool pool/bad cannot create items (1 failure in a row): Error: no such tenant")
       expect(yield* pools.use("good", (key) => Effect.succeed(key))).toBe("good")
     })))
+})
+
+describe("keyed pools in a ResourceScope", () => {
+  for (
+    const [title, timeout, use, expected] of [
+      ["have the time of a drain, which is longer than that of a finalizer", "25 seconds", "15 seconds", 15_000],
+      [
+        "take their items back before the deadline of the scope, where that is earlier (P3)",
+        "10 seconds",
+        "1 hours",
+        7_600
+      ]
+    ] as const
+  ) {
+    it.effect(title, () =>
+      inScope(Effect.gen(function*() {
+        const { alive, make } = yield* tenants({ drainTimeout: "20 seconds" })
+        const scope = yield* ResourceScope.make({ timeout })
+        const pools = yield* Scope.extend(make, scope)
+        const users = yield* Effect.fork(
+          Effect.forEach(["blue", "green"], (key) => pools.use(key, () => Effect.sleep(use)), {
+            concurrency: "unbounded"
+          })
+        )
+        yield* turns
+        const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
+        yield* turns
+        yield* TestClock.adjust(timeout)
+        yield* turns
+        const { durationMillis, records } = yield* Fiber.join(closing)
+        expect([durationMillis, records.map(({ outcome }) => outcome), alive()]).toEqual([expected, ["cleaned"], 0])
+        yield* Fiber.interrupt(users)
+      })))
+  }
 })

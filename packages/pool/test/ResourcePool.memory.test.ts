@@ -32,6 +32,28 @@ const within = <A, E>(effect: Effect.Effect<A, E, any>) =>
   Effect.provide(Effect.scoped(effect), quietly) as Effect.Effect<A, E>
 
 describe("a pool keeps nothing", () => {
+  for (const [name, make] of [["objects", () => ({})], ["numbers", () => 7]] as const) {
+    it.live(`of ${name} that were taken from callers with promises who never return them`, () =>
+      within(Effect.gen(function*() {
+        const leases: Array<WeakRef<object>> = []
+        const pool: ResourcePool.ResourcePool<unknown> = yield* ResourcePool.make(Effect.sync(make), {
+          maxSize: 4,
+          leaseTimeout: "2 millis",
+          onLeaseTimeout: "reclaim"
+        })
+        const noted: typeof pool = Object.assign(Object.create(pool), {
+          lease: (options?: ResourcePool.BorrowOptions) =>
+            Effect.tap(pool.lease(options), (lease) => Effect.sync(() => leases.push(new WeakRef(lease))))
+        })
+        const promises = ResourcePool.toPromisePool(noted, yield* Effect.runtime())
+        yield* Effect.promise(async () => {
+          for (let i = 0; i < 40; i++) await promises.acquire()
+        })
+        while ((yield* pool.snapshot).holders.length > 0) yield* Effect.sleep("1 millis")
+        expect([leases.length, yield* kept(leases)]).toEqual([40, 0])
+      })))
+  }
+
   it.live("of ten thousand borrows, in any way", () =>
     within(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.succeed("item"), {

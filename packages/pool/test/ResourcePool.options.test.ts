@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Duration, Effect, Exit, Option } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { inScope } from "./kit.js"
 
@@ -54,11 +54,30 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, got: string, 
   ["captureStacks", "some", "\"some\"", "one of off, sampled, all"],
   ["priority", "Urgent", "\"Urgent\"", "one of Low, Normal, High, Critical"],
   ["drainWaiters", "drop", "\"drop\"", "one of fail, serve"],
-  ...durations.map((option) => [option, -1, "-1", duration] as const),
-  ...durations.map((option) => [option, "soon", "\"soon\"", duration] as const)
+  ...durations.flatMap((option) => {
+    const expected = option === "validateAfter" ? "a duration from 0, or Duration.infinity" : duration
+    return [
+      [option, -1, "-1", expected],
+      [option, Number.NaN, "NaN", expected],
+      [option, "-1 seconds", "\"-1 seconds\"", expected],
+      [option, "soon", "\"soon\"", expected]
+    ] as const
+  })
 ]
 
 describe("an option that is wrong", () => {
+  for (const validateAfter of [0, "0 seconds", Duration.zero] as const) {
+    it.effect(`is not a validateAfter of nothing: ${String(validateAfter)} is always`, () =>
+      inScope(Effect.gen(function*() {
+        let validated = 0
+        const validate = () => Effect.sync(() => validated++)
+        const pool = yield* ResourcePool.make(Effect.void, { validateAfter, validate })
+        yield* pool.use(() => Effect.void)
+        yield* pool.use(() => Effect.void)
+        expect(validated).toBe(2)
+      })))
+  }
+
   for (const [option, value, got, expected] of bad) {
     it.effect(`${option}: ${got} is named with its range, before anything is created`, () =>
       Effect.gen(function*() {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceRegistry } from "@patinox/core"
+import { ResourceRegistry, ResourceScope } from "@patinox/core"
+import { ShutdownHost } from "@patinox/core/Foundation"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { ResourcePool } from "../src/index.js"
 import { atRest, inScope, logging, openScope, quietly, Server, turns } from "./kit.js"
 import { virtualClock } from "./virtualClock.js"
@@ -118,6 +119,9 @@ describe("a drain", () => {
       const draining = yield* Effect.fork(pool.drain())
       yield* turns
       yield* Deferred.succeed(asked, undefined)
+      yield* turns
+      // A new item that is unfit is a failed creation, after which there is a pause.
+      yield* TestClock.adjust("10 millis")
       expect(yield* Fiber.join(borrower)).toBe(2)
       expect(yield* Fiber.join(draining)).toMatchObject({ destroyed: 2, deadlineReached: false })
     })))
@@ -498,4 +502,72 @@ describe("the scope of a pool", () => {
       yield* close
       expect(yield* pool.drain()).toBe(report)
     }).pipe(Effect.provide(quietly)))
+})
+
+describe("a pool in a ResourceScope", () => {
+  /** What the scope tells of its close, which begins while an item is in use for so long. */
+  const closedAfter = (timeout: Duration.DurationInput, use: Duration.DurationInput) =>
+    Effect.gen(function*() {
+      const server = new Server()
+      const scope = yield* ResourceScope.make({ timeout })
+      const pool = yield* Scope.extend(make(server, { drainTimeout: "20 seconds" }), scope)
+      const user = yield* Effect.fork(Effect.exit(pool.use(() => Effect.sleep(use))))
+      yield* turns
+      const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
+      yield* turns
+      yield* TestClock.adjust(timeout)
+      yield* turns
+      const { deadlineReached, durationMillis, records } = yield* Fiber.join(closing)
+      const { reclaimed } = yield* pool.drain()
+      yield* TestClock.adjust(use)
+      yield* Fiber.join(user)
+      const outcomes = records.map(({ outcome }) => outcome)
+      return { deadlineReached, durationMillis, outcomes, reclaimed, alive: server.alive }
+    })
+
+  it.effect("has the time of a drain, which is longer than that of a finalizer", () =>
+    inScope(Effect.gen(function*() {
+      expect(yield* closedAfter("25 seconds", "15 seconds")).toEqual({
+        deadlineReached: false,
+        durationMillis: 15_000,
+        outcomes: ["cleaned"],
+        reclaimed: 0,
+        alive: 0
+      })
+    })))
+
+  it.effect("takes its items back before the deadline of the scope, where that is earlier (P3)", () =>
+    inScope(Effect.gen(function*() {
+      expect(yield* closedAfter("10 seconds", "1 hours")).toEqual({
+        deadlineReached: false,
+        // A fifth of what is left goes to destroying, and the scope keeps a little for itself.
+        durationMillis: 7_600,
+        outcomes: ["cleaned"],
+        reclaimed: 1,
+        alive: 0
+      })
+    })))
+})
+
+describe("a pool of a process that shuts down", () => {
+  it.effect("takes its items back before the process ends, in a scope of Effect's own, too (P3)", () => {
+    const process: ShutdownHost = {
+      isClosing: () => true,
+      leftMillis: () => 5_000,
+      ended: () => {},
+      closing: () => {},
+      closeAfter: () => false
+    }
+    return inScope(Effect.gen(function*() {
+      const { close, scope } = yield* openScope
+      const { holder, pool, server } = yield* Scope.extend(busy({ drainTimeout: "20 seconds" }), scope)
+      const draining = yield* Effect.fork(Effect.andThen(close, pool.drain()))
+      yield* turns
+      yield* TestClock.adjust("4 seconds")
+      yield* turns
+      const { durationMillis, reclaimed } = yield* Fiber.join(draining)
+      expect([durationMillis, reclaimed, server.alive]).toEqual([4_000, 1, 0])
+      yield* Fiber.interrupt(holder)
+    })).pipe(Effect.provideService(ShutdownHost, process))
+  })
 })

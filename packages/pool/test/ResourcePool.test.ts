@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceRegistry } from "@patinox/core"
+import { ResourceRegistry, ResourceScope } from "@patinox/core"
 import { it as leakFree, TestClock } from "@patinox/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { PoolError, ResourcePool } from "../src/index.js"
-import { type Connection, inScope, quietly, Server, turns } from "./kit.js"
+import { atRest, type Connection, inScope, quietly, Server, turns } from "./kit.js"
 
 class Database extends Context.Tag("test/Database")<Database, ResourcePool.ResourcePool<Connection>>() {}
 
@@ -25,6 +25,7 @@ describe("a pool", () => {
         creating: 0,
         destroying: 0,
         waiting: 0,
+        checking: 0,
         creationFailures: 0,
         lastCreationFailure: undefined,
         isFailingFast: false,
@@ -55,6 +56,30 @@ describe("a pool", () => {
       yield* Scope.extend(pool.get, scope)
       expect(yield* pool.snapshot).toMatchObject({ inUse: 0, idle: 1, holders: [] })
     })))
+
+  for (
+    const [name, open] of [["a scope of Effect's", Scope.make()], ["a ResourceScope", ResourceScope.make()]] as const
+  ) {
+    it.effect(`interrupts who waits for an item with ${name} that closes meanwhile, and gives the item to the next`, () =>
+      inScope(Effect.gen(function*() {
+        const server = new Server()
+        const pool = yield* ResourcePool.make(server.create, { destroy: server.destroy, maxSize: 1 })
+        const held = yield* Scope.make()
+        yield* Scope.extend(pool.get, held)
+        const scope: Scope.CloseableScope = yield* open
+        const waiter = yield* Effect.fork(Scope.extend(pool.get, scope))
+        yield* turns
+        const next = yield* Effect.fork(pool.use((item) => server.holding(item, Effect.succeed("next"))))
+        yield* turns
+        yield* Scope.close(scope, Exit.void)
+        expect(yield* pool.snapshot).toMatchObject({ inUse: 1, waiting: 2 })
+        yield* Scope.close(held, Exit.void)
+        const exit = yield* Fiber.await(waiter)
+        expect(Exit.isInterrupted(exit)).toBe(true)
+        expect(yield* Fiber.join(next)).toBe("next")
+        expect(yield* atRest(pool)).toBe(1)
+      })))
+  }
 
   it.effect("serves who waits in order", () =>
     inScope(Effect.gen(function*() {

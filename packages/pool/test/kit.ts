@@ -87,7 +87,7 @@ export const atRest = <A, E>(pool: ResourcePool.ResourcePool<A, E>): Effect.Effe
   })
 
 /** What a pool tells, from now on. */
-export const listen = <A, E>(pool: ResourcePool.ResourcePool<A, E>) =>
+export const listen = (pool: { readonly events: Stream.Stream<PoolEvent.PoolEvent> }) =>
   Effect.gen(function*() {
     const events: Array<PoolEvent.PoolEvent> = []
     yield* Effect.forkScoped(

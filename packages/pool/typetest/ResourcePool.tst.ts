@@ -55,6 +55,15 @@ test("make gives a pool of what create gives, which fails with what create fails
   >()
 })
 
+test("create may be given the item's handle, and an item can be said to be dead by anybody", () => {
+  const withHandle = ({ invalidate }: ResourcePool.ItemHandle) => Effect.tap(create, () => Effect.sync(invalidate))
+  expect(ResourcePool.make(withHandle)).type.toBe<
+    Effect.Effect<Pool, PatinoxError.Validation, Host | Scope.Scope | Registry>
+  >()
+  expect(pool.invalidate({ query: "another" })).type.toBe<Effect.Effect<boolean>>()
+  expect(pool.invalidateAll).type.toBe<Effect.Effect<number>>()
+})
+
 test("the other functions' parameters are inferred from create, and what they need is needed", () => {
   const made = ResourcePool.make(create, {
     name: "database",

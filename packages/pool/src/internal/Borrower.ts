@@ -1,8 +1,8 @@
-/** Somebody who asks for an item: until it has a fit one and goes on, or is refused, interrupted, or out of time. */
+/** A pending borrow. Ends with a fit item, a refusal, an interruption or its deadline. */
 import type { Deadline } from "@patinox/core/Foundation"
 import { Effect } from "effect"
 import type { PoolError } from "../PoolError.js"
-import type { Restore } from "./Checks.js"
+import type { Restore, RunningCheck } from "./Checks.js"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import type { PoolWaiter } from "./PoolState.js"
@@ -11,18 +11,21 @@ import type { Waiting } from "./WaitQueue.js"
 
 export type AnyBorrower<A, E> = Borrower<A, E, any, any, any>
 
-/** What it comes to. Kept small, as tens of thousands may wait: what it does are methods, not closures. */
+/** Kept small, as tens of thousands may wait: what it does are methods, not closures. */
 export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline {
   index = -1
   at = Infinity
   previous: Waiting | undefined = undefined
   next: Waiting | undefined = undefined
   isWaiting = false
-  private servedAt = 0
+  /** An item is being validated for it, which may serve another that waits; ends with it, unless it has been served. */
+  check: RunningCheck<A> | undefined = undefined
   private item: Item<A> | undefined = undefined
   private error: PoolError<E> | undefined = undefined
   private resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   private isSlow = false
+  /** What runs on its behalf, outside of the span of its waiting. */
+  private outside: Seam.PoolRuntime<never> | undefined = undefined
 
   constructor(
     private readonly pool: Pool<A, E>,
@@ -30,6 +33,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     readonly band: number,
     readonly since: number,
     readonly limit: number,
+    private readonly fiber: Seam.CurrentFiber,
     private readonly restore: Restore,
     /** How it goes on with an item, at an instant. */
     private readonly then: (item: Item<A>, now: number) => Effect.Effect<B, E2, R2>
@@ -39,47 +43,31 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     return this.since + this.limit
   }
 
-  /** With an idle item, or without. What it gives must run at once, inside an uninterruptible region. */
-  start(item: Item<A> | undefined): Effect.Effect<B, E2 | PoolError<E>, R2> {
-    return item === undefined ? this.wait(this.since, false) : this.fit(item, this.since, this.since)
+  get runtime(): Seam.PoolRuntime<never> {
+    return this.outside ?? Seam.runtimeOf(this.fiber)
+  }
+
+  get hasCheck(): boolean {
+    return this.check !== undefined
+  }
+
+  /** What it gives must run at once, inside an uninterruptible region. */
+  start(): Effect.Effect<B, E2 | PoolError<E>, R2> {
+    return this.wait(this.since, false)
   }
 
   // --- with an item --------------------------------------------------------------------------------------------------
 
-  private fit(item: Item<A>, servedAt: number, now: number): Effect.Effect<B, E2 | PoolError<E>, R2> {
-    const { checks, options, state, timers } = this.pool
+  private fit(item: Item<A>, now: number): Effect.Effect<B, E2 | PoolError<E>, R2> {
     if (!this.pool.isLendable(item)) {
-      state.giveBack(item, now)
-      return this.another(now)
+      this.pool.state.giveBack(item, now)
+      if (now < this.deadline) return this.wait(now, true)
+      const error = this.pool.timeout(this.limit, undefined)
+      this.pool.timedOut(error)
+      return Effect.fail(error)
     }
-    if (!checks.isStale(item, servedAt)) return this.goOn(item, now)
-    const left = this.deadline - now
-    if (left <= 0) {
-      state.giveBack(item, now)
-      return this.tooLate()
-    }
-    return checks.validate(
-      item,
-      Math.min(options.validateTimeout, left),
-      this.restore,
-      () => this.goOn(item, timers.now()),
-      () => this.another(timers.now())
-    )
-  }
-
-  private another(now: number): Effect.Effect<B, E2 | PoolError<E>, R2> {
-    if (now >= this.deadline) return this.tooLate()
-    const other = this.pool.state.takeAgain(now)
-    return other === undefined ? this.wait(now, true) : this.fit(other, now, now)
-  }
-
-  private goOn(item: Item<A>, now: number): Effect.Effect<B, E2, R2> {
     this.checkSlow(now)
     return this.then(item, now)
-  }
-
-  private tooLate(): Effect.Effect<never, PoolError<E>> {
-    return Effect.fail(this.pool.timeout(this.limit, "validating"))
   }
 
   // --- in line -------------------------------------------------------------------------------------------------------
@@ -98,22 +86,35 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
       this.resume = resume
       if (!this.isWaiting) resume(Effect.void)
     })
-    return Effect.matchCauseEffect(this.restore(served), {
+    const isTraced = this.isWaiting && Seam.isTraced(this.fiber)
+    if (isTraced) this.outside ??= Seam.runtimeOf(this.fiber)
+    return Effect.matchCauseEffect(this.restore(isTraced ? this.traced(served) : served), {
       onFailure: (cause) => {
-        this.stopWaiting()
+        if (this.error === undefined) this.stopWaiting()
         return Effect.failCause(cause)
       },
       onSuccess: (): Effect.Effect<B, E2 | PoolError<E>, R2> => {
         const { item } = this
         this.resume = undefined
-        return item === undefined ? Effect.fail(this.error!) : this.fit(item, this.servedAt, timers.now())
+        return item === undefined ? Effect.fail(this.error!) : this.fit(item, timers.now())
       }
     })
   }
 
-  serve(item: Item<A>, now: number): void {
+  /** The time in line is a span of the borrower's, which fails where the borrow does. */
+  private traced(served: Effect.Effect<void>): Effect.Effect<void, PoolError<E>> {
+    const checked = Effect.flatMap(
+      served,
+      () => this.item === undefined ? Effect.fail(this.error!) : Effect.void
+    )
+    return Effect.withSpan(checked, "patinox.pool.wait", {
+      attributes: { "patinox.pool": this.pool.options.name },
+      captureStackTrace: false
+    })
+  }
+
+  serve(item: Item<A>): void {
     this.item = item
-    this.servedAt = now
     this.settle()
   }
 
@@ -129,16 +130,25 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
 
   private settle(): void {
     this.pool.timers.clear(this)
+    this.disownCheck()
     this.resume?.(Effect.void)
+  }
+
+  private disownCheck(): RunningCheck<A> | undefined {
+    const { check } = this
+    if (check !== undefined) check.borrower = this.check = undefined
+    return check
   }
 
   /** It is interrupted; it may have been served at the same time. */
   private stopWaiting(): void {
     const { item, pool } = this
+    const check = this.disownCheck()
     this.resume = undefined
     pool.timers.clear(this)
     if (item === undefined) pool.state.leave(this)
     else pool.state.giveBack(item, pool.timers.now())
+    if (check !== undefined) pool.checks.giveUp(check)
     pool.counted()
   }
 
@@ -156,8 +166,15 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     const now = pool.timers.now()
     this.checkSlow(now)
     if (now < this.deadline - 0.5) return pool.timers.set(this, this.deadline)
-    const error = pool.timeout(this.limit, undefined)
+    const check = this.disownCheck()
+    // A validation on its behalf ends with it.
+    if (check !== undefined) {
+      pool.state.leave(this)
+      pool.checks.cutOff(check)
+    }
+    const error = pool.timeout(this.limit, check === undefined ? undefined : "validating")
     pool.state.leave(this)
     this.fail(error)
+    pool.timedOut(error)
   }
 }

@@ -1,4 +1,5 @@
 /** A function of the user's inside a time limit: what ignores its interruption is left behind, not waited for. */
+import { UserFunction } from "@patinox/core/Foundation"
 import { Cause, Duration, Effect, type Exit } from "effect"
 
 /**
@@ -11,7 +12,7 @@ export const bounded = <A, E, T>(
   timedOut: () => T
 ): Effect.Effect<Exit.Exit<A, E | T>> =>
   Effect.exit(
-    Effect.timeoutFailCause(Effect.interruptible(Effect.disconnect(Effect.suspend(make))), {
+    Effect.timeoutFailCause(Effect.interruptible(Effect.disconnect(UserFunction.effect(make))), {
       duration: Duration.millis(millis),
       onTimeout: () => Cause.fail(timedOut())
     })

@@ -20,6 +20,9 @@ export class Circuit {
   failures = 0
   /** Nothing is created before this instant. */
   nextAt = -Infinity
+  /** How many there were before the last success, and when that was. */
+  private failuresBefore = 0
+  private succeededAt = -Infinity
 
   constructor(readonly limits: CircuitLimits) {}
 
@@ -36,8 +39,16 @@ export class Circuit {
     this.nextAt = now + pauseAfter(this.failures, random, this.limits)
   }
 
-  succeeded(): void {
+  succeeded(now: number): void {
+    this.failuresBefore = this.failures
+    this.succeededAt = now
     this.failures = 0
     this.nextAt = -Infinity
+  }
+
+  /** What was created a moment ago was no good: if that was the last success, it was none. */
+  refuted(now: number, random: number): void {
+    if (now < this.succeededAt + this.limits.backoffTo) this.failures = Math.max(this.failures, this.failuresBefore)
+    this.failed(now, random)
   }
 }

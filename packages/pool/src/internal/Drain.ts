@@ -3,7 +3,7 @@
  * items go, those in use are waited for, and before the deadline taken from their holders.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
+import { type Deadline, leftMillis, makeDeadline } from "@patinox/core/Foundation"
 import { Deferred, Effect } from "effect"
 import type { LeaseHandle } from "./Lease.js"
 import type { ResolvedDrain } from "./Options.js"
@@ -35,6 +35,10 @@ export interface PoolReport {
 
 /** Shortly before the deadline, so that there is time to destroy: a fifth of the time, at most 5 seconds. */
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
+
+/** With its scope a pool has no more time than that, or than the process that shuts down. */
+export const ownTime = (fiber: Seam.CurrentFiber, { context }: Seam.PoolRuntime<never>, timeout: number): number =>
+  Math.max(1, Math.min(timeout, leftMillis(fiber, context)))
 
 /** Begins the end of a pool, or comes to the one that goes on, which then ends by the earlier of the two deadlines. */
 export const drain = (pool: Pool<any, any>, { timeout, waiters }: ResolvedDrain): Drain => {
@@ -86,16 +90,23 @@ export class Drain {
 
   /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
   start(): void {
-    const { lifecycle, runtime, startDraining, state, teller, timers } = this.pool
+    const { runtime, startDraining, state, teller, timers } = this.pool
     this.pool.onDestroyed = (item, error) => {
       this.destroyed++
       if (error !== undefined) this.failed.push({ id: item.id, error })
     }
+    // Before what follows from it, in the order in which things happen.
     teller.emit(() => ({ _tag: "Draining" }))
     this.refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
-    if (state.waiting.size === 0) lifecycle.giveUpCreations()
+    if (state.waiting.size === 0) this.giveUpWork()
     this.pool.counted()
     Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
+  }
+
+  /** What is created or validated for those that wait, of whom there is none. */
+  private giveUpWork(): void {
+    this.pool.lifecycle.giveUpCreations()
+    this.pool.checks.giveUpAll()
   }
 
   /**
@@ -122,7 +133,7 @@ export class Drain {
 
   /** Waits until nothing is left, or the instant has come. */
   private quietBy(until: () => number): Effect.Effect<void> {
-    const { lifecycle, onSettled, state, timers } = this.pool
+    const { onSettled, state, timers } = this.pool
     return Effect.async<void>((resume) => {
       const over = () => {
         onSettled.delete(look)
@@ -132,7 +143,7 @@ export class Drain {
       }
       const look = () => {
         if (this.isQuiet) over()
-        else if (state.waiting.size === 0) lifecycle.giveUpCreations()
+        else if (state.waiting.size === 0) this.giveUpWork()
       }
       const deadline = makeDeadline(over)
       onSettled.add(look)

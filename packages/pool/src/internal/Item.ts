@@ -4,6 +4,15 @@ import type { LazyScope } from "@patinox/core/Foundation"
 import { Effect } from "effect"
 import type { PoolItem } from "./PoolState.js"
 
+/** An item's own handle, given to `create`: for whoever learns that the item is dead while nobody uses it. */
+export interface ItemHandle {
+  /**
+   * The item is bad: an idle one is destroyed at once, one in use at its return, one that is still being created fails to
+   * be. Synchronous, never throws, and may be called at any time and any number of times: a listener of a driver's event.
+   */
+  readonly invalidate: () => void
+}
+
 /** What the pool's functions are told of an item, beside the item. */
 export interface ItemInfo {
   /** Undefined for one that never got into the pool. */
@@ -23,6 +32,9 @@ export class Item<A> implements PoolItem {
   expiresAt = 0
   usedAt = 0
   idleSince = 0
+  doubts = 0
+  /** In the pool's list of its items; -1 where it is not there. */
+  place = -1
   value!: A
   /** The value is there. */
   isMade = false

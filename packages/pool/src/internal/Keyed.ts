@@ -1,7 +1,15 @@
 /** A pool for each key: made when the key is first asked for, emptied and drained when nobody has asked for a while. */
 import { PatinoxError } from "@patinox/core"
-import { type CallSite, type Deadline, type Hub, makeDeadline, type Timers } from "@patinox/core/Foundation"
-import { Deferred, Effect, Exit, MutableHashMap, Option, Scope } from "effect"
+import {
+  type CallSite,
+  type Deadline,
+  type EventHub,
+  makeDeadline,
+  type Timers,
+  UserFunction,
+  wallMillis
+} from "@patinox/core/Foundation"
+import { Deferred, Effect, Equal, Exit, Hash, Scope } from "effect"
 import { PoolClosed, type PoolError } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { KeyedPool, ResourcePool } from "../ResourcePool.js"
@@ -11,7 +19,10 @@ import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./Options.j
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
 
-interface Entry<A, E> {
+interface Entry<K, A, E> {
+  readonly key: K
+  /** As it was when the entry was made: a key that is changed later is found no more, and still goes. */
+  readonly hash: number
   readonly pool: Pool<A, E>
   readonly made: ResourcePool<A, E>
   /** Who borrows, waits or holds. Only without any is it drained, so that nobody meets a closed pool. */
@@ -25,11 +36,11 @@ export interface KeyedParts<in K, in out A, in out E> {
   readonly name: string
   /** In milliseconds. */
   readonly keyIdleTimeout: number
-  readonly makePool: (key: K) => Pick<Entry<A, E>, "pool" | "made">
+  readonly makePool: (key: K) => Pick<Entry<K, A, E>, "pool" | "made">
   /** How it drains, unless told otherwise. */
   readonly drainDefaults: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
   /** What is told of all of them. */
-  readonly events: Hub<PoolEvent>
+  readonly events: EventHub<PoolEvent>
   readonly capture: () => CallSite | undefined
   readonly timers: Timers
   readonly runtime: Seam.PoolRuntime<never>
@@ -37,28 +48,39 @@ export interface KeyedParts<in K, in out A, in out E> {
 
 export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, E> => {
   const { capture, drainDefaults, events, keyIdleTimeout, makePool, name, runtime, timers } = parts
-  const entries = MutableHashMap.empty<K, Entry<A, E>>()
+  const entries = new Map<number, ReadonlyArray<Entry<K, A, E>>>()
   /** All there were when they began to drain. */
   let closed: ReadonlyArray<Pool<A, E>> | undefined
 
-  const entryOf = (key: K): Entry<A, E> => {
-    const there = MutableHashMap.get(entries, key)
-    if (Option.isSome(there)) return there.value
-    const entry: Entry<A, E> = {
+  /** Whatever the key's own functions throw is the caller's, before anything is changed. */
+  const entryOf = (key: K): Entry<K, A, E> => {
+    const hash = Hash.hash(key)
+    const alike = entries.get(hash) ?? []
+    const there = alike.find((entry) => Equal.equals(entry.key, key))
+    if (there !== undefined) return there
+    const entry: Entry<K, A, E> = {
       ...makePool(key),
+      key,
+      hash,
       users: 0,
-      idle: makeDeadline(() => expire(key, entry)),
+      idle: makeDeadline(() => expire(entry)),
       stopEmptying: undefined
     }
-    MutableHashMap.set(entries, key, entry)
+    entries.set(hash, [...alike, entry])
     return entry
+  }
+
+  const remove = (entry: Entry<K, A, E>): void => {
+    const others = (entries.get(entry.hash) ?? []).filter((other) => other !== entry)
+    if (others.length > 0) entries.set(entry.hash, others)
+    else entries.delete(entry.hash)
   }
 
   /**
    * The key goes when its last item is gone: another pool beside what is left of this would be one too many. Who asks
    * meanwhile gets this pool, as it was.
    */
-  const expire = (key: K, entry: Entry<A, E>): void => {
+  const expire = (entry: Entry<K, A, E>): void => {
     const { onSettled, options, state } = entry.pool
     const stop = () => {
       onSettled.delete(look)
@@ -69,7 +91,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
       if (state.idle.length > 0) state.evictIdle(timers.now(), "drained")
       else if (state.total === 0) {
         stop()
-        MutableHashMap.remove(entries, key)
+        remove(entry)
         drain(entry.pool, { timeout: drainDefaults.drainTimeout, waiters: drainDefaults.drainWaiters })
       }
     }
@@ -79,8 +101,8 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
     look()
   }
 
-  const enter = (key: K): Effect.Effect<Entry<A, E>, PoolClosed> =>
-    Effect.suspend(() => {
+  const enter = (key: K): Effect.Effect<Entry<K, A, E>, PoolClosed> =>
+    UserFunction.effect((): Effect.Effect<Entry<K, A, E>, PoolClosed> => {
       if (closed !== undefined) return Effect.fail(new PoolClosed({ pool: name }))
       const entry = entryOf(key)
       entry.users++
@@ -89,7 +111,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
       return Effect.succeed(entry)
     })
 
-  const leave = (entry: Entry<A, E>): Effect.Effect<void> =>
+  const leave = (entry: Entry<K, A, E>): Effect.Effect<void> =>
     Effect.sync(() => {
       if (--entry.users === 0 && closed === undefined) timers.set(entry.idle, timers.now() + keyIdleTimeout)
     })
@@ -119,11 +141,11 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
   }
 
   const ended = (): void => {
-    events.emit(() => ({ _tag: "Closed", at: Seam.wallMillis(timers.clock), pool: name }))
+    events.emit(() => ({ _tag: "Closed", at: wallMillis(timers.clock), pool: name }))
     events.end()
   }
 
-  const all = (): ReadonlyArray<readonly [K, Entry<A, E>]> => [...entries]
+  const all = (): ReadonlyArray<Entry<K, A, E>> => [...entries.values()].flat()
 
   return {
     name,
@@ -138,23 +160,26 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
       const site = capture()
       return using(key, (pool) => pool.tryUse(f, site))
     },
-    keys: Effect.sync(() => all().map(([key]) => key)),
+    keys: Effect.sync(() => all().map(({ key }) => key)),
     snapshot: Effect.suspend(() =>
-      Effect.forEach(all(), ([key, { made }]) => Effect.map(made.snapshot, (snapshot) => [key, snapshot] as const))
+      Effect.forEach(all(), ({ key, made }) => Effect.map(made.snapshot, (snapshot) => [key, snapshot] as const))
     ),
     events: events.stream,
+    invalidate: (item) =>
+      Effect.sync(() => all().reduce((isThere, { pool }) => pool.invalidate(item) || isThere, false)),
+    invalidateAll: Effect.sync(() => all().reduce((count, { pool }) => count + pool.invalidateAll(), 0)),
     drain: (options) =>
       Effect.uninterruptibleMask((restore) =>
         Seam.withFiber((fiber) => {
           const checked = resolveDrain(options, drainDefaults)
           if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
           const isFirst = closed === undefined
-          closed ??= all().map(([, { idle, pool, stopEmptying }]) => {
+          closed ??= all().map(({ idle, pool, stopEmptying }) => {
             stopEmptying?.()
             timers.clear(idle)
             return pool
           })
-          MutableHashMap.clear(entries)
+          entries.clear()
           // All in this fiber, as that may hold some of what they wait for.
           const drains = closed.map((pool) => drain(pool, checked))
           for (const draining of drains) draining.join(fiber)

@@ -1,6 +1,6 @@
 /** An item in somebody's hands: who has it, since when, and what is to become of it at its return. */
 import type { ResourceId } from "@patinox/core"
-import type { CallSite } from "@patinox/core/Foundation"
+import { type CallSite, UserFunction } from "@patinox/core/Foundation"
 import { Effect, Inspectable } from "effect"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
@@ -33,6 +33,8 @@ export class LeaseHandle<A> extends Inspectable.Class {
   isExpired = false
   /** It ends with a scope, not with what its borrower is doing. */
   isScoped = false
+  /** It was taken from its holder. */
+  onTaken: (() => void) | undefined = undefined
   private readonly span: ReturnType<typeof Seam.spanOf>
 
   constructor(
@@ -71,7 +73,8 @@ export class LeaseHandle<A> extends Inspectable.Class {
       id: item.id,
       fiberId: `#${Seam.fiberNumber(fiber)}`,
       heldMillis: now - since,
-      ...(span?._tag === "Span" ? { spanName: span.name } : undefined),
+      // A tracer is another's: its spans may throw where they are looked at.
+      ...UserFunction.call(() => span?._tag === "Span" ? { spanName: `${span.name}` } : {}, () => ({})),
       ...(site?.stack === undefined ? undefined : { stack: withoutOwn(site.stack) })
     }
   }

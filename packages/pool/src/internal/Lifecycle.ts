@@ -3,23 +3,30 @@
  * through the registry. Whatever happens on the way, `PoolState` hears of each beginning's end exactly once.
  */
 import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
-import { type Deadline, LazyScope, makeDeadline } from "@patinox/core/Foundation"
-import { Cause, Effect, Exit, Option, Scope } from "effect"
-import { PoolCreateTimeout } from "../PoolError.js"
-import { Item } from "./Item.js"
+import { type Deadline, LazyScope, makeDeadline, UserFunction } from "@patinox/core/Foundation"
+import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { type CreationError, PoolCreateTimeout } from "../PoolError.js"
+import { Item, type ItemHandle, type ItemInfo } from "./Item.js"
 import type { Pool } from "./Pool.js"
-import type { RemovalReason } from "./PoolState.js"
+import { Doubt, type RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
 
 interface Creation {
   readonly startedAt: number
   readonly deadline: Deadline
   fiber: Seam.CurrentFiber | undefined
+  /** It takes unusually long: another may be begun beside it. */
+  isSlow: boolean
+  /** Everything begun by some instant after its beginning is distrusted. */
+  isDistrusted: boolean
   /** It has failed, takes too long or is not wanted any more: `PoolState` counts it among the stuck until its end. */
   isStuck: boolean
   /** Creating is over; what is left to do is ours, and cannot be cut off. */
   isOver: boolean
 }
+
+/** For how long a creation is nothing unusual, in milliseconds. */
+const longestUsual = 2_000
 
 /** Whether a creation can be interrupted by now, and for how long that is asked when the pool ends, in milliseconds. */
 const lookAgainEvery = 1_000
@@ -32,16 +39,27 @@ export class Lifecycle<A, E> {
   private home: Seam.Refs | undefined = undefined
   private readonly newScope: Effect.Effect<ResourceScope.ResourceScope>
   private readonly settings: ResourceGuard.GuardOptions<unknown, unknown>
+  private readonly slowAfter: number
   private readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
 
   constructor(
     private readonly pool: Pool<A, E>,
     /** Where the guards live; they leave nothing there when they go. */
-    guards: Scope.Scope,
-    private readonly random: () => number
+    guards: Scope.Scope
   ) {
-    const { destroyTimeout, name, priority } = pool.options
-    this.settings = { typeName: name, priority, timeout: destroyTimeout }
+    const { createTimeout, destroyTimeout, name, priority } = pool.options
+    const { forceDestroy } = pool.manager
+    this.slowAfter = Math.min(longestUsual, createTimeout / 4)
+    this.settings = {
+      typeName: name,
+      priority,
+      timeout: destroyTimeout,
+      ...(forceDestroy === undefined ? undefined : {
+        recovery: {
+          fallback: (item, error) => forceDestroy((item as Item<A>).value, error, this.infoOf(item as Item<A>))
+        }
+      })
+    }
     // Over a little before the guard gives the release up, with the finalizer named that has not ended.
     this.newScope = ResourceScope.make({ timeout: destroyTimeout * 0.95 })
     this.runtime = Seam.withScope(pool.runtime, guards)
@@ -50,24 +68,45 @@ export class Lifecycle<A, E> {
   // --- creating ------------------------------------------------------------------------------------------------------
 
   create(): void {
-    const { options, timers } = this.pool
+    const { timers } = this.pool
     const creation: Creation = {
       startedAt: timers.now(),
-      deadline: makeDeadline(() => creation.isStuck ? this.cutOff(creation) : this.timedOut(creation)),
+      deadline: makeDeadline(() => this.due(creation)),
       fiber: undefined,
+      isSlow: false,
+      isDistrusted: false,
       isStuck: false,
       isOver: false
     }
     this.creations.add(creation)
     creation.fiber = Seam.forkLater(this.runtime, this.creating(creation))
+    timers.set(creation.deadline, creation.startedAt + this.slowAfter)
+  }
+
+  private due(creation: Creation): void {
+    const { options, state, timers } = this.pool
+    if (creation.isStuck) return this.cutOff(creation)
+    if (creation.isSlow) return this.timedOut(creation)
     timers.set(creation.deadline, creation.startedAt + options.createTimeout)
+    creation.isSlow = true
+    state.createSlow(timers.now())
+  }
+
+  /** It is not waited for any more, or has ended. */
+  private stopCounting(creation: Creation): void {
+    if (creation.isSlow && !creation.isStuck) this.pool.state.slowEnded()
+    creation.isStuck = true
+  }
+
+  distrustCreations(): void {
+    for (const creation of this.creations) creation.isDistrusted = true
   }
 
   /** Nobody wants what is being created; that is no failure. */
   giveUpCreations(): void {
     for (const creation of this.creations) {
       if (creation.isStuck) continue
-      creation.isStuck = true
+      this.stopCounting(creation)
       this.pool.state.createUnwanted()
       this.giveUp(creation)
     }
@@ -105,13 +144,15 @@ export class Lifecycle<A, E> {
   }
 
   private timedOut(creation: Creation): void {
-    const { options, state, timers } = this.pool
-    creation.isStuck = true
-    this.pool.creationFailed(
-      Cause.fail(new PoolCreateTimeout({ pool: options.name, limitMillis: options.createTimeout }))
-    )
-    state.createStuck(timers.now(), this.random())
+    const { pool } = this
+    const { createTimeout, name } = pool.options
+    const cause = Cause.fail(new PoolCreateTimeout({ pool: name, limitMillis: createTimeout }))
+    this.stopCounting(creation)
+    pool.lastCreationFailure = cause
+    pool.state.createStuck(pool.timers.now(), pool.random())
     this.giveUp(creation)
+    pool.counted()
+    pool.creationFailed(cause)
   }
 
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
@@ -122,9 +163,12 @@ export class Lifecycle<A, E> {
         creation.isOver = true
         this.pool.timers.clear(creation.deadline)
         if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, item.scope)
-        // Between its registration and this moment the registry may have made it clean up.
-        if (item.isReleased) {
-          const cause = Cause.die(new Error("It was released before it could be lent"))
+        // Between its registration and this moment the registry may have made it clean up, or its own handle condemned it.
+        const isDead = (item.doubts & Doubt.condemned) !== 0
+        if (item.isReleased || isDead) {
+          const cause = isDead
+            ? this.pool.unfit(Cause.fail("it was invalidated while it was created"))
+            : Cause.die(new Error("It was released before it could be lent"))
           return Effect.andThen(
             Effect.exit(exit.value.cleanup),
             Effect.suspend(() => this.failed(creation, cause, item.scope))
@@ -139,7 +183,10 @@ export class Lifecycle<A, E> {
   /** The guard's resource is the item, and what it refers to lives as long as that: nothing of the creation. */
   private guard(item: Item<A>) {
     const { manager } = this.pool
-    const create = Scope.extend(manager.create((value) => item.made(value)), item.scope)
+    const handle: ItemHandle = {
+      invalidate: () => UserFunction.call(() => this.pool.condemn(item), () => undefined)
+    }
+    const create = Scope.extend(manager.create((value) => item.made(value), handle), item.scope)
     const acquire = Effect.matchCauseEffect(Effect.interruptible(create), {
       // An interruption that comes just after it is there takes nothing away.
       onFailure: (cause) => item.isMade ? Effect.succeed(item) : Effect.failCause(cause),
@@ -155,18 +202,26 @@ export class Lifecycle<A, E> {
   private succeeded(creation: Creation, item: Item<A>, guard: ResourceGuard.Any): void {
     const { pool } = this
     const { lifetimeJitter, maxLifetime } = pool.options
+    const { failures } = pool.state.circuit
+    const isLate = creation.isStuck
     this.creations.delete(creation)
+    this.stopCounting(creation)
     const now = pool.timers.now()
-    item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * this.random()))
-    pool.created(item, now - creation.startedAt, creation.isStuck)
-    pool.state.created(item, now, creation.isStuck)
+    item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * pool.random()))
+    if (creation.isDistrusted) item.doubts |= Doubt.condemned
+    pool.add(item)
+    pool.state.created(item, now, isLate)
+    // One that is validated first is not there yet.
+    if (pool.state.circuit.failures === 0) pool.lastCreationFailure = undefined
     pool.counted()
+    pool.created(item, now - creation.startedAt)
+    pool.succeeded(failures)
   }
 
   /** It counts until what it has left in its scope is gone, too. */
   private failed(
     creation: Creation,
-    cause: Cause.Cause<E | CleanupError.RegistryShuttingDown>,
+    cause: Cause.Cause<CreationError<E>>,
     scope: LazyScope
   ): Effect.Effect<void> {
     const { pool } = this
@@ -177,14 +232,16 @@ export class Lifecycle<A, E> {
       this.creations.delete(creation)
       scope.end()
     }
-    if (!creation.isStuck) {
-      creation.isStuck = true
-      pool.creationFailed(cause)
-      if (leavesSomething) state.createStuck(now, this.random())
-      else state.createFailed(now, this.random())
-      if (this.isRefused(cause)) pool.onRegistryClosed()
+    const isNews = !creation.isStuck
+    this.stopCounting(creation)
+    if (isNews) {
+      pool.lastCreationFailure = cause
+      if (leavesSomething) state.createStuck(now, pool.random())
+      else state.createFailed(now, pool.random())
     } else if (!leavesSomething) state.stuckEnded(now)
     pool.counted()
+    if (isNews) pool.creationFailed(cause)
+    if (isNews && this.isRefused(cause)) pool.onRegistryClosed()
     return !leavesSomething ? Effect.void : Effect.map(scope.close(Exit.failCause(cause)), () => {
       this.creations.delete(creation)
       state.stuckEnded(pool.timers.now())
@@ -193,21 +250,26 @@ export class Lifecycle<A, E> {
 
   /** The pool's own registry takes nothing on any more. */
   private isRefused(cause: Cause.Cause<unknown>): boolean {
-    return Option.exists(
-      Cause.failureOption(cause),
-      (error) => error instanceof CleanupError.RegistryShuttingDown && error.typeName === this.pool.options.name
-    )
+    const isOurs = (error: unknown) =>
+      error instanceof CleanupError.RegistryShuttingDown && error.typeName === this.pool.options.name
+    // The error may be a user's, which may throw where it is looked at.
+    return UserFunction.call(() => Option.exists(Cause.failureOption(cause), isOurs), () => false)
   }
 
   // --- destroying ----------------------------------------------------------------------------------------------------
 
+  private infoOf(item: Item<A>): ItemInfo {
+    return item.info(this.pool.timers.now())
+  }
+
   /** The release of an item's guard, whoever asks for it: the registry may do so before the item is in the pool. */
   private readonly releasing = (item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
-    const { manager, timers } = this.pool
-    const { destroy } = manager
+    const { destroy } = this.pool.manager
     const { scope, value } = item
-    const info = item.info(timers.now())
-    const destroyed = destroy === undefined ? Effect.void : Effect.asVoid(Effect.suspend(() => destroy(value, info)))
+    const info = this.infoOf(item)
+    const destroyed = destroy === undefined
+      ? Effect.void
+      : Effect.asVoid(UserFunction.effect(() => destroy(value, info)))
     const isEmpty = scope.isEmpty
     if (isEmpty) scope.end()
     const released = isEmpty ? destroyed : closing(scope, destroyed)
@@ -222,6 +284,7 @@ export class Lifecycle<A, E> {
       const isOurs = item.status === "destroying"
       this.pool.state.released(item)
       if (isOurs) return Effect.void
+      this.pool.counted()
       this.pool.removed(item, "released")
       return Effect.match(this.scheduled(item), {
         onFailure: (error) => this.whenOver(item, "released", Effect.fail(error)),
@@ -230,9 +293,16 @@ export class Lifecycle<A, E> {
     })
   }
 
+  /** At once, beside all others: however many hang, they hold nobody up. */
   destroy(item: Item<A>, reason: RemovalReason): void {
+    const started = Effect.catchTag(
+      item.guard!.cleanup,
+      "AlreadyCleanedUp",
+      () => Effect.flatMap(this.scheduled(item), ({ await: over }) => over)
+    )
+    const stopping = this.pool.checks.stopping.get(item)
+    this.whenOver(item, reason, stopping === undefined ? started : Effect.andThen(Fiber.await(stopping), started))
     this.pool.removed(item, reason)
-    this.whenOver(item, reason, Effect.flatMap(this.scheduled(item), ({ await: over }) => over))
   }
 
   /** Of a release that has begun already, only its end can be waited for. */
@@ -250,13 +320,21 @@ export class Lifecycle<A, E> {
     Seam.forkLater(
       this.pool.runtime,
       Effect.map(Effect.exit(over), (exit) => {
-        this.pool.destroyed(item, reason, exit)
-        this.pool.state.ended(item, this.pool.timers.now())
-        this.pool.counted()
+        const { pool } = this
+        pool.remove(item)
+        // Before it is counted down, which may be the last that a drain waits for.
+        const error = errorOf(exit)
+        pool.onDestroyed?.(item, error)
+        pool.state.ended(item, pool.timers.now())
+        pool.counted()
+        pool.destroyed(item, reason, error)
       })
     )
   }
 }
+
+const errorOf = (exit: Exit.Exit<void, CleanupError.CleanupError<unknown>>) =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
 /** It is destroyed before what its creating has added to its scope; each is limited, and none keeps another from running. */
 const closing = (scope: LazyScope, destroyed: Effect.Effect<void, unknown>) =>

@@ -1,10 +1,11 @@
 /** Makes pools: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, callSite, type Hub, makeTimers } from "@patinox/core/Foundation"
+import { type CallSite, callSite, type EventHub, makeTimers, readOptions, UserFunction } from "@patinox/core/Foundation"
 import { Deferred, Effect, Scope } from "effect"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
 import { drain } from "./Drain.js"
+import type { ItemHandle } from "./Item.js"
 import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./Options.js"
 import { type Manager, Pool, type PoolParts } from "./Pool.js"
 import { PoolTotals } from "./PoolMetrics.js"
@@ -29,8 +30,8 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
         const checked = resolveSizes(sizes, state)
         if (checked instanceof PatinoxError.Validation) return Effect.fail(checked)
         state.resize(checked.minSize, checked.maxSize, timers.now())
-        teller.emit(() => ({ _tag: "Resized", ...checked }))
         pool.counted()
+        teller.emit(() => ({ _tag: "Resized", ...checked }))
         return Effect.void
       }),
     suspend: Effect.sync(() => {
@@ -39,14 +40,16 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     }),
     resume: Effect.sync(() => {
       state.resume(timers.now())
-      teller.emit(() => ({ _tag: "Resumed" }))
       pool.counted()
+      teller.emit(() => ({ _tag: "Resumed" }))
     }),
     evictIdle: Effect.sync(() => {
       const evicted = state.evictIdle(timers.now(), "evicted")
       pool.counted()
       return evicted
     }),
+    invalidate: (item) => Effect.sync(() => pool.invalidate(item)),
+    invalidateAll: Effect.sync(() => pool.invalidateAll()),
     drain: (given) =>
       Effect.uninterruptibleMask((restore) =>
         Seam.withFiber((fiber) => {
@@ -60,6 +63,7 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     snapshot: Effect.sync(() => ({
       name: options.name,
       ...pool.counts(),
+      checking: pool.checks.running.size,
       minSize: state.minSize,
       maxSize: state.maxSize,
       state: stateOf(pool),
@@ -80,7 +84,7 @@ const stateOf = ({ state: { isSuspended, phase } }: Pool<any, any>) =>
 interface Workshop extends PoolParts {
   readonly options: ResolvedPool
   /** Makes a pool at once. Nothing drains it. */
-  readonly build: <A, E>(create: Effect.Effect<A, E, any>, name: string) => Pool<A, E>
+  readonly build: <A, E>(create: (handle: ItemHandle) => Effect.Effect<A, E, any>, name: string) => Pool<A, E>
 }
 
 const sampleEvery = 128
@@ -93,14 +97,20 @@ const capturing = (captureStacks: "off" | "sampled" | "all") => {
       : undefined
 }
 
+const functionsOf = <A>(
+  { destroy, forceDestroy, invalidateWhen, keepAlive, recycle, validate }: PoolOptions<A, any, any, any, any>
+) => ({ destroy, forceDestroy, invalidateWhen, keepAlive, recycle, validate })
+
 /** Checks the options, and takes from the fiber at hand what the pools will need. */
 export const prepare = <A>(
   given: PoolOptions<A, any, any, any, any>,
   name: string,
-  events?: Hub<PoolEvent>
+  events?: EventHub<PoolEvent>
 ): Effect.Effect<Workshop, PatinoxError.Validation, any> =>
   Effect.gen(function*() {
-    const options = resolve(given, given.keepAlive !== undefined, name)
+    const functions = readOptions(() => functionsOf(given))
+    if (functions instanceof PatinoxError.Validation) return yield* Effect.fail(functions)
+    const options = resolve(given, functions.keepAlive !== undefined, name)
     if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
     const runtime = Seam.withoutSpan(yield* Effect.runtime<ResourceRegistry.ResourceRegistry>())
     const random = yield* Effect.randomWith(Effect.succeed)
@@ -108,7 +118,7 @@ export const prepare = <A>(
       timers: yield* makeTimers,
       runtime,
       guards: yield* Scope.make(),
-      random: () => Effect.runSync(random.next),
+      random: () => Seam.nextRandom(random),
       totals: PoolTotals.of(options.name),
       events,
       capture: capturing(options.captureStacks)
@@ -120,19 +130,24 @@ export const prepare = <A>(
         // What it opens for its own sake is closed at its end, and not with the scope that the pool was made in.
         Effect.provide(Effect.scoped(f(...args)), runtime.context) as Effect.Effect<unknown, unknown>)
     const manager = {
-      destroy: own(given.destroy),
-      validate: own(given.validate),
-      recycle: own(given.recycle),
-      keepAlive: own(given.keepAlive),
-      invalidateWhen: given.invalidateWhen
+      destroy: own(functions.destroy),
+      forceDestroy: own(functions.forceDestroy),
+      validate: own(functions.validate),
+      recycle: own(functions.recycle),
+      keepAlive: own(functions.keepAlive),
+      invalidateWhen: functions.invalidateWhen
     }
-    const build = (create: Effect.Effect<unknown, unknown, any>, name: string) =>
+    const build = (create: (handle: ItemHandle) => Effect.Effect<unknown, unknown, any>, name: string) =>
       new Pool(
         { ...options, name },
         // An item has a scope of its own, whatever scope there is where the pool is made.
         {
           ...manager,
-          create: (note) => Seam.provideAround(Effect.flatMap(create, (value) => note(value)), runtime)
+          create: (note, handle) =>
+            Seam.provideAround(
+              Effect.flatMap(UserFunction.effect(() => create(handle)), (value) => note(value)),
+              runtime
+            )
         } as Manager<any, any>,
         parts
       )

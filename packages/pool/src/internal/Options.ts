@@ -1,6 +1,16 @@
 /** Options of a pool: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything starts. */
 import { CleanupPriority, PatinoxError } from "@patinox/core"
-import { checkDuration, type Checked, checkInteger, wrongChoice } from "@patinox/core/Foundation"
+import {
+  checkCount,
+  checkDuration,
+  type Checked,
+  checkInteger,
+  checkName,
+  checkPause,
+  checkShare,
+  readOptions,
+  wrongChoice
+} from "@patinox/core/Foundation"
 import type { Duration } from "effect"
 import type { PoolLimits } from "./PoolState.js"
 
@@ -23,7 +33,10 @@ export interface PoolSettings {
   readonly acquireTimeout?: Duration.DurationInput
   /** After how long a borrow is reported as slow. Default 2 seconds. */
   readonly slowBorrowAfter?: Duration.DurationInput
-  /** The time limit of creating an item. Default 30 seconds. */
+  /**
+   * The time limit of creating an item. Shorter than a borrow's deadline, so that a borrower lives to see another attempt.
+   * Default 10 seconds.
+   */
   readonly createTimeout?: Duration.DurationInput
   /** Of destroying one: over all attempts. Default 5 seconds. */
   readonly destroyTimeout?: Duration.DurationInput
@@ -33,7 +46,10 @@ export interface PoolSettings {
   readonly recycleTimeout?: Duration.DurationInput
   /** Of keeping one alive. Default 5 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput
-  /** An item is validated when it has not been used for so long; 0: always. Default 500 milliseconds. */
+  /**
+   * An item is validated when it has not been used for so long; 0: always. One whose last use failed or was interrupted is
+   * validated in any case. Default 500 milliseconds.
+   */
   readonly validateAfter?: Duration.DurationInput
   /** An idle item is checked when it has not been used for so long. Default 2 minutes. */
   readonly keepAliveInterval?: Duration.DurationInput
@@ -45,7 +61,10 @@ export interface PoolSettings {
   readonly lifetimeJitter?: number
   /** After so many uses an item is let go: an integer from 1, or Infinity. Default Infinity. */
   readonly maxUses?: number
-  /** How many items are created at once: 1 to 100000. Default 2. */
+  /**
+   * How many items are created at once: 1 to 100000; one that has taken 2 seconds (at most a quarter of `createTimeout`)
+   * does not count any more, and another is tried beside it. Default 10.
+   */
   readonly createConcurrency?: number
   /** After how many failed creations in a row borrowers fail at once: an integer from 1, or Infinity. Default 10. */
   readonly failFastAfter?: number
@@ -61,7 +80,7 @@ export interface PoolSettings {
   readonly leakThreshold?: Duration.DurationInput | "off"
   /** Whose call of the pool is kept as a stack: nobody's, every 128th borrower's, or everybody's. Default off. */
   readonly captureStacks?: Capture
-  /** Of destroying items, among cleanups that wait in the registry. Default `"Normal"`. */
+  /** Of destroying items where the registry does so, as at its shutdown. Default `"Normal"`. */
   readonly priority?: CleanupPriority.CleanupPriority
   /** The deadline of a drain. Default 20 seconds. */
   readonly drainTimeout?: Duration.DurationInput
@@ -94,26 +113,8 @@ export interface ResolvedPool extends PoolLimits {
 
 const maxItems = 100_000
 
-const checkCount = (option: string, value: unknown, min: number): Checked<number> =>
-  value === Infinity || (Number.isInteger(value) && (value as number) >= min)
-    ? value as number
-    : PatinoxError.invalidOption(option, value, `an integer from ${min}, or Infinity`)
-
-const checkShare = (option: string, value: unknown): Checked<number> =>
-  typeof value === "number" && value >= 0 && value <= 1
-    ? value
-    : PatinoxError.invalidOption(option, value, "a number from 0 to 1")
-
-const checkName = (option: string, value: unknown): Checked<string> =>
-  typeof value === "string" && value !== ""
-    ? value
-    : PatinoxError.invalidOption(option, value, "a text that is not empty")
-
 const orOff = (option: string, value: unknown): Checked<number> =>
   value === "off" ? Infinity : checkDuration(option, value)
-
-/** 0 is never too short a time to be checked after. */
-const orAlways = (option: string, value: unknown): Checked<number> => value === 0 ? 0 : checkDuration(option, value)
 
 const oneOf = (...allowed: ReadonlyArray<unknown>) => (option: string, value: unknown): Checked<unknown> =>
   wrongChoice(option, value, allowed) ?? value
@@ -131,18 +132,18 @@ const options: { readonly [Name in keyof Required<PoolSettings>]: readonly [unkn
   maxWaiters: [Infinity, counts(0)],
   acquireTimeout: [30_000, checkDuration],
   slowBorrowAfter: [2_000, checkDuration],
-  createTimeout: [30_000, checkDuration],
+  createTimeout: [10_000, checkDuration],
   destroyTimeout: [5_000, checkDuration],
   validateTimeout: [5_000, checkDuration],
   recycleTimeout: [5_000, checkDuration],
   keepAliveTimeout: [5_000, checkDuration],
-  validateAfter: [500, orAlways],
+  validateAfter: [500, checkPause],
   keepAliveInterval: [120_000, checkDuration],
   idleTimeout: [600_000, checkDuration],
   maxLifetime: [1_800_000, checkDuration],
   lifetimeJitter: [0.25, checkShare],
   maxUses: [Infinity, counts(1)],
-  createConcurrency: [2, sizes(1)],
+  createConcurrency: [10, sizes(1)],
   failFastAfter: [10, counts(1)],
   backoffFrom: [10, checkDuration],
   backoffTo: [5_000, checkDuration],
@@ -155,7 +156,10 @@ const options: { readonly [Name in keyof Required<PoolSettings>]: readonly [unkn
   drainWaiters: ["fail", oneOf("fail", "serve")]
 }
 
-export const resolve = (given: PoolSettings, hasKeepAlive: boolean, name: string): Checked<ResolvedPool> => {
+export const resolve = (given: PoolSettings, hasKeepAlive: boolean, name: string): Checked<ResolvedPool> =>
+  readOptions(() => resolveAll(given, hasKeepAlive, name))
+
+const resolveAll = (given: PoolSettings, hasKeepAlive: boolean, name: string): Checked<ResolvedPool> => {
   const resolved: Record<string, unknown> = {}
   for (const [option, [byDefault, check]] of Object.entries(options)) {
     const value = given[option as keyof PoolSettings] ?? (option === "name" ? name : byDefault)
@@ -184,12 +188,14 @@ interface Sizes {
 
 /** New sizes, each checked on its own and against the other, which may be the one that stays. */
 export const resolveSizes = (given: Partial<Sizes>, current: Sizes): Checked<Sizes> => {
-  const { maxSize = current.maxSize, minSize = current.minSize } = given
+  const read = readOptions(() => ({ minSize: given.minSize, maxSize: given.maxSize }))
+  if (read instanceof PatinoxError.Validation) return read
+  const { maxSize = current.maxSize, minSize = current.minSize } = read
   for (const [option, value, min] of [["minSize", minSize, 0], ["maxSize", maxSize, 1]] as const) {
     const checked = checkInteger(option, value, min, maxItems)
     if (checked instanceof PatinoxError.Validation) return checked
   }
-  if (given.minSize === undefined && minSize > maxSize) {
+  if (read.minSize === undefined && minSize > maxSize) {
     const range = `an integer from the minSize of ${minSize} to ${maxItems}`
     return PatinoxError.invalidOption("maxSize", maxSize, range)
   }
@@ -211,7 +217,9 @@ export const resolveDrain = (
   options: DrainOptions | undefined,
   { drainTimeout, drainWaiters }: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
 ): Checked<ResolvedDrain> => {
-  const { timeout = drainTimeout, waiters = drainWaiters } = options ?? {}
+  const read = readOptions(() => ({ timeout: options?.timeout, waiters: options?.waiters }))
+  if (read instanceof PatinoxError.Validation) return read
+  const { timeout = drainTimeout, waiters = drainWaiters } = read
   const limit = checkDuration("timeout", timeout)
   if (limit instanceof PatinoxError.Validation) return limit
   return wrongChoice("waiters", waiters, ["fail", "serve"]) ?? { timeout: limit, waiters }
@@ -221,7 +229,10 @@ export const resolveDrain = (
 export interface BorrowOptions {
   /** Instead of the pool's. */
   readonly acquireTimeout?: Duration.DurationInput
-  /** Who waits with a higher priority is served first. Default `"Normal"`. */
+  /**
+   * A borrower with a higher priority is served first. One that waits rises by one for each eighth of its deadline (at most
+   * 5 seconds), so that everybody is served in the end. Default `"Normal"`.
+   */
   readonly priority?: CleanupPriority.CleanupPriority
 }
 
@@ -233,7 +244,9 @@ export interface Wants {
 
 export const resolveBorrow = (options: BorrowOptions | undefined, { wants }: ResolvedPool): Checked<Wants> => {
   if (options === undefined) return wants
-  const { acquireTimeout, priority = CleanupPriority.defaultPriority } = options
+  const read = readOptions(() => ({ acquireTimeout: options.acquireTimeout, priority: options.priority }))
+  if (read instanceof PatinoxError.Validation) return read
+  const { acquireTimeout, priority = CleanupPriority.defaultPriority } = read
   const limit = acquireTimeout === undefined ? wants.limit : checkDuration("acquireTimeout", acquireTimeout)
   if (limit instanceof PatinoxError.Validation) return limit
   return wrongChoice("priority", priority, CleanupPriority.values) ??

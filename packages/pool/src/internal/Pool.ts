@@ -3,28 +3,43 @@
  * waits does so as a `Borrower`; items come and go in fibers of their own (`Lifecycle`), off everybody's path.
  */
 import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, type Hub, makeDeadline, type Timers } from "@patinox/core/Foundation"
+import {
+  type CallSite,
+  closedExit,
+  type EventHub,
+  makeDeadline,
+  type Timers,
+  UserFunction
+} from "@patinox/core/Foundation"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import { type AnyBorrower, Borrower } from "./Borrower.js"
 import { Checks, type Restore } from "./Checks.js"
 import type { Drain } from "./Drain.js"
-import type { Item, ItemInfo } from "./Item.js"
+import type { Item, ItemHandle, ItemInfo } from "./Item.js"
 import { LeaseHandle } from "./Lease.js"
 import { Leases } from "./Leases.js"
 import { Lifecycle } from "./Lifecycle.js"
 import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./Options.js"
 import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
-import { PoolState, type RemovalReason } from "./PoolState.js"
+import { Doubt, PoolState, type RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
 import { Teller } from "./Teller.js"
 
 /** What a pool does with its items, with everything that it needs provided. */
 export interface Manager<A, E> {
   /** Notes the item in the very step in which it is there. */
-  readonly create: (note: (value: A) => Effect.Effect<void>) => Effect.Effect<void, E, Scope.Scope>
+  readonly create: (
+    note: (value: A) => Effect.Effect<void>,
+    handle: ItemHandle
+  ) => Effect.Effect<void, E, Scope.Scope>
   readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
+  readonly forceDestroy?: (
+    item: A,
+    error: CleanupError.ReleaseError<unknown>,
+    info: ItemInfo
+  ) => Effect.Effect<unknown, unknown>
   readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
   readonly recycle?: (item: A, exit: Exit.Exit<unknown, unknown>, info: ItemInfo) => Effect.Effect<unknown, unknown>
   readonly keepAlive?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
@@ -41,7 +56,7 @@ export interface PoolParts {
   readonly random: () => number
   readonly totals: PoolTotals
   /** Where it tells what happens, beside its own listeners. */
-  readonly events: Hub<PoolEvent> | undefined
+  readonly events: EventHub<PoolEvent> | undefined
   /** The place of the call at hand, where it is wanted. Called while the user's code is on the stack. */
   readonly capture: () => CallSite | undefined
 }
@@ -56,6 +71,9 @@ export class Pool<A, E> {
   readonly timers: Timers
   readonly runtime: PoolParts["runtime"]
   readonly capture: PoolParts["capture"]
+  readonly random: () => number
+  /** Every item from its creation to the end of its destruction; each knows its place here. */
+  private readonly items: Array<Item<A>> = []
   /** Of the failures in a row, where there are any now. */
   lastCreationFailure: Cause.Cause<PoolError.CreationError<E>> | undefined = undefined
   /** Those that wait for the counts to change. */
@@ -65,6 +83,8 @@ export class Pool<A, E> {
   /** Who drains wants to know what became of the items. */
   onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
   drain: Drain | undefined = undefined
+  /** Since when nothing could be created. */
+  private openSince: number | undefined = undefined
   /** How many have asked for an item that was not to be had at once. */
   private asked = 0
   private readonly draining = Seam.makeDeferred<void>()
@@ -77,10 +97,11 @@ export class Pool<A, E> {
     this.timers = timers
     this.runtime = runtime
     this.capture = capture
+    this.random = random
     this.metrics = new PoolMetrics(totals)
     this.teller = new Teller(options.name, runtime, timers, events)
     this.checks = new Checks(this)
-    this.lifecycle = new Lifecycle(this, guards, random)
+    this.lifecycle = new Lifecycle(this, guards)
     this.leases = new Leases(timers, {
       leakThreshold: options.leakThreshold,
       leaseTimeout: options.leaseTimeout,
@@ -94,6 +115,9 @@ export class Pool<A, E> {
     })
     const host = {
       create: () => this.lifecycle.create(),
+      isDoubtful: (item: Item<A>, now: number) => this.checks.isDoubtful(item, now),
+      validate: (item: Item<A>, borrower: AnyBorrower<A, E> | undefined) => this.checks.validateBeside(item, borrower),
+      cutOffCheck: () => this.checks.cutOffLongest(),
       destroy: (item: Item<A>, reason: RemovalReason) => this.lifecycle.destroy(item, reason),
       keepAlive: (item: Item<A>) => this.checks.keepAlive(item),
       growAt: growth,
@@ -149,10 +173,9 @@ export class Pool<A, E> {
       Seam.withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
         const now = this.timers.now()
         const item = this.state.take(now)
-        if (item !== undefined && !this.checks.isStale(item, now)) {
-          return this.using(this.lend(item, fiber, now, now, site), f, restore)
-        }
-        return this.borrow(item, fiber, now, site, wants, restore, (lease) => this.using(lease, f, restore))
+        return item === undefined
+          ? this.borrow(fiber, now, site, wants, restore, (lease) => this.using(lease, f, restore))
+          : this.using(this.lend(item, fiber, now, now, site), f, restore)
       })
     )
   }
@@ -167,7 +190,7 @@ export class Pool<A, E> {
       return returning === undefined ? exit : Effect.andThen(returning, exit)
     }
     // One step less than `Effect.exit` and what follows it.
-    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(lease.item.value, lease))), {
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, lease.item.value, lease))), {
       onFailure: (cause) => over(Exit.failCause(cause)),
       onSuccess: (value) => over(Exit.succeed(value))
     })
@@ -183,20 +206,25 @@ export class Pool<A, E> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
+        const scope = Seam.scopeOf(fiber)
+        const wasOpen = closedExit(scope) === undefined
         const keep = (lease: LeaseHandle<A>) => {
           lease.isScoped = true
-          return Effect.as(
+          return Effect.flatMap(
             Scope.addFinalizerExit(
-              Seam.scopeOf(fiber),
+              scope,
               // A scope hands its closer's interruptibility on to its finalizers.
               (exit) => Effect.uninterruptible(Effect.suspend(() => this.giveBack(lease, exit) ?? Effect.void))
             ),
-            lease
+            // In a scope that has closed meanwhile it is returned by now, and may be another's.
+            () => lease.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease)
           )
         }
-        return wants === "now"
-          ? this.borrowNow(fiber, now, site, restore, keep)
-          : this.borrow(this.state.take(now), fiber, now, site, wants, restore, keep)
+        if (wants === "now") return this.borrowNow(fiber, now, site, restore, keep)
+        const item = this.state.take(now)
+        return item === undefined
+          ? this.borrow(fiber, now, site, wants, restore, keep)
+          : keep(this.lend(item, fiber, now, now, site))
       })
     )
   }
@@ -223,14 +251,14 @@ export class Pool<A, E> {
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
     const { checks, options, state, timers } = this
     const now = timers.now()
-    const item = state.take(now)
+    const item = state.take(now, true)
     if (item === undefined) {
       const error = state.phase === "open" ? this.exhausted(0) : this.closed()
       state.prepare(now)
       return Effect.fail(error)
     }
     const lend = () => then(this.lend(item, fiber, since, timers.now(), site))
-    if (!checks.isStale(item, now)) return lend()
+    if (!checks.isDoubtful(item, now)) return lend()
     // However many items there are to look at, it takes as long as validating one may.
     const deadline = since + options.validateTimeout
     return checks.validate(item, deadline - now, restore, lend, (cause) => {
@@ -243,9 +271,8 @@ export class Pool<A, E> {
     })
   }
 
-  /** Goes on as it has the item if that is fit, else another; waits for one where none is idle. */
+  /** Goes on as it has an item, which is validated first if it must be; waits in line for it. */
   private borrow<B, E2, R2>(
-    item: Item<A> | undefined,
     fiber: Seam.CurrentFiber,
     since: number,
     site: CallSite | undefined,
@@ -253,14 +280,15 @@ export class Pool<A, E> {
     restore: Restore,
     then: (lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
-    return new Borrower(this, this.asked++, band, since, limit, restore, (item, now) => {
+    return new Borrower(this, this.asked++, band, since, limit, fiber, restore, (item, now) => {
       return then(this.lend(item, fiber, since, now, site))
-    }).start(item)
+    }).start()
   }
 
-  /** Not where its release has begun, or the pool takes back what it can, since it was served. */
+  /** Not where its release has begun, it was said to be bad, or the pool takes back what it can, since it was served. */
   isLendable(item: Item<A>): boolean {
-    return item.status === "inUse" && !item.isReleased && this.state.phase !== "closed"
+    const isCondemned = (item.doubts & Doubt.condemned) !== 0
+    return item.status === "inUse" && !item.isReleased && !isCondemned && this.state.phase !== "closed"
   }
 
   private lend(
@@ -287,14 +315,17 @@ export class Pool<A, E> {
     const { state } = this
     const now = this.timers.now()
     this.endLease(lease, now)
-    if (lease.isSuspected) this.teller.leakResolved(lease)
     const reason = lease.isInvalid ? "invalidated" : this.condemns(exit) ? "failedUse" : undefined
+    // A use that did not succeed is no proof of health.
+    if (Exit.isFailure(exit)) item.doubts |= Doubt.suspect
+    else if (item.doubts !== 0) item.doubts &= ~Doubt.suspect
     const isKept = reason === undefined && this.manager.recycle !== undefined && !item.isReleased &&
       state.reasonToRetire(item, now) === undefined
-    if (isKept) return this.checks.recycle(item, exit)
-    state.giveBack(item, now, reason)
+    const recycling = isKept ? this.checks.recycle(item, exit) : undefined
+    if (!isKept) state.giveBack(item, now, reason)
     this.counted()
-    return undefined
+    if (lease.isSuspected) this.teller.leakResolved(lease)
+    return recycling
   }
 
   private endLease(lease: LeaseHandle<A>, now: number): void {
@@ -306,12 +337,8 @@ export class Pool<A, E> {
   private condemns(exit: Exit.Exit<unknown, unknown>): boolean {
     const { invalidateWhen } = this.manager
     if (Exit.isSuccess(exit) || invalidateWhen === undefined) return false
-    try {
-      return invalidateWhen(exit.cause)
-    } catch {
-      // Who cannot tell whether the item is good does not say that it is.
-      return true
-    }
+    // One that cannot tell whether the item is good does not say that it is.
+    return UserFunction.call(() => invalidateWhen(exit.cause), () => true)
   }
 
   private expired(lease: LeaseHandle<A>): void {
@@ -325,7 +352,47 @@ export class Pool<A, E> {
     const now = this.timers.now()
     this.endLease(lease, now)
     this.state.giveBack(lease.item, now, "reclaimed")
+    lease.onTaken?.()
     this.counted()
+  }
+
+  // --- what is bad ---------------------------------------------------------------------------------------------------
+
+  /** Whether there was such an item. */
+  invalidate(value: unknown): boolean {
+    const found = this.items.filter((item) => Object.is(item.value, value))
+    for (const item of found) this.condemn(item)
+    return found.length > 0
+  }
+
+  condemn(item: Item<A>): void {
+    // Still being created, it fails to be; on its way out, it is going already.
+    if (item.guard === undefined) item.doubts |= Doubt.condemned
+    else this.state.condemn(item, this.timers.now(), this.random())
+    this.counted()
+  }
+
+  /** Everything that has been made, or begun to be made, by now. */
+  invalidateAll(): number {
+    this.lifecycle.distrustCreations()
+    const count = this.state.condemnAll(this.items, this.timers.now())
+    this.counted()
+    return count
+  }
+
+  add(item: Item<A>): void {
+    item.place = this.items.push(item) - 1
+  }
+
+  remove(item: Item<A>): void {
+    const { place } = item
+    const last = this.items[this.items.length - 1]!
+    if (place === -1) return
+    this.items.pop()
+    item.place = -1
+    if (last === item) return
+    this.items[place] = last
+    last.place = place
   }
 
   // --- what is told --------------------------------------------------------------------------------------------------
@@ -335,16 +402,33 @@ export class Pool<A, E> {
     this.metrics.count(inUse, idle.length, waiting.size)
   }
 
-  created(item: Item<A>, createMillis: number, isLate: boolean): void {
-    if (!isLate) this.lastCreationFailure = undefined
-    this.metrics.created()
+  created(item: Item<A>, createMillis: number): void {
+    this.metrics.created(createMillis)
     this.teller.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
   }
 
+  /** A failed creation, which has been counted. */
   creationFailed(cause: Cause.Cause<PoolError.CreationError<E>>): void {
-    this.lastCreationFailure = cause
+    const { circuit } = this.state
     this.metrics.creationFailed()
-    this.teller.creationFailed(cause, this.state.circuit)
+    if (circuit.isOpen) this.openSince ??= this.timers.now()
+    this.metrics.circuit(circuit.isOpen)
+    this.teller.creationFailed(cause, circuit)
+  }
+
+  /** What a new item that is no good has failed to be created with. */
+  unfit(cause: Cause.Cause<unknown>): Cause.Cause<PoolError.CreationError<E>> {
+    return Cause.fail(new PoolError.PoolItemUnfit({ pool: this.options.name, cause }))
+  }
+
+  /** An item has been created; `failures` in a row were before it. */
+  succeeded(failures: number): void {
+    const { circuit } = this.state
+    if (this.openSince === undefined || circuit.isOpen) return
+    const openMillis = this.timers.now() - this.openSince
+    this.openSince = undefined
+    this.metrics.circuit(false)
+    this.teller.circuitClosed(failures, openMillis)
   }
 
   removed(item: Item<A>, reason: RemovalReason): void {
@@ -353,10 +437,7 @@ export class Pool<A, E> {
     this.teller.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
   }
 
-  destroyed(item: Item<A>, reason: RemovalReason, exit: Exit.Exit<void, any>): void {
-    this.counted()
-    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-    this.onDestroyed?.(item, error)
+  destroyed(item: Item<A>, reason: RemovalReason, error: CleanupError.CleanupError<unknown> | undefined): void {
     this.teller.emit(() => ({
       _tag: "Destroyed",
       id: item.id,
@@ -377,17 +458,22 @@ export class Pool<A, E> {
   }
 
   timeout(limitMillis: number, stage: PoolError.PoolStage | undefined): PoolError.PoolTimeout<E> {
-    const { creating, circuit } = this.state
+    const { checking, circuit, creating, stuck, waiting } = this.state
+    const isValidating = checking >= waiting.size && checking > 0 && creating === stuck
     const error = new PoolError.PoolTimeout<E>({
       pool: this.options.name,
-      stage: stage ?? (creating > 0 || circuit.failures > 0 ? "creating" : "waiting"),
+      stage: stage ??
+        (isValidating ? "validating" : creating > 0 || circuit.failures > 0 ? "creating" : "waiting"),
       limitMillis,
       counts: this.counts(),
       lastCreationFailure: Option.fromNullable(this.lastCreationFailure)
     })
+    return error
+  }
+
+  timedOut(error: PoolError.PoolTimeout<E>): void {
     this.metrics.timedOut()
     this.teller.emit(() => ({ _tag: "TimedOut", error }))
-    return error
   }
 
   private closed(): PoolError.PoolClosed {

@@ -16,6 +16,12 @@ const created = /* @__PURE__ */ counter("created", "Items created")
 const failed = /* @__PURE__ */ counter("creations_failed", "Creations that failed")
 const timeouts = /* @__PURE__ */ counter("timeouts", "Borrows that timed out")
 const removed = /* @__PURE__ */ counter("removed", "Items let go of, by reason")
+const open = /* @__PURE__ */ gauge("circuit_open", "Pools that cannot create items and fail fast")
+const createTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_pool_create_millis",
+  boundaries,
+  "From beginning to create an item until it is there"
+)
 const waitTime = /* @__PURE__ */ Metric.histogram(
   "patinox_pool_wait_millis",
   boundaries,
@@ -46,10 +52,11 @@ export class PoolTotals {
   inUse = 0
   idle = 0
   waiting = 0
+  open = 0
 
   private constructor(pool: string) {
     this.labels = [MetricLabel.make("pool", pool)]
-    for (const metric of [inUse, idle, waiting]) Seam.updateNow(metric, 0, this.labels)
+    for (const metric of [inUse, idle, waiting, open]) Seam.updateNow(metric, 0, this.labels)
   }
 
   withReason(reason: string): Labels {
@@ -67,6 +74,7 @@ export class PoolMetrics {
   private lastInUse = 0
   private lastIdle = 0
   private lastWaiting = 0
+  private isOpen = false
 
   constructor(private readonly totals: PoolTotals) {
     this.labels = totals.labels
@@ -97,8 +105,16 @@ export class PoolMetrics {
     Seam.updateNow(useTime, millis, this.labels)
   }
 
-  created(): void {
+  created(millis: number): void {
     Seam.updateNow(created, 1, this.labels)
+    Seam.updateNow(createTime, millis, this.labels)
+  }
+
+  /** Whether nothing can be created now. */
+  circuit(isOpen: boolean): void {
+    if (isOpen === this.isOpen) return
+    this.isOpen = isOpen
+    Seam.updateNow(open, this.totals.open += isOpen ? 1 : -1, this.labels)
   }
 
   creationFailed(): void {

@@ -22,6 +22,22 @@ export type RemovalReason =
   | "late"
   | "drained"
   | "released"
+  | "doubtful"
+
+/** What speaks against an item, and what is being done about it: bits, so that an item needs one field for them. */
+export const Doubt = {
+  /** Its last use failed or was interrupted, and it has not been validated since. */
+  suspect: 1,
+  /** Somebody said that it is bad: it goes at its return. */
+  condemned: 2,
+  /** It was created for a borrower, who does not have it yet. */
+  fresh: 4,
+  /** It is being validated; the answer is overdue. */
+  checking: 8,
+  overdue: 16,
+  /** It is being kept alive. */
+  keeping: 32
+} as const
 
 /** An item, as far as decisions go. Instants are milliseconds of a clock that never jumps. */
 export interface PoolItem {
@@ -33,17 +49,27 @@ export interface PoolItem {
   /** Created, returned, or checked last. */
   usedAt: number
   idleSince: number
+  /** Of the bits of `Doubt`. */
+  doubts: number
 }
 
 export interface PoolWaiter<I> extends Waiting {
+  /** An item is being validated for it. */
+  hasCheck: boolean
   /** The item is in use by this waiter from now on. */
   serve(item: I, now: number): void
   /** There will be none: the pool closes, or nothing can be created. */
   refuse(why: "closed" | "creation"): void
 }
 
-export interface PoolHost<I> {
+export interface PoolHost<I, W> {
   create(): void
+  /** Whether the item has to be validated before it is lent. */
+  isDoubtful(item: I, now: number): boolean
+  /** Validates the item, on behalf of a borrower that waits, if any is without such a check. `checked` follows. */
+  validate(item: I, waiter: W | undefined): void
+  /** Ends a validation of a suspect that has been overdue for long, if there is one: `checked` follows. */
+  cutOffCheck(): void
   destroy(item: I, reason: RemovalReason): void
   keepAlive(item: I): void
   /** `grow` is to be called then; `Infinity` where not. */
@@ -59,26 +85,56 @@ export interface PoolLimits extends CircuitLimits {
   readonly idleTimeout: number
   /** Infinite where nothing keeps idle items alive. */
   readonly keepAliveInterval: number
+  /** How many are created at once, those that take unusually long not counted. */
   readonly createConcurrency: number
   readonly maxWaiters: number
 }
 
+/** How many are created at once after one could not be. */
+const fewCreated = 2
+
+const anybody = (): boolean => true
+const isUnchecked = (waiter: { readonly hasCheck: boolean }): boolean => !waiter.hasCheck
+
+/** For how long after its creation the death of an item that nobody has used counts as a failed creation. */
+const earlyDeath = 1_000
+
 export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   readonly idle: Array<I> = []
   readonly waiting = new WaitQueue<W>()
+  /** Those being validated, kept alive and made fit for reuse are in use, too. */
   inUse = 0
   creating = 0
+  /** Of those being created: for unusually long, and not stuck. */
+  slow = 0
   /** Of those being created: past their time limit, and not ended yet. */
   stuck = 0
   destroying = 0
-  /** While it is serving only who waited already is, while it drains nobody; closed, it takes back what it can. */
+  /** Of those in use: being validated for borrowers that wait; and those of them whose answer is overdue. */
+  checking = 0
+  overdue = 0
+  /** Of those in use: being kept alive. */
+  keeping = 0
+  /**
+   * While it is serving only who waited already is, while it drains only for whom an item is being validated; closed, it
+   * takes back what it can.
+   */
   phase: "open" | "serving" | "draining" | "closed" = "open"
   isSuspended = false
   readonly circuit: Circuit
   private maintenance = Infinity
   private hadSurplus = false
+  /** The last item that was validated was unfit: another is created beside the next validation. */
+  private hasFoundUnfit = false
+  /** Some that are due to be kept alive wait for others to be. */
+  private areDue = false
 
-  constructor(readonly host: PoolHost<I>, readonly limits: PoolLimits, public minSize: number, public maxSize: number) {
+  constructor(
+    readonly host: PoolHost<I, W>,
+    readonly limits: PoolLimits,
+    public minSize: number,
+    public maxSize: number
+  ) {
     this.circuit = new Circuit(limits)
   }
 
@@ -93,31 +149,32 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   /** Whether it gives items to those that wait. */
   private get serves(): boolean {
-    return (this.phase === "open" || this.phase === "serving") && !this.isSuspended
+    // Those that are left in line while it drains are those for whom an item is being validated.
+    return this.phase !== "closed" && !this.isSuspended
   }
 
   // --- borrowing -----------------------------------------------------------------------------------------------------
 
-  /** An idle item, in use from now on: the one used last, so that those not needed grow old. Nobody is overtaken. */
-  take(now: number): I | undefined {
+  /**
+   * An idle item, in use from now on: the one used last, so that those not needed grow old. Nobody is overtaken. None
+   * where it would have to be validated first, unless `isEvenDoubtful`.
+   */
+  take(now: number, isEvenDoubtful = false): I | undefined {
     if (this.phase !== "open" || this.isSuspended || this.waiting.size > 0) return undefined
-    return this.takeIdle(now)
+    const item = this.lastIdle(now)
+    if (item === undefined || (!isEvenDoubtful && this.host.isDoubtful(item, now))) return undefined
+    this.idle.pop()
+    item.status = "inUse"
+    this.inUse++
+    return item
   }
 
-  /** Another, for who was served one that is unfit. */
-  takeAgain(now: number): I | undefined {
-    return this.serves ? this.takeIdle(now) : undefined
-  }
-
-  private takeIdle(now: number): I | undefined {
+  /** The idle item that was used last. Those that have expired go. */
+  private lastIdle(now: number): I | undefined {
     for (;;) {
-      const item = this.idle.pop()
-      if (item === undefined) return undefined
-      if (now < item.expiresAt) {
-        item.status = "inUse"
-        this.inUse++
-        return item
-      }
+      const item = this.idle[this.idle.length - 1]
+      if (item === undefined || now < item.expiresAt) return item
+      this.idle.pop()
       this.retire(item, "expired")
     }
   }
@@ -126,17 +183,22 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   join(waiter: W, now: number, isBack = false): "joined" | "closed" | "exhausted" | "creation" {
     if (this.phase !== "open" && !(isBack && this.phase === "serving")) return "closed"
     if (!isBack && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
-    // While the circuit is open only one borrower finds out whether it can close, when the pause is over.
-    if (this.isHopeless && !this.circuit.allows(now, this.creating - this.stuck)) return "creation"
+    // While the circuit is open one attempt finds out whether it can close, when the pause is over; who comes waits for it.
+    if (this.isHopeless && this.active === 0 && !this.circuit.allows(now, 0)) return "creation"
     this.waiting.join(waiter)
     this.serveIdle(now)
     this.grow(now)
     return "joined"
   }
 
-  /** Items that those who wait need no other borrower for: they are being created, or there is room, now or soon. */
+  /** Creations that may still come to something in time. */
+  private get active(): number {
+    return this.creating - this.stuck
+  }
+
+  /** Items that those who wait need no other borrower for: they are being created or validated, or there is room. */
   private get coming(): number {
-    return this.creating - this.stuck + Math.max(0, this.maxSize - this.lasting)
+    return this.active + this.checking + this.idle.length + Math.max(0, this.maxSize - this.lasting)
   }
 
   leave(waiter: W): void {
@@ -154,38 +216,127 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   /** An item in use is in use no longer; unless there is a reason to let it go it serves the next. */
   giveBack(item: I, now: number, reason?: RemovalReason): void {
+    this.takeBack(item, now, reason, false)
+  }
+
+  /** One that is proven need not be validated for the next. */
+  private takeBack(item: I, now: number, reason: RemovalReason | undefined, isProven: boolean): void {
     if (item.status !== "inUse") return
     const why = reason ?? this.reasonToRetire(item, now)
     this.inUse--
+    if ((item.doubts & (Doubt.checking | Doubt.keeping)) !== 0) this.endOperation(item, now)
     item.usedAt = now
     if (item.isReleased) {
       item.status = "destroying"
       this.destroying++
-    } else if (why === undefined) this.hand(item, now)
+    } else if (why === undefined) this.hand(item, now, isProven)
     else this.retire(item, why)
     this.settle(now)
   }
 
+  /** What the pool did with the item is over. */
+  private endOperation(item: I, now: number): void {
+    if ((item.doubts & Doubt.checking) !== 0) this.checking--
+    if ((item.doubts & Doubt.overdue) !== 0) this.overdue--
+    const wasKept = (item.doubts & Doubt.keeping) !== 0
+    item.doubts &= ~(Doubt.checking | Doubt.overdue | Doubt.keeping)
+    if (!wasKept) return
+    this.keeping--
+    // By halves, as looking for them goes through all that are idle.
+    if (this.areDue && this.idle.length > 0 && this.keeping <= this.mostKept / 2) this.maintainBy(now)
+  }
+
   /** Why an item in use will be let go of at its return, as far as is known now. */
   reasonToRetire(item: I, now: number): RemovalReason | undefined {
+    if ((item.doubts & Doubt.condemned) !== 0) return "invalidated"
     if (now >= item.expiresAt) return "expired"
     if (item.uses >= this.limits.maxUses) return "maxUses"
     if (this.lasting > this.maxSize) return "resized"
     return this.phase !== "open" && this.waiting.size === 0 ? "drained" : undefined
   }
 
-  /** To the next that waits, else it is idle. */
-  private hand(item: I, now: number): void {
-    const waiter = this.serves ? this.waiting.take() : undefined
-    if (waiter !== undefined) {
+  /** To the next that waits, validated first where it must be; else it is idle. */
+  private hand(item: I, now: number, isProven: boolean): void {
+    if (this.serves && this.waiting.size > 0) {
       item.status = "inUse"
       this.inUse++
-      return waiter.serve(item, now)
+      item.idleSince = now
+      if (!isProven && this.host.isDoubtful(item, now)) return this.check(item)
+      item.doubts &= ~Doubt.fresh
+      return this.waiting.take(now)!.serve(item, now)
     }
     item.status = "idle"
     item.idleSince = now
-    this.idle.push(item)
-    this.planMaintenance(item)
+    item.doubts &= ~Doubt.fresh
+    // A suspect is lent when there is no other.
+    if ((item.doubts & Doubt.suspect) === 0) this.idle.push(item)
+    else this.idle.unshift(item)
+    this.planMaintenance(item, now)
+  }
+
+  /** Somebody says that the item is bad: an idle one goes at once, one in use at its return. */
+  condemn(item: I, now: number, random: number): void {
+    if (item.status === "inUse") item.doubts |= Doubt.condemned
+    if (item.status !== "idle") return
+    // One that dies as soon as it is there, time and again, is one that cannot be created.
+    if (item.uses === 0 && now < item.usedAt + earlyDeath) this.circuit.refuted(now, random)
+    this.removeIdle(item, "invalidated")
+    this.settle(now)
+  }
+
+  /** As of many at once; gives how many. */
+  condemnAll(items: ReadonlyArray<I>, now: number): number {
+    let inUse = 0
+    for (const item of items) {
+      if (item.status !== "inUse") continue
+      item.doubts |= Doubt.condemned
+      inUse++
+    }
+    return inUse + this.evictIdle(now, "invalidated")
+  }
+
+  // --- validating ----------------------------------------------------------------------------------------------------
+
+  /** An item that counts as in use is validated, and then serves whoever is first in line. */
+  private check(item: I): void {
+    item.doubts |= Doubt.checking
+    this.checking++
+    this.host.validate(item, this.waiting.find((waiter) => !waiter.hasCheck))
+  }
+
+  /** The validation of an item has ended, in time or not. */
+  checked(item: I, now: number, isFit: boolean, random: number): void {
+    if ((item.doubts & Doubt.checking) === 0) return
+    const isFresh = (item.doubts & Doubt.fresh) !== 0
+    this.hasFoundUnfit = !isFit
+    if (!isFit) {
+      // What was created just now, and is no good, has not been created.
+      if (isFresh) this.circuit.failed(now, random)
+      return this.takeBack(item, now, "unfit", false)
+    }
+    if (isFresh) this.circuit.succeeded(now)
+    item.doubts &= ~Doubt.suspect
+    this.keptAlive(item, now)
+  }
+
+  /** A validation has not answered for a moment: borrowers are served beside it. */
+  checkOverdue(item: I, now: number): void {
+    if ((item.doubts & (Doubt.checking | Doubt.overdue)) !== Doubt.checking) return
+    item.doubts |= Doubt.overdue
+    this.overdue++
+    this.settle(now)
+    this.makeRoom()
+  }
+
+  /**
+   * Where validations do not answer, and borrowers wait, an item that nobody has validated gives its place to a new one;
+   * or, one at a time, a suspect whose validation has not answered for long.
+   */
+  makeRoom(): void {
+    const { active, destroying, idle, overdue, total, waiting } = this
+    if (overdue === 0 || !this.serves || total < this.maxSize || waiting.size <= active + destroying) return
+    if (idle.length > 0) this.removeIdle(idle[0]!, "doubtful")
+    else if (active + destroying === 0) this.host.cutOffCheck()
   }
 
   private retire(item: I, reason: RemovalReason): void {
@@ -211,6 +362,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     } else if (item.status === "inUse") {
       // Its holder returns it to nowhere.
       this.inUse--
+      this.endOperation(item, now)
       item.status = "gone"
     }
     this.settle(now)
@@ -221,29 +373,38 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   /** Creates what is wanted and fits, as far as the circuit lets it. */
   grow(now: number): void {
     while (
-      this.creating - this.stuck < Math.min(this.wanted, this.limits.createConcurrency) && this.total < this.maxSize
+      this.active < this.wanted && this.active - this.slow < this.mostCreated && this.total < this.maxSize
     ) {
-      if (!this.circuit.allows(now, this.creating - this.stuck)) {
+      if (!this.circuit.allows(now, this.active)) {
         // Else it is another attempt that is waited for.
         if (now < this.circuit.nextAt) this.host.growAt(this.circuit.nextAt)
         return
       }
-      this.creating++
-      this.host.create()
+      this.create(now)
     }
+  }
+
+  /** How many are created at once, those that take unusually long not counted. While creating fails it is tried with few. */
+  private get mostCreated(): number {
+    const { createConcurrency } = this.limits
+    return this.circuit.failures === 0 ? createConcurrency : Math.min(fewCreated, createConcurrency)
   }
 
   /** For who does not wait, and may ask again: creates one where none is on its way. */
   prepare(now: number): void {
     const isWanted = this.phase === "open" && !this.isSuspended && this.creating === this.stuck
     if (!isWanted || this.total >= this.maxSize || !this.circuit.allows(now, 0)) return
-    this.creating++
-    this.host.create()
+    this.create(now)
   }
 
-  /** How many are to be created: one for each that waits, and as many as `minSize` lacks, of which they may be some. */
+  /**
+   * How many are to be created: one for each that waits and has no validation to wait for, and as many as `minSize`
+   * lacks, of which they may be some.
+   */
   private get wanted(): number {
-    const waiting = this.serves ? this.waiting.size : 0
+    const validated = this.hasFoundUnfit || this.overdue > 0 ? 0 : this.checking
+    if (this.phase === "draining") return 0
+    const waiting = this.serves ? Math.max(0, this.waiting.size - validated) : 0
     return this.phase === "open" ? Math.max(waiting, this.minSize - this.idle.length - this.inUse) : waiting
   }
 
@@ -251,11 +412,25 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   created(item: I, now: number, isLate: boolean): void {
     const why = isLate ? "late" : this.reasonToRetire(item, now)
     this.creating--
+    this.hasFoundUnfit = false
+    item.doubts |= Doubt.fresh
     if (isLate) this.stuck--
-    else this.circuit.succeeded()
-    if (why === undefined) this.hand(item, now)
+    // Validated at once, it is created when it is found fit.
+    else if (this.waiting.size === 0 || !this.serves || !this.host.isDoubtful(item, now)) this.circuit.succeeded(now)
+    if (why === undefined) this.hand(item, now, false)
     else this.retire(item, why)
     this.settle(now)
+    this.makeRoom()
+  }
+
+  /** Creating one takes unusually long; `slowEnded` comes before its end. */
+  createSlow(now: number): void {
+    this.slow++
+    this.settle(now)
+  }
+
+  slowEnded(): void {
+    this.slow--
   }
 
   /** Creating one failed. */
@@ -288,23 +463,30 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   private settle(now: number): void {
     if (this.isHopeless && this.creating === this.stuck && !this.circuit.allows(now, 0)) this.refuseAll("creation")
+    // Whose item was unfit, while the pool drains, gets no other.
+    if (this.phase === "draining" && this.waiting.size > 0) this.refuseAll("closed", isUnchecked)
     this.serveIdle(now)
     this.grow(now)
     this.host.settled()
   }
 
   private serveIdle(now: number): void {
-    while (this.serves && this.waiting.size > 0) {
-      const item = this.takeIdle(now)
+    while (this.serves && this.waiting.size > this.checking - this.overdue) {
+      const item = this.lastIdle(now)
       if (item === undefined) return
-      this.waiting.take()!.serve(item, now)
+      this.idle.pop()
+      item.status = "inUse"
+      this.inUse++
+      if (this.host.isDoubtful(item, now)) this.check(item)
+      else this.waiting.take(now)!.serve(item, now)
     }
   }
 
-  refuseAll(why: "closed" | "creation"): number {
+  private refuseAll(why: "closed" | "creation", who: (waiter: W) => boolean = anybody): number {
     let refused = 0
-    for (let waiter = this.waiting.take(); waiter !== undefined; waiter = this.waiting.take()) {
-      waiter.refuse(why)
+    for (let next = this.waiting.find(who); next !== undefined; next = this.waiting.find(who)) {
+      this.waiting.leave(next)
+      next.refuse(why)
       refused++
     }
     return refused
@@ -353,8 +535,10 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   }
 
   private stopLending(now: number): number {
+    // For whom an item is being validated gets that.
+    const who = this.phase === "draining" ? isUnchecked : anybody
+    const refused = this.phase === "serving" ? 0 : this.refuseAll("closed", who)
     this.serveIdle(now)
-    const refused = this.phase === "serving" ? 0 : this.refuseAll("closed")
     if (this.wanted <= 0) this.host.growAt(Infinity)
     this.evictIdle(now, "drained")
     return refused
@@ -362,20 +546,33 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
 
   // --- idle items ----------------------------------------------------------------------------------------------------
 
-  private dueAt(item: I): number {
+  private dueAt(item: I, now: number): number {
     const { idleTimeout, keepAliveInterval } = this.limits
     const kept = item.usedAt + keepAliveInterval
-    const due = Math.min(item.expiresAt, kept)
+    // One that waits for others to be kept alive has its turn when one of these has ended.
+    const isLater = kept <= now && this.keeping >= this.mostKept
+    const due = isLater ? item.expiresAt : Math.min(item.expiresAt, kept)
     return this.hadSurplus ? Math.min(due, item.idleSince + idleTimeout) : due
   }
 
   /** With another idle item the instant for maintenance can only come nearer. */
-  private planMaintenance(item: I): void {
+  private planMaintenance(item: I, now: number): void {
+    if (!this.planSurplus(now)) this.maintainBy(this.dueAt(item, now))
+  }
+
+  /** Whether there are more than `minSize` now, or are no longer: then something else is due for each that is idle. */
+  private planSurplus(now: number): boolean {
     const hasSurplus = this.lasting > this.minSize
-    if (hasSurplus !== this.hadSurplus) {
-      this.hadSurplus = hasSurplus
-      for (const other of this.idle) this.maintainBy(this.dueAt(other))
-    } else this.maintainBy(this.dueAt(item))
+    if (hasSurplus === this.hadSurplus) return false
+    this.hadSurplus = hasSurplus
+    for (const item of this.idle) this.maintainBy(this.dueAt(item, now))
+    return true
+  }
+
+  private create(now: number): void {
+    this.creating++
+    if (this.idle.length > 0) this.planSurplus(now)
+    this.host.create()
   }
 
   private maintainBy(at: number): void {
@@ -384,37 +581,53 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     this.host.maintainAt(at)
   }
 
+  /** How many are kept alive at once, so that there are others to lend. */
+  private get mostKept(): number {
+    return Math.max(1, Math.floor(this.lasting / 4))
+  }
+
+  /** Keeping an idle item alive has ended. */
+  keepAliveEnded(item: I, now: number, isAlive: boolean): void {
+    if (isAlive) this.keptAlive(item, now)
+    else this.giveBack(item, now, "keepAliveFailed")
+  }
+
   /** An idle item was checked: it serves the next, or is idle for as long as before. */
-  keptAlive(item: I, now: number): void {
+  private keptAlive(item: I, now: number): void {
     const { idleSince } = item
-    this.giveBack(item, now)
+    this.takeBack(item, now, undefined, (item.doubts & Doubt.checking) !== 0)
     if (item.status !== "idle") return
     // To the place that it had.
     this.idle.splice(this.idle.indexOf(item), 1)
     const younger = this.idle.findIndex((other) => other.idleSince > idleSince)
     this.idle.splice(younger === -1 ? this.idle.length : younger, 0, item)
     item.idleSince = idleSince
-    this.planMaintenance(item)
+    this.planMaintenance(item, now)
   }
 
   /** Lets go of idle items that are too old or not needed, and checks on the others. */
   maintain(now: number): void {
     this.maintenance = Infinity
+    this.areDue = false
     for (const item of this.idle.slice()) {
       // What was begun for one may have served another.
       if (item.status !== "idle") continue
       const isSurplus = this.lasting > this.minSize && now >= item.idleSince + this.limits.idleTimeout
       if (now >= item.expiresAt) this.removeIdle(item, "expired")
       else if (isSurplus) this.removeIdle(item, "idle")
-      else if (now >= item.usedAt + this.limits.keepAliveInterval) {
+      else if (now < item.usedAt + this.limits.keepAliveInterval) continue
+      else if (this.keeping >= this.mostKept) this.areDue = true
+      else {
         this.idle.splice(this.idle.indexOf(item), 1)
         item.status = "inUse"
+        item.doubts |= Doubt.keeping
         this.inUse++
+        this.keeping++
         this.host.keepAlive(item)
       }
     }
     this.hadSurplus = this.lasting > this.minSize
-    for (const item of this.idle) this.maintainBy(this.dueAt(item))
+    for (const item of this.idle) this.maintainBy(this.dueAt(item, now))
     if (this.idle.length === 0) this.host.maintainAt(Infinity)
     this.settle(now)
   }

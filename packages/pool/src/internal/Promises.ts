@@ -1,7 +1,7 @@
 /** A pool for code that knows promises only: what an effect fails with, a promise is rejected with. */
 import { Cause, Effect, Exit, Scope } from "effect"
 import type { PromiseBorrowOptions, PromisePool, ResourcePool } from "../ResourcePool.js"
-import type { LeaseHandle } from "./Lease.js"
+import { LeaseHandle } from "./Lease.js"
 import * as Seam from "./Seam.js"
 
 interface Borrowed<A> {
@@ -9,12 +9,29 @@ interface Borrowed<A> {
   readonly scope: Scope.CloseableScope
 }
 
+/** A lease that is taken from its holder, who may never return it, leaves nothing behind. */
+const onTaken = <A>(lease: Borrowed<A>["lease"], then: () => void): void => {
+  if (lease instanceof LeaseHandle) lease.onTaken = then
+}
+
 export const makePromisePool = <A, E>(
   pool: ResourcePool<A, E>,
   runtime: Seam.PoolRuntime<never> | Seam.Runner
 ): PromisePool<A> => {
-  // Two items may be equal: numbers, or one object that was lent twice.
-  const lent = new Map<A, Array<Borrowed<A>>>()
+  // Two items may be equal: numbers, or one object that was lent twice. Nothing keeps an object that nobody else does.
+  const objects = new WeakMap<object, Array<Borrowed<A>>>()
+  const others = new Map<A, Array<Borrowed<A>>>()
+  const placeOf = (item: A): Map<A, Array<Borrowed<A>>> =>
+    Object(item) === item ? objects as unknown as Map<A, Array<Borrowed<A>>> : others
+
+  /** One of those that the item was lent as, which it is no longer. */
+  const forget = (item: A, borrowed = placeOf(item).get(item)?.at(-1)): Borrowed<A> | undefined => {
+    const place = placeOf(item)
+    const left = place.get(item)?.filter((other) => other !== borrowed) ?? []
+    if (left.length === 0) place.delete(item)
+    else place.set(item, left)
+    return borrowed
+  }
 
   const run = async <B, E2>(effect: Effect.Effect<B, E2>, signal?: AbortSignal): Promise<B> => {
     const exit = await Seam.runPromiseExit(runtime, effect, signal)
@@ -39,11 +56,10 @@ export const makePromisePool = <A, E>(
 
   const giveBack = (item: A, isBad: boolean): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const borrowed = lent.get(item)?.pop()
+      const borrowed = forget(item)
       if (borrowed === undefined) {
         return Effect.die(new Error(`Pool ${pool.name} has not lent this item, or has it back`))
       }
-      if (lent.get(item)!.length === 0) lent.delete(item)
       return Effect.andThen(isBad ? borrowed.lease.invalidate : Effect.void, Scope.close(borrowed.scope, Exit.void))
     })
 
@@ -51,7 +67,9 @@ export const makePromisePool = <A, E>(
     acquire: async (options) => {
       const borrowed = await borrow(options)
       const { value } = borrowed.lease
-      lent.set(value, [...lent.get(value) ?? [], borrowed])
+      const place = placeOf(value)
+      place.set(value, [...place.get(value) ?? [], borrowed])
+      if (place === others) onTaken(borrowed.lease, () => forget(value, borrowed))
       return value
     },
     release: (item) => run(giveBack(item, false)),
@@ -68,6 +86,8 @@ export const makePromisePool = <A, E>(
         await run(Scope.close(scope, exit))
       }
     },
+    invalidate: (item) => run(pool.invalidate(item)),
+    invalidateAll: () => run(pool.invalidateAll),
     drain: (options) => run(pool.drain(options))
   }
 }

@@ -1,15 +1,16 @@
 /** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
 import {
-  type Clock,
   Context,
   Deferred,
   Effect,
   type Exit,
   type Fiber,
   FiberId,
+  FiberRef,
   type FiberRefs,
   type Metric,
   type MetricLabel,
+  type Random,
   Runtime,
   RuntimeFlags,
   Scope,
@@ -28,11 +29,20 @@ export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber
 export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
   Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
 
-/** Milliseconds since the epoch; for what people read. */
-export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+/** Whether a span of this fiber's would have a parent that somebody looks at. */
+export const isTraced = (fiber: CurrentFiber): boolean =>
+  fiber.currentSpan !== undefined && fiber.getFiberRef(FiberRef.currentTracerEnabled)
 
 /** Where effects run that belong to nobody: a context and FiberRefs. */
 export type PoolRuntime<R> = Runtime.Runtime<R>
+
+/** The context and FiberRefs of a fiber, for what runs on its behalf. */
+export const runtimeOf = (fiber: CurrentFiber): PoolRuntime<never> =>
+  Runtime.make({
+    context: fiber.currentContext,
+    runtimeFlags: Runtime.defaultRuntime.runtimeFlags,
+    fiberRefs: fiber.getFiberRefs()
+  })
 
 /** Without the span around it, which is over long before what runs there is. */
 export const withoutSpan = <R>(runtime: PoolRuntime<R>): PoolRuntime<R> =>
@@ -115,6 +125,12 @@ export const suspendUntil: (register: (resume: (effect: Effect.Effect<void>) => 
       return effect
     }
     : (register) => Effect.async((resume) => register(resume))
+
+/** From 0 to 1, whatever the service does. */
+export const nextRandom = (random: Random.Random): number => {
+  const exit = Effect.runSyncExit(random.next)
+  return exit._tag === "Success" && exit.value >= 0 && exit.value <= 1 ? exit.value : 0.5
+}
 
 /** A metric's update without an effect around it. */
 export const updateNow = <In>(

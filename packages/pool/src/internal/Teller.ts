@@ -1,5 +1,5 @@
 /** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
-import { Hub, type Timers, Wording } from "@patinox/core/Foundation"
+import { EventHub, type Timers, UserFunction, wallMillis, Wording } from "@patinox/core/Foundation"
 import { Cause, Effect } from "effect"
 import type { PoolCounts } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
@@ -14,7 +14,7 @@ type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event
 const slowLineEvery = 5_000
 
 export class Teller {
-  private readonly hub = new Hub<PoolEvent>(({ _tag }) => _tag === "Closed")
+  private readonly hub = new EventHub<PoolEvent>(({ _tag }) => _tag === "Closed")
   readonly stream = this.hub.stream
   private slowToldAt = -Infinity
   private slowUntold = 0
@@ -24,14 +24,19 @@ export class Teller {
     private readonly runtime: Seam.PoolRuntime<never>,
     private readonly timers: Timers,
     /** Where the pools by key tell together. */
-    private readonly shared: Hub<PoolEvent> | undefined
+    private readonly shared: EventHub<PoolEvent> | undefined
   ) {}
 
-  /** The event is made only where somebody listens. */
+  /** The event is made only where somebody listens. Telling never throws. */
   emit(make: () => Told): void {
-    const told = () => ({ ...make(), at: Seam.wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent
-    this.hub.emit(told)
-    this.shared?.emit(told)
+    if (!this.hub.hasSubscribers && this.shared?.hasSubscribers !== true) return
+    const event = UserFunction.call(
+      () => ({ ...make(), at: wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent | undefined,
+      () => undefined
+    )
+    if (event === undefined) return
+    this.hub.emit(() => event)
+    this.shared?.emit(() => event)
   }
 
   closed(): void {
@@ -40,19 +45,29 @@ export class Teller {
   }
 
   private warn(message: string, details: Record<string, unknown> = {}): void {
-    const line = Effect.logWarning(message)
+    this.log(Effect.logWarning(message), details)
+  }
+
+  private inform(message: string, details: Record<string, unknown> = {}): void {
+    this.log(Effect.logInfo(message), details)
+  }
+
+  private log(line: Effect.Effect<void>, details: Record<string, unknown>): void {
     Seam.forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
   }
 
-  creationFailed(cause: Cause.Cause<unknown>, { failures, limits }: Circuit): void {
-    // It is counted after it is told.
-    const inARow = failures + 1
-    const isOpen = inARow >= limits.failFastAfter
-    if (inARow === 1 || inARow === limits.failFastAfter) {
+  creationFailed(cause: Cause.Cause<unknown>, { failures, isOpen, limits }: Circuit): void {
+    if (failures === 1 || failures === limits.failFastAfter) {
       const what = isOpen ? "borrowers fail at once from now on, unless an item is in use" : "it is tried again"
       this.warn(`Pool ${this.pool} could not create an item, ${what}: ${reasonOf(cause)}`)
     }
-    this.emit(() => ({ _tag: "CreationFailed", cause, failures: inARow, isOpen }))
+    this.emit(() => ({ _tag: "CreationFailed", cause, failures, isOpen }))
+  }
+
+  circuitClosed(failures: number, openMillis: number): void {
+    const since = `after ${Wording.count(failures, "failure")} in ${Wording.duration(openMillis)}`
+    this.inform(`Pool ${this.pool} can create items again, ${since}`)
+    this.emit(() => ({ _tag: "CircuitClosed", failures, openMillis }))
   }
 
   itemFailed(item: Item<unknown>, operation: "validate" | "recycle" | "keepAlive", cause: Cause.Cause<unknown>): void {
@@ -89,14 +104,9 @@ export class Teller {
 
   leakResolved(lease: LeaseHandle<any>): void {
     const holder = this.holderOf(lease)
-    Seam.forkLater(
-      this.runtime,
-      Effect.annotateLogs(
-        Effect.logInfo(
-          `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Wording.duration(holder.heldMillis)}`
-        ),
-        { "patinox.pool": this.pool, ...idOf(lease.item) }
-      )
+    this.inform(
+      `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Wording.duration(holder.heldMillis)}`,
+      idOf(lease.item)
     )
     this.emit(() => ({ _tag: "LeakResolved", ...holder }))
   }

@@ -1,12 +1,16 @@
 /**
- * Borrowers that wait: first asked, first served within each band of urgency, the most urgent band first. Joining,
- * leaving and being served cost the same however many wait. Pure data.
+ * Borrowers that wait: first asked, first served within each band of urgency, the most urgent band first. Who has waited
+ * for long rises from band to band, so that everybody is served in the end. Joining, leaving and being served cost the
+ * same however many wait. Pure data.
  */
 export interface Waiting {
   /** 0 (low) to 3 (critical). */
   readonly band: number
   /** The order of asking. */
   readonly ticket: number
+  /** When it asked, and how long it waits at most, in milliseconds. */
+  readonly since: number
+  readonly limit: number
   previous: Waiting | undefined
   next: Waiting | undefined
   isWaiting: boolean
@@ -19,8 +23,18 @@ interface Band {
 
 const bands = 4
 
+/** In milliseconds; as a share of the time that a borrower waits at most. */
+const longestWait = 40_000
+const share = 1 / 8
+
+/** As urgent as those of which band: one higher for each eighth of its time that it has waited. */
+const urgency = ({ band, limit, since }: Waiting, now: number): number =>
+  Math.min(bands - 1, band + Math.floor((now - since) / (Math.min(limit, longestWait) * share)))
+
 export class WaitQueue<W extends Waiting> {
   size = 0
+  /** Bands with somebody in them. */
+  private occupied = 0
   private readonly lists: ReadonlyArray<Band> = Array.from({ length: bands }, () => ({
     first: undefined,
     last: undefined
@@ -29,6 +43,7 @@ export class WaitQueue<W extends Waiting> {
   /** To the end of its band; who had been served already takes its place again, which is near the front. */
   join(waiter: W): void {
     const band = this.lists[waiter.band]!
+    if (band.first === undefined) this.occupied++
     let next = band.first
     if (band.last === undefined || band.last.ticket < waiter.ticket) next = undefined
     else while (next !== undefined && next.ticket < waiter.ticket) next = next.next
@@ -52,16 +67,33 @@ export class WaitQueue<W extends Waiting> {
     if (waiter.next === undefined) band.last = waiter.previous
     else waiter.next.previous = waiter.previous
     waiter.previous = waiter.next = undefined
+    if (band.first === undefined) this.occupied--
   }
 
-  /** Who is to be served next, taken out. */
-  take(): W | undefined {
+  /** Who is to be served next, taken out: the most urgent by now, of those as urgent the first that asked. */
+  take(now: number): W | undefined {
     if (this.size === 0) return undefined
+    let next: Waiting | undefined = undefined
+    let highest = -1
     for (let band = bands - 1; band >= 0; band--) {
-      const first = this.lists[band]!.first
+      const first: Waiting | undefined = this.lists[band]!.first
       if (first === undefined) continue
-      this.leave(first as W)
-      return first as W
+      // With nobody in the other bands there is nothing to compare.
+      const level = this.occupied === 1 ? 0 : urgency(first, now)
+      if (level < highest || (level === highest && first.ticket > next!.ticket)) continue
+      next = first
+      highest = level
+    }
+    this.leave(next as unknown as W)
+    return next as unknown as W
+  }
+
+  /** The first of the most urgent that is as wanted. */
+  find(isWanted: (waiter: W) => boolean): W | undefined {
+    for (let band = bands - 1; band >= 0; band--) {
+      for (let waiter = this.lists[band]!.first; waiter !== undefined; waiter = waiter.next) {
+        if (isWanted(waiter as W)) return waiter as W
+      }
     }
     return undefined
   }

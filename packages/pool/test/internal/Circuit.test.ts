@@ -57,11 +57,22 @@ describe("the circuit", () => {
   it("closes with a success, and begins again at the first pause", () => {
     const circuit = new Circuit(limits)
     for (let i = 0; i < 5; i++) circuit.failed(0, 0)
-    circuit.succeeded()
+    circuit.succeeded(0)
     expect(circuit.isOpen).toBe(false)
     expect(circuit.allows(0, 5)).toBe(true)
     circuit.failed(0, 0)
     expect(circuit.nextAt).toBe(10)
+    expect(circuit.failures).toBe(1)
+  })
+
+  it("takes back a success that was refuted soon, with the failures before it", () => {
+    const circuit = new Circuit(limits)
+    for (let i = 0; i < 3; i++) circuit.failed(0, 0)
+    circuit.succeeded(100)
+    circuit.refuted(100 + limits.backoffTo - 1, 0)
+    expect(circuit.failures).toBe(4)
+    circuit.succeeded(200)
+    circuit.refuted(200 + limits.backoffTo, 0)
     expect(circuit.failures).toBe(1)
   })
 

@@ -43,6 +43,17 @@ const steps: Record<string, fc.Arbitrary<Step>> = {
       if (!isSame) throw new Error("What is not in use was given back")
     })
   ),
+  suspect: anything.map((n) => on(n, held, (world, item) => world.giveBackSuspect(item))),
+  checked: fc.tuple(anything, fc.boolean()).map(([n, isFit]) =>
+    on(n, ({ checks }) => [...checks.keys()], (world, i) => world.checked(i, isFit))
+  ),
+  overdue: anything.map((n) => on(n, ({ checks }) => [...checks.keys()], (world, i) => world.overdue(i))),
+  slow: anything.map((n) => on(n, ({ creations }) => [...creations.keys()], (world, i) => world.createSlow(i))),
+  condemnAny: anything.map((n) => on(n, ({ items }) => items, (world, item) => world.condemn(item))),
+  condemnAll: fc.constant<Step>(({ items, now, state }) => {
+    const count = state.idle.length + state.inUse
+    expect(state.condemnAll(items, now)).toBe(count)
+  }),
   unfit: anything.map((n) => on(n, held, (world, item) => world.unfit(item))),
   created: anything.map((n) => on(n, ({ creations }) => [...creations.keys()], (world, i) => world.created(i))),
   createFailed: fc.tuple(anything, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })).map(([n, random]) =>
@@ -78,7 +89,7 @@ const ends: Record<string, fc.Arbitrary<Step>> = {
     if (state.phase === "open") expect(state.drain(now, "serve")).toBe(0)
   }),
   refuse: fc.constant<Step>((world) => {
-    const waiting = world.line().length
+    const waiting = world.line().filter(({ hasCheck }) => !hasCheck).length
     if (world.state.phase === "open") expect(world.state.drain(world.now, "refuse")).toBe(waiting)
   }),
   close: fc.constant<Step>(({ now, state }) => {
@@ -107,7 +118,8 @@ const settings = fc.record({
   idleTimeout: fc.constantFrom(20, 100.7, Infinity),
   keepAliveInterval: fc.constantFrom(10, 33.3, Infinity),
   failFastAfter: fc.constantFrom(1, 2, 4, Infinity),
-  lifetime: fc.constantFrom(15.2, 200, Infinity)
+  lifetime: fc.constantFrom(15.2, 200, Infinity),
+  validateAfter: fc.constantFrom(0, 8, Infinity, Infinity)
 })
 
 const met: Record<string, number> = {}
@@ -115,8 +127,9 @@ const met: Record<string, number> = {}
 /** Everything that is on its way comes to a good end. */
 const settle = (world: World): void => {
   for (let round = 0; round < 1_000; round++) {
-    const { creations, kept, now, releases, state } = world
-    if (creations.length > 0) world.created()
+    const { checks, creations, kept, now, releases, state } = world
+    if (checks.length > 0) world.checked(0, true)
+    else if (creations.length > 0) world.created()
     else if (kept.length > 0) world.keptAlive(kept[0]!)
     else if (releases.length > 0) world.releaseEnded(releases[0]!)
     else if (ending(world).length > 0) world.ended(ending(world)[0]!)
@@ -134,8 +147,9 @@ describe("the decisions of a pool, in any sequence", () => {
       fc.property(
         settings,
         fc.array(anyStep, { minLength: 20, maxLength: 80 }),
-        ({ lifetime, ...limits }, sequence) => {
+        ({ lifetime, validateAfter, ...limits }, sequence) => {
           const world = new World(limits, () => lifetime)
+          world.validateAfter = validateAfter
           world.state.grow(0)
           world.rest()
           for (const { name, step } of sequence) {
@@ -170,6 +184,7 @@ describe("the decisions of a pool, in any sequence", () => {
           ...world.state.idle,
           ...held(world).filter(({ status }) => status === "inUse"),
           ...world.kept.filter(({ status }) => status === "inUse"),
+          ...world.checks.map(({ item }) => item).filter(({ status }) => status === "inUse"),
           ...world.items.filter(({ status }) => status === "destroying")
         ]
         expect(new Set(places).size).toBe(places.length)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { PoolLimits } from "../../src/internal/PoolState.js"
-import { type FakeItem, World } from "./poolWorld.js"
+import { World } from "./poolWorld.js"
 
 /** A world with so many items, all idle; the first was returned first. */
 const withIdle = (
@@ -202,17 +202,25 @@ describe("failing fast", () => {
     expect(waiters.map(({ outcome }) => outcome)).toEqual(["served", "waiting"])
   })
 
-  it("lets one borrower find out when the pause is over, and refuses those beside it", () => {
+  it("lets borrowers wait for one attempt when the pause is over, and serves them when that succeeds", () => {
     const world = failing()
     world.createFailed()
     world.pass(world.state.circuit.nextAt)
-    const probe = world.borrow()
-    expect([probe.outcome, world.creations.length]).toEqual(["waiting", 1])
-    expect(world.borrow().outcome).toBe("creation")
+    const waiters = [world.borrow(), world.borrow(), world.borrow()]
+    expect([world.outcomesOf(waiters), world.creations.length]).toEqual([["waiting", "waiting", "waiting"], 1])
     world.created()
-    expect(probe.outcome).toBe("served")
-    expect(world.state.circuit.isOpen).toBe(false)
-    expect(world.borrow().outcome).toBe("waiting")
+    expect(world.outcomesOf(waiters)).toEqual(["served", "waiting", "waiting"])
+    expect([world.state.circuit.isOpen, world.creations.length]).toEqual([false, 2])
+  })
+
+  it("refuses those that wait for the one attempt when that fails, and newcomers until the next pause is over", () => {
+    const world = failing()
+    world.createFailed()
+    world.pass(world.state.circuit.nextAt)
+    const waiters = [world.borrow(), world.borrow()]
+    world.createFailed()
+    expect(world.outcomesOf(waiters)).toEqual(["creation", "creation"])
+    expect(world.borrow().outcome).toBe("creation")
   })
 
   it("lets borrowers wait for an item that is in use", () => {
@@ -377,7 +385,11 @@ describe("idle items", () => {
     const world = withIdle(2, { keepAliveInterval: 40, idleTimeout: 100, maxSize: 2 })
     for (const now of [40, 80]) {
       at(world, now)
-      for (const item of world.kept.slice()) world.keptAlive(item)
+      // One after the other.
+      while (world.kept.length > 0) {
+        world.keptAlive(world.kept[0]!)
+        world.pass(0)
+      }
     }
     expect(world.state.idle.map(({ idleSince, name }) => [name, idleSince])).toEqual([[0, 0], [1, 0]])
     expect(at(world, 100)).toBe(0)
@@ -385,22 +397,42 @@ describe("idle items", () => {
   })
 
   it("take the place that they had when they are checked", () => {
-    const world = new World({ keepAliveInterval: 100, createConcurrency: 9 })
-    for (const now of [0, 10, 20]) {
-      world.now = now
-      world.borrow()
-      world.created()
-    }
-    const [a, b, c] = world.items as [FakeItem, FakeItem, FakeItem]
-    for (const item of [a, b, c]) {
+    const world = new World({ keepAliveInterval: 100, createConcurrency: 9, maxSize: 8 })
+    for (let i = 0; i < 8; i++) world.borrow()
+    for (let i = 0; i < 8; i++) world.created()
+    const items = world.items.slice()
+    for (const item of items) {
       world.now += 10
       world.giveBack(item)
     }
-    at(world, 140)
-    expect(world.kept).toEqual([a, b])
-    world.keptAlive(b)
-    world.keptAlive(a)
-    expect(world.state.idle).toEqual([a, b, c])
+    at(world, 120)
+    expect(world.kept).toEqual(items.slice(0, 2))
+    world.keptAlive(items[1]!)
+    world.keptAlive(items[0]!)
+    expect(world.state.idle).toEqual(items)
+  })
+
+  it("are kept alive a quarter at a time, so that the others can be lent, and all of them in the end", () => {
+    const world = withIdle(20, { keepAliveInterval: 100, maxSize: 20, createConcurrency: 20 })
+    at(world, 100)
+    expect([world.kept.length, world.state.keeping, world.state.idle.length]).toEqual([5, 5, 15])
+    expect(world.borrow().outcome).toBe("served")
+    const seen = new Set(world.kept)
+    for (let i = 0; i < 40 && world.kept.length > 0; i++) {
+      world.keptAlive(world.kept[0]!)
+      world.pass(0)
+      for (const item of world.kept) seen.add(item)
+      expect(world.state.keeping).toBeLessThanOrEqual(5)
+    }
+    expect(seen.size).toBe(19)
+    expect(world.state.idle.length).toBe(19)
+  })
+
+  it("that hang while they are kept alive leave the others idle", () => {
+    const world = withIdle(8, { keepAliveInterval: 100, maxSize: 8, createConcurrency: 8 })
+    at(world, 100)
+    at(world, 10_000)
+    expect([world.state.keeping, world.state.idle.length]).toEqual([2, 6])
   })
 
   it("serve who waits by the time they have been checked", () => {

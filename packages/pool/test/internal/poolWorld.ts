@@ -1,5 +1,6 @@
 /** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
 import {
+  Doubt,
   type PoolHost,
   type PoolItem,
   type PoolLimits,
@@ -23,6 +24,7 @@ export class FakeItem implements PoolItem {
   isReleased = false
   uses = 0
   idleSince: number
+  doubts = 0
 
   constructor(readonly name: number, public usedAt: number, readonly expiresAt = Infinity) {
     this.idleSince = usedAt
@@ -35,8 +37,17 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
   isWaiting = false
   outcome: "waiting" | "served" | "closed" | "creation" | "left" | "turnedAway" = "waiting"
   item: FakeItem | undefined = undefined
+  hasCheck = false
+  readonly since: number
 
-  constructor(private readonly world: World, readonly ticket: number, readonly band = 1) {}
+  constructor(private readonly world: World, readonly ticket: number, readonly band = 1, readonly limit = 80_000) {
+    this.since = world.now
+  }
+
+  /** As urgent as those of which band: one more for each 5 seconds that it waits. */
+  get urgency(): number {
+    return Math.min(3, this.band + Math.floor((this.world.now - this.since) / 5_000))
+  }
 
   serve(item: FakeItem): void {
     same("outcome of who is served", this.outcome, "waiting")
@@ -44,6 +55,7 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
     this.world.lines[this.band]!.shift()
     this.outcome = "served"
     this.item = item
+    this.world.disown(this)
     this.world.held.push({ item, waiter: this })
     item.uses++
   }
@@ -51,6 +63,7 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
   refuse(why: "closed" | "creation"): void {
     same("outcome of who is refused", this.outcome, "waiting")
     this.outcome = why
+    this.world.disown(this)
     this.world.forget(this)
   }
 }
@@ -66,7 +79,7 @@ const noLimits: PoolLimits = {
   backoffTo: 5_000
 }
 
-export class World implements PoolHost<FakeItem> {
+export class World implements PoolHost<FakeItem, FakeWaiter> {
   now = 0
   readonly state: PoolState<FakeItem, FakeWaiter>
   readonly waiters: Array<FakeWaiter> = []
@@ -74,7 +87,13 @@ export class World implements PoolHost<FakeItem> {
   /** Those that wait, as they should be served: by band. */
   readonly lines: ReadonlyArray<Array<FakeWaiter>> = [[], [], [], []]
   /** Creations that run, of which some have taken too long. */
-  readonly creations: Array<{ isStuck: boolean }> = []
+  readonly creations: Array<{ isStuck: boolean; isSlow: boolean }> = []
+  /** Validations that run beside those that wait, the oldest first. */
+  readonly checks: Array<{ readonly item: FakeItem; waiter: FakeWaiter | undefined }> = []
+  /** How long an item may be idle before it is validated. */
+  validateAfter = Infinity
+  private lastCheckFailed = false
+  cutOffs = 0
   readonly held: Array<{ readonly item: FakeItem; readonly waiter: FakeWaiter | undefined }> = []
   readonly kept: Array<FakeItem> = []
   readonly removals: Array<readonly [item: FakeItem, reason: RemovalReason]> = []
@@ -98,12 +117,34 @@ export class World implements PoolHost<FakeItem> {
 
   create(): void {
     const { state } = this
-    const running = this.creations.filter(({ isStuck }) => !isStuck).length
-    must("nothing is created that nobody wants", running < this.wanted)
+    const running = this.creations.filter(({ isStuck }) => !isStuck)
+    const usual = running.filter(({ isSlow }) => !isSlow).length
+    must("nothing is created that nobody wants", running.length < this.wanted)
     must("nothing is created above maxSize", this.bookedTotal < state.maxSize)
-    must("so many are created at once", running < state.limits.createConcurrency)
+    const most = state.circuit.failures === 0
+      ? state.limits.createConcurrency
+      : Math.min(2, state.limits.createConcurrency)
+    must("so many are created at once", usual < most)
     must("nothing is created in a pause", this.now >= state.circuit.nextAt)
-    this.creations.push({ isStuck: false })
+    this.creations.push({ isStuck: false, isSlow: false })
+  }
+
+  isDoubtful(item: FakeItem, now: number): boolean {
+    return (item.doubts & Doubt.suspect) !== 0 || now - item.usedAt >= this.validateAfter
+  }
+
+  validate(item: FakeItem, waiter: FakeWaiter | undefined): void {
+    same("status", item.status, "inUse")
+    must("it is validated once at a time", !this.checks.some((check) => check.item === item))
+    must("it is validated for one that waits, without another validation", waiter?.hasCheck !== true)
+    if (waiter !== undefined) waiter.hasCheck = true
+    this.checks.push({ item, waiter })
+  }
+
+  cutOffCheck(): void {
+    must("a validation is cut off where borrowers wait, and nothing else is on its way", this.line().length > 0)
+    must("nothing is idle that could go instead", this.state.idle.length === 0)
+    this.cutOffs++
   }
 
   destroy(item: FakeItem, reason: RemovalReason): void {
@@ -139,9 +180,17 @@ export class World implements PoolHost<FakeItem> {
 
   // --- the books -----------------------------------------------------------------------------------------------------
 
-  /** Those that wait, the next to be served first. */
+  /** Those that wait, the next to be served first; of each band its first comes before the others. */
   line(): ReadonlyArray<FakeWaiter> {
-    return [...this.lines].reverse().flat()
+    const left = this.lines.map((line) => [...line])
+    const line: Array<FakeWaiter> = []
+    for (;;) {
+      const firsts = left.flatMap(([first]) => first === undefined ? [] : [first])
+      if (firsts.length === 0) return line
+      const next = firsts.sort((a, b) => b.urgency - a.urgency || a.ticket - b.ticket)[0]!
+      left[next.band]!.shift()
+      line.push(next)
+    }
   }
 
   forget(waiter: FakeWaiter): void {
@@ -154,18 +203,24 @@ export class World implements PoolHost<FakeItem> {
     return this.items.filter((item) => item.status === status).length
   }
 
+  private with(doubt: number): number {
+    return this.items.filter(({ doubts }) => (doubts & doubt) !== 0).length
+  }
+
   private get bookedTotal(): number {
     return this.creations.length + this.items.length - this.count("gone")
   }
 
   private get serves(): boolean {
     const { isSuspended, phase } = this.state
-    return (phase === "open" || phase === "serving") && !isSuspended
+    return phase !== "closed" && !isSuspended
   }
 
   get wanted(): number {
     const { minSize, phase } = this.state
-    const waiting = this.serves ? this.line().length : 0
+    if (phase === "draining") return 0
+    const validated = this.lastCheckFailed || this.with(Doubt.overdue) > 0 ? 0 : this.with(Doubt.checking)
+    const waiting = this.serves ? Math.max(0, this.lines.flat().length - validated) : 0
     return phase === "open" ? Math.max(waiting, minSize - this.count("idle") - this.count("inUse")) : waiting
   }
 
@@ -176,6 +231,15 @@ export class World implements PoolHost<FakeItem> {
     same("being destroyed", state.destroying, this.count("destroying"))
     same("being created", state.creating, this.creations.length)
     same("stuck", state.stuck, this.creations.filter(({ isStuck }) => isStuck).length)
+    same("slow", state.slow, this.creations.filter(({ isSlow, isStuck }) => isSlow && !isStuck).length)
+    const checking = this.items.filter(({ doubts }) => (doubts & Doubt.checking) !== 0)
+    same("being validated", state.checking, checking.length)
+    for (const item of checking) must("what is being validated is in use", item.status === "inUse")
+    same("overdue", state.overdue, this.with(Doubt.overdue))
+    same("being kept alive", state.keeping, this.with(Doubt.keeping))
+    for (const { doubts, status } of this.items) {
+      must("what is idle is not condemned", status !== "idle" || (doubts & Doubt.condemned) === 0)
+    }
     same("idle", state.idle.length, this.count("idle"))
     for (const item of state.idle) must("idle items are idle", item.status === "idle" && !item.isReleased)
     same("items that are idle once", new Set(state.idle).size, state.idle.length)
@@ -193,25 +257,33 @@ export class World implements PoolHost<FakeItem> {
     const { state } = this
     const line = this.line()
     if (state.phase === "draining" || state.phase === "closed") {
-      same("those that wait at the end", line.length, 0)
+      must("at the end nobody waits but for a validation", line.every(({ hasCheck }) => hasCheck))
       same("idle at the end", state.idle.length, 0)
       must("nothing is due at the end", this.growDue === Infinity && this.maintainDue === Infinity)
     }
     const { idleTimeout, keepAliveInterval } = state.limits
-    const isSurplus = state.idle.length + state.inUse + state.creating - state.stuck > state.minSize
+    const lasting = state.idle.length + state.inUse + state.creating - state.stuck
+    const isSurplus = lasting > state.minSize
+    const isFull = state.keeping >= Math.max(1, Math.floor(lasting / 4))
     for (const { expiresAt, idleSince, usedAt } of state.idle) {
-      const dueAt = Math.min(expiresAt, usedAt + keepAliveInterval, isSurplus ? idleSince + idleTimeout : Infinity)
+      const keepAliveAt = isFull && usedAt + keepAliveInterval <= this.now ? Infinity : usedAt + keepAliveInterval
+      const dueAt = Math.min(expiresAt, keepAliveAt, isSurplus ? idleSince + idleTimeout : Infinity)
       must("what is due is done then", this.maintainDue <= Math.max(this.now, dueAt))
     }
     if (!this.serves || line.length === 0) return
-    same("idle while somebody waits", state.idle.length, 0)
-    const isHelped = state.creating > state.stuck || state.total >= state.maxSize || this.growDue < Infinity
+    must("nothing is idle while somebody waits for nothing", state.idle.length === 0 || state.checking > state.overdue)
+    const isHelped = state.creating > state.stuck || state.checking > 0 || state.total >= state.maxSize ||
+      this.growDue < Infinity
     must("who waits is not forgotten", isHelped)
     const isHopeless = state.circuit.isOpen && state.inUse === 0 && state.creating === state.stuck
     must("nobody waits in vain", !isHopeless || this.now >= state.circuit.nextAt)
   }
 
   // --- what can happen -----------------------------------------------------------------------------------------------
+
+  outcomesOf(waiters: ReadonlyArray<FakeWaiter>): ReadonlyArray<FakeWaiter["outcome"]> {
+    return waiters.map(({ outcome }) => outcome)
+  }
 
   borrow(band = 1): FakeWaiter {
     const waiter = new FakeWaiter(this, this.waiters.length, band)
@@ -244,11 +316,53 @@ export class World implements PoolHost<FakeItem> {
   }
 
   leave(waiter: FakeWaiter): void {
+    const check = this.disown(waiter)
     if (waiter.outcome === "waiting") {
       waiter.outcome = "left"
       this.forget(waiter)
     }
     this.state.leave(waiter)
+    // Nobody is to have what was validated for who has left.
+    if (check === undefined) return
+    this.checks.splice(this.checks.indexOf(check), 1)
+    this.state.giveBack(check.item, this.now, "unfit")
+  }
+
+  /** Its validation, which goes on for others. */
+  disown(waiter: FakeWaiter) {
+    const check = this.checks.find((one) => one.waiter === waiter)
+    waiter.hasCheck = false
+    if (check !== undefined) check.waiter = undefined
+    return check
+  }
+
+  checked(index: number, isFit: boolean): void {
+    const [check] = this.checks.splice(index, 1)
+    const { item, waiter } = check!
+    if (waiter !== undefined) waiter.hasCheck = false
+    if ((item.doubts & Doubt.checking) !== 0) this.lastCheckFailed = !isFit
+    this.state.checked(item, this.now, isFit, 0)
+  }
+
+  overdue(index: number): void {
+    this.state.checkOverdue(this.checks[index]!.item, this.now)
+  }
+
+  createSlow(index: number): void {
+    const creation = this.creations[index]!
+    if (creation.isSlow || creation.isStuck) return
+    creation.isSlow = true
+    this.state.createSlow(this.now)
+  }
+
+  /** Its use has failed, or was interrupted. */
+  giveBackSuspect(item: FakeItem): void {
+    item.doubts |= Doubt.suspect
+    this.giveBack(item)
+  }
+
+  condemn(item: FakeItem): void {
+    this.state.condemn(item, this.now, 0)
   }
 
   giveBack(item: FakeItem, reason?: RemovalReason): void {
@@ -257,38 +371,37 @@ export class World implements PoolHost<FakeItem> {
     this.state.giveBack(item, this.now, reason)
   }
 
-  /** Its holder finds it unfit, and wants another. */
+  /** It is gone before its borrower goes on, who wants another. */
   unfit(item: FakeItem): void {
     const waiter = this.held.find((holding) => holding.item === item)!.waiter!
     this.giveBack(item, "unfit")
     waiter.outcome = "waiting"
-    const other = this.state.takeAgain(this.now)
-    if (other === undefined) {
-      this.join(waiter, true)
-      return
-    }
-    same("those who are overtaken", this.line().length, 0)
-    other.uses++
-    waiter.outcome = "served"
-    waiter.item = other
-    this.held.push({ item: other, waiter })
+    this.join(waiter, true)
   }
 
   created(index = 0): FakeItem {
     const [creation] = this.creations.splice(index, 1)
     const item = new FakeItem(this.items.length, this.now, this.now + this.lifetime())
     this.items.push(item)
+    this.lastCheckFailed = false
+    this.notSlow(creation!)
     this.state.created(item, this.now, creation!.isStuck)
     return item
   }
 
   createFailed(index = 0, random = 0): void {
     const [creation] = this.creations.splice(index, 1)
+    this.notSlow(creation!)
     if (creation!.isStuck) this.state.stuckEnded(this.now)
     else this.state.createFailed(this.now, random)
   }
 
+  private notSlow({ isSlow, isStuck }: { readonly isSlow: boolean; readonly isStuck: boolean }): void {
+    if (isSlow && !isStuck) this.state.slowEnded()
+  }
+
   createStuck(index = 0, random = 0): void {
+    this.notSlow(this.creations[index]!)
     this.creations[index]!.isStuck = true
     this.state.createStuck(this.now, random)
   }
@@ -311,8 +424,7 @@ export class World implements PoolHost<FakeItem> {
 
   keptAlive(item: FakeItem, isAlive = true): void {
     this.kept.splice(this.kept.indexOf(item), 1)
-    if (isAlive) this.state.keptAlive(item, this.now)
-    else this.state.giveBack(item, this.now, "keepAliveFailed")
+    this.state.keepAliveEnded(item, this.now, isAlive)
   }
 
   /** Time goes on, and what becomes due on the way is done. */

@@ -4,8 +4,11 @@ import * as fc from "fast-check"
 export const operations = ["create", "destroy", "validate", "recycle", "keepAlive"] as const
 export type Operation = typeof operations[number]
 
-/** `hangs` ends when it is interrupted, `ignores` does not; both end when the program is over. */
-export const faults = ["none", "fails", "dies", "throws", "hangs", "ignores", "slow"] as const
+/**
+ * `hangs` ends when it is interrupted, `ignores` does not; both end when the program is over. `untellable` fails with an
+ * error that throws wherever it is looked at.
+ */
+export const faults = ["none", "fails", "dies", "throws", "hangs", "ignores", "slow", "untellable"] as const
 export type Fault = typeof faults[number]
 
 export interface Settings {
@@ -23,6 +26,8 @@ export interface Settings {
   readonly onLeaseTimeout: "report" | "reclaim"
   /** Whether what is created is released by `destroy`, by its scope, or by both. */
   readonly releasedBy: "destroy" | "scope" | "both"
+  /** Whether there is a second, forceful way to destroy an item. */
+  readonly isForced: boolean
 }
 
 /** How long things may take, in milliseconds. */
@@ -40,7 +45,7 @@ export type Command =
   | {
     readonly _tag: "Borrow"
     readonly way: "use" | "get" | "lease" | "tryUse" | "tryGet"
-    readonly outcome: "succeeds" | "fails" | "fatal" | "dies" | "invalidates"
+    readonly outcome: "succeeds" | "fails" | "fatal" | "dies" | "untellable" | "invalidates"
     readonly priority: "Low" | "Normal" | "High" | "Critical"
     /** Undefined until it is told to return. */
     readonly holdMillis: number | undefined
@@ -50,6 +55,9 @@ export type Command =
   | { readonly _tag: "Advance"; readonly millis: number }
   | { readonly _tag: "Resize"; readonly minSize: number; readonly maxSize: number }
   | { readonly _tag: "Drain"; readonly waiters: "fail" | "serve"; readonly isInterrupted: boolean }
+  /** Of an item, idle or not: by the pool, or by the item's own handle. */
+  | { readonly _tag: "Invalidate" | "Die"; readonly which: number }
+  | { readonly _tag: "InvalidateAll" }
   | { readonly _tag: "Suspend" | "Resume" | "EvictIdle" | "AwaitReady" | "ForceCleanupAll" | "ShutDownRegistry" }
 
 export interface Program {
@@ -72,7 +80,8 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   validateAfter: fc.constantFrom(1, 200),
   leaseTimeout: fc.constantFrom(1_500, Infinity, Infinity),
   onLeaseTimeout: fc.constantFrom("report", "reclaim"),
-  releasedBy: fc.constantFrom("destroy", "destroy", "scope", "both")
+  releasedBy: fc.constantFrom("destroy", "destroy", "scope", "both"),
+  isForced: fc.boolean()
 })
 
 const fault: fc.Arbitrary<Fault> = fc.oneof(
@@ -86,7 +95,7 @@ const which = fc.nat(100)
 const borrow: fc.Arbitrary<Command> = fc.record({
   _tag: fc.constant("Borrow" as const),
   way: fc.constantFrom("use", "use", "use", "get", "lease", "tryUse", "tryGet"),
-  outcome: fc.constantFrom("succeeds", "succeeds", "succeeds", "fails", "fatal", "dies", "invalidates"),
+  outcome: fc.constantFrom("succeeds", "succeeds", "succeeds", "fails", "fatal", "dies", "untellable", "invalidates"),
   priority: fc.constantFrom("Normal", "Normal", "Normal", "Low", "High", "Critical"),
   holdMillis: fc.constantFrom(0, 0, 50, 1_000, undefined, undefined)
 })
@@ -101,6 +110,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       _tag: "Advance",
       millis
     }))
+  },
+  {
+    weight: 4,
+    arbitrary: fc.oneof(
+      which.map((which): Command => ({ _tag: "Invalidate", which })),
+      which.map((which): Command => ({ _tag: "Die", which })),
+      fc.constant<Command>({ _tag: "InvalidateAll" })
+    )
   },
   {
     weight: 2,

@@ -45,7 +45,15 @@ const others = [
   "evicted",
   "late",
   "drained",
-  "released"
+  "released",
+  "failed use",
+  "interrupted use",
+  "validated after a use that did not succeed",
+  "invalidated while idle",
+  "invalidated while in use",
+  "invalidated while it is created",
+  "distrusted while in use",
+  "forced"
 ]
 
 it(

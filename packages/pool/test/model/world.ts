@@ -14,6 +14,23 @@ const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
   if (!holds) throw new Violation(what)
 }
 
+const throwing = (): never => {
+  throw new Error("this cannot be looked at")
+}
+
+/** Without the last failure, which may be untellable. */
+const shown = ({ lastCreationFailure: _, ...counts }: ResourcePool.PoolSnapshot): string => JSON.stringify(counts)
+
+/** Throws wherever it is looked at. */
+const untellable: any = new Proxy({}, {
+  get: throwing,
+  // Effect itself asks this of what it fails with.
+  has: () => false,
+  ownKeys: throwing,
+  getPrototypeOf: throwing,
+  getOwnPropertyDescriptor: throwing
+})
+
 interface Running {
   readonly operation: Operation
   readonly fault: Fault
@@ -33,8 +50,18 @@ class Made {
   isDestroyed = false
   /** Somebody may take it from its holder. */
   mayBeTaken = false
+  /** Its last use did not succeed, and it has not been found fit since. */
+  isSuspect = false
+  /** Somebody has said that it is bad. */
+  isCondemned = false
+  wasForced = false
+  handle: ResourcePool.ItemHandle | undefined = undefined
 
   constructor(readonly number: number) {}
+
+  toString = throwing
+  toJSON = throwing
+  readonly [Symbol.toPrimitive] = throwing
 
   /** What runs on it now, but for what was let go of as it does not stop. */
   get busy(): Running | undefined {
@@ -102,6 +129,8 @@ export class World {
         return Effect.void
       case "fails":
         return Effect.fail("injected failure")
+      case "untellable":
+        return Effect.fail(untellable)
       case "dies":
         return Effect.die(new Error("injected defect"))
       case "throws":
@@ -118,8 +147,8 @@ export class World {
   private get alive(): number {
     // A destruction that does not end in time is let go of.
     const gone = this.now() - limits.destroyTimeout * 0.95
-    return this.made.filter(({ destroyedAt, state }) =>
-      state !== "over" && (destroyedAt === undefined || destroyedAt > gone)
+    return this.made.filter(({ destroyedAt, state, wasForced }) =>
+      state !== "over" && !wasForced && (destroyedAt === undefined || destroyedAt > gone)
     ).length
   }
 
@@ -130,35 +159,37 @@ export class World {
     )
   }
 
-  private readonly create = Effect.suspend(() => {
-    const made = new Made(this.made.length + 1)
-    this.made.push(made)
-    this.watch(() => this.checkAlive())
-    const fault = this.fault("create")
-    const { releasedBy } = this.program.settings
-    const open = releasedBy === "destroy" ? Effect.void : Effect.acquireRelease(
-      Effect.sync(() => {
-        made.isScopeOpen = true
-      }),
-      () =>
+  private readonly create = (handle: ResourcePool.ItemHandle) =>
+    Effect.suspend(() => {
+      const made = new Made(this.made.length + 1)
+      made.handle = handle
+      this.made.push(made)
+      this.watch(() => this.checkAlive())
+      const fault = this.fault("create")
+      const { releasedBy } = this.program.settings
+      const open = releasedBy === "destroy" ? Effect.void : Effect.acquireRelease(
         Effect.sync(() => {
-          made.isScopeOpen = false
-          if (releasedBy === "scope" && made.state === "created") this.destroying(made)
-          this.released(made)
-        })
-    )
-    return Effect.onExit(
-      Effect.as(Effect.andThen(open, Effect.suspend(() => this.behave(fault))), made),
-      (exit) =>
-        Effect.sync(() => {
-          if (Exit.isSuccess(exit)) made.state = "created"
-          else {
-            made.hasFailed = true
+          made.isScopeOpen = true
+        }),
+        () =>
+          Effect.sync(() => {
+            made.isScopeOpen = false
+            if (releasedBy === "scope" && made.state === "created") this.destroying(made)
             this.released(made)
-          }
-        })
-    )
-  })
+          })
+      )
+      return Effect.onExit(
+        Effect.as(Effect.andThen(open, Effect.suspend(() => this.behave(fault))), made),
+        (exit) =>
+          Effect.sync(() => {
+            if (Exit.isSuccess(exit)) made.state = "created"
+            else {
+              made.hasFailed = true
+              this.released(made)
+            }
+          })
+      )
+    })
 
   /** Nothing of it is left where its destruction has ended, or never begins, and its scope is closed. */
   private released(made: Made): void {
@@ -224,16 +255,29 @@ export class World {
   readonly open: Effect.Effect<void, never, Scope.Scope | ResourceRegistry.ResourceRegistry> = Effect.gen(
     this,
     function*() {
-      const { releasedBy, ...settings } = this.program.settings
+      const { isForced, releasedBy, ...settings } = this.program.settings
       this.mostAllowed = settings.maxSize
       this.pool = yield* Effect.orDie(ResourcePool.make<Made, string, Scope.Scope>(this.create, {
         ...settings,
         ...limits,
-        validate: (made) => this.operate("validate", made),
+        validate: (made) =>
+          Effect.tap(this.operate("validate", made), () => {
+            if (made.isSuspect) this.count("validated after a use that did not succeed")
+            made.isSuspect = false
+          }),
         recycle: (made) => this.operate("recycle", made),
         keepAlive: (made) => this.operate("keepAlive", made),
         invalidateWhen: (cause) => Cause.squash(cause) === "fatal",
-        ...(releasedBy === "scope" ? undefined : { destroy: this.destroy })
+        ...(releasedBy === "scope" ? undefined : { destroy: this.destroy }),
+        ...(isForced
+          ? {
+            forceDestroy: (made) =>
+              Effect.sync(() => {
+                this.count("forced")
+                made.wasForced = true
+              })
+          }
+          : undefined)
       }))
       yield* Effect.forkScoped(Stream.runForEach(this.pool.events, (event) =>
         Effect.sync(() => {
@@ -272,6 +316,11 @@ export class World {
               must(made.destroyedAt === undefined, `borrower ${borrower.number} got ${made.number}, which is destroyed`)
               must(++made.holders === 1, `${made.number} has two holders`)
               must(made.busy === undefined, `${made.number} is lent during its ${made.busy?.operation}`)
+              must(
+                !made.isSuspect,
+                `${made.number} is lent, whose last use did not succeed, and was not validated since`
+              )
+              must(!made.isCondemned, `${made.number} is lent, though it is bad`)
             })
           }),
           () =>
@@ -279,9 +328,13 @@ export class World {
               command.holdMillis === undefined ? Deferred.await(borrower.gate) : Effect.sleep(command.holdMillis),
               this.end(command.outcome, invalidate)
             ),
-          () =>
+          (_, exit) =>
             Effect.sync(() => {
               made.holders--
+              if (Exit.isFailure(exit)) {
+                made.isSuspect = true
+                this.count(Exit.isInterrupted(exit) ? "interrupted use" : "failed use")
+              }
               enter("returning")
             })
         )
@@ -312,6 +365,8 @@ export class World {
         return Effect.fail("fatal")
       case "dies":
         return Effect.die("bug")
+      case "untellable":
+        return Effect.fail(untellable)
       case "invalidates":
         return invalidate
       default:
@@ -325,10 +380,17 @@ export class World {
     this.count(stage === "asking" ? PoolError.is(error) ? error._tag : "interrupted while asking" : `ended in ${stage}`)
     this.watch(() => {
       if (interruptedAt !== undefined && Exit.isInterrupted(exit)) return
-      if (stage === "asking") return must(PoolError.is(error), `borrower ${number} ends with ${exit}`)
-      const expected = { succeeds: undefined, invalidates: undefined, fails: "harmless", fatal: "fatal", dies: "bug" }
+      if (stage === "asking") return must(PoolError.is(error), `borrower ${number} ends with ${exit._tag}`)
+      const expected = {
+        succeeds: undefined,
+        invalidates: undefined,
+        fails: "harmless",
+        fatal: "fatal",
+        dies: "bug",
+        untellable
+      }
       const own = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-      must(own === expected[command.outcome], `borrower ${number} ends with ${exit} instead of its own outcome`)
+      must(own === expected[command.outcome], `borrower ${number} ends with ${exit._tag} instead of its own outcome`)
     })
   }
 
@@ -356,6 +418,29 @@ export class World {
       case "Resize":
         this.mostAllowed = Math.max(command.maxSize, this.alive)
         return Effect.orDie(pool.resize(command))
+      case "Invalidate": {
+        const made = this.anItem(command.which)
+        if (made === undefined) return Effect.void
+        this.condemning(made)
+        return Effect.map(
+          pool.invalidate(made),
+          (isThere) =>
+            this.watch(() => must(isThere || made.destroyedAt !== undefined || made.state !== "created", "it is there"))
+        )
+      }
+      case "Die":
+        return Effect.sync(() => {
+          const made = this.anItem(command.which)
+          if (made === undefined) return
+          this.condemning(made)
+          made.handle!.invalidate()
+        })
+      case "InvalidateAll":
+        for (const made of this.made) {
+          if (made.holders > 0) this.count("distrusted while in use")
+          if (made.state !== "over") made.isCondemned = true
+        }
+        return Effect.asVoid(pool.invalidateAll)
       case "Suspend":
         return pool.suspend
       case "Resume":
@@ -386,6 +471,19 @@ export class World {
     }
   }
 
+  private anItem(which: number): Made | undefined {
+    const left = this.made.filter(({ destroyedAt, state }) => state !== "over" && destroyedAt === undefined)
+    return left[which % Math.max(1, left.length)]
+  }
+
+  private condemning(made: Made): void {
+    // One that is being created is told by its handle only.
+    if (made.state === "creating") return this.count("invalidated while it is created")
+    made.isCondemned = true
+    const isIdle = made.holders === 0 && made.running.size === 0
+    this.count(`invalidated while ${isIdle ? "idle" : "in use"}`)
+  }
+
   // --- what holds at rest --------------------------------------------------------------------------------------------
 
   readonly check: Effect.Effect<void> = Effect.gen(this, function*() {
@@ -396,15 +494,17 @@ export class World {
     must(total === idle + inUse + creating + destroying, "the counts add up")
     this.checkAlive()
     this.mostAllowed = Math.max(snapshot.maxSize, Math.min(this.mostAllowed, this.alive))
-    must(total >= this.alive, `${this.alive} are alive, and the pool knows of ${JSON.stringify(snapshot)}`)
+    must(total >= this.alive, `${this.alive} are alive, and the pool knows of ${shown(snapshot)}`)
     const using = this.borrowers.filter(({ stage }) => stage === "using")
     must(snapshot.holders.length <= using.length, "who holds an item uses it")
     must(inUse >= snapshot.holders.length - this.taken, "what is held is in use")
     must(
       inUse <= using.length + this.made.filter(({ running }) => running.size > 0).length,
-      `an item is lost: ${JSON.stringify(snapshot)}`
+      `an item is lost: ${shown(snapshot)}`
     )
-    if (waiting > 0 && snapshot.state === "open") must(idle === 0, "nothing is idle while somebody waits")
+    if (waiting > 0 && snapshot.state === "open") {
+      must(idle === 0 || snapshot.checking > 0, "nothing is idle while somebody waits for nothing")
+    }
     must(waiting <= this.borrowers.filter(({ stage }) => stage === "asking").length, "who waits, asks")
     for (const { command, interruptedAt, number, since, stage, startedAt } of this.borrowers) {
       const patience = command.way.startsWith("try") ? limits.validateTimeout : limits.acquireTimeout
@@ -443,7 +543,7 @@ export class World {
     must(state === "closed", "it is closed")
     must(
       total + idle + inUse + creating + destroying + waiting + holders.length === 0,
-      `something is left: ${JSON.stringify(yield* this.pool.snapshot)}`
+      `something is left: ${shown(yield* this.pool.snapshot)}`
     )
     for (const { number, stage } of this.borrowers) must(stage === "over", `borrower ${number} never ends: ${stage}`)
     for (const fiber of this.others) must(Option.isSome(yield* Fiber.poll(fiber)), "a call never ends")

@@ -44,7 +44,8 @@ for (const [name, { isTimeout, make }] of Object.entries(pools)) {
         const asked = pool.acquire()
         await pool.pass(10)
         expect((await asked).number).toBe(6)
-        expect([server.opened, server.closed]).toEqual([6, 5])
+        // After the first that is unfit ours creates one beside the next check.
+        expect([server.opened, server.closed]).toEqual([6, name === "tarn" ? 5 : 2])
       })
     })
 

@@ -1,47 +1,13 @@
 /** The client of `@effect/sql` on a pool of ours, against a real PostgreSQL server. */
 import * as Reactivity from "@effect/experimental/Reactivity"
-import { SqlClient, type SqlConnection, SqlError, Statement } from "@effect/sql"
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
-import { Effect, Stream } from "effect"
-import type { Client } from "pg"
+import { Effect } from "effect"
 import { ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
+import { sqlClientOf } from "./sqlClient.js"
 
 const isThere = await Postgres.isThere()
-
-const compiler = Statement.makeCompiler({
-  dialect: "pg",
-  placeholder: (index) => `$${index}`,
-  onIdentifier: Statement.defaultEscape("\""),
-  onCustom: () => ["", []],
-  onRecordUpdate: (placeholders, alias, columns, values, returning) => [
-    `(values ${placeholders}) as ${alias}${columns}${returning ? ` returning ${returning[0]}` : ""}`,
-    returning ? [...values.flat(), ...returning[1]] : values.flat()
-  ]
-})
-
-const connectionOf = (client: Client): SqlConnection.Connection => {
-  const rows = (sql: string, params: ReadonlyArray<unknown>) =>
-    Effect.mapError(Postgres.query(client, sql, params), (cause) => new SqlError.SqlError({ cause }))
-  return {
-    execute: (sql, params) => rows(sql, params),
-    executeRaw: rows,
-    executeUnprepared: (sql, params) => rows(sql, params),
-    executeValues: (sql, params) => Effect.map(rows(sql, params), (all) => all.map((row) => Object.values(row))),
-    executeStream: (sql, params) => Stream.fromIterableEffect(rows(sql, params))
-  }
-}
-
-const sqlClient = (pool: ResourcePool.ResourcePool<Client, Postgres.PostgresError>) =>
-  SqlClient.make({
-    acquirer: Effect.mapBoth(pool.get, {
-      onFailure: (cause) => new SqlError.SqlError({ cause, message: cause.message }),
-      onSuccess: connectionOf
-    }),
-    compiler,
-    spanAttributes: []
-  })
 
 describe.skipIf(!isThere)("@effect/sql on a pool", () => {
   it.live("runs statements, and pins a transaction to one connection", () =>
@@ -50,7 +16,7 @@ describe.skipIf(!isThere)("@effect/sql on a pool", () => {
         maxSize: 4,
         destroy: Postgres.disconnect
       })
-      const sql = yield* sqlClient(pool)
+      const sql = yield* sqlClientOf(pool)
       const pid = Effect.map(sql<{ pid: number }>`select pg_backend_pid() as pid`, ([row]) => row!.pid)
       const [pids, others] = yield* Effect.all([
         sql.withTransaction(Effect.gen(function*() {
@@ -72,7 +38,7 @@ describe.skipIf(!isThere)("@effect/sql on a pool", () => {
         maxSize: 1,
         destroy: Postgres.disconnect
       })
-      const sql = yield* sqlClient(pool)
+      const sql = yield* sqlClientOf(pool)
       const set = sql`select set_config('patinox.seen', 'yes', true)`
       const error = yield* Effect.flip(sql.withTransaction(Effect.andThen(set, Effect.fail("no" as const))))
       expect(error).toBe("no")
