@@ -3,7 +3,7 @@
  * names the cache and says what it was like at that moment.
  */
 import { PatinoxError } from "@patinox/core"
-import { TaggedError, Wording } from "@patinox/core/Foundation"
+import { TaggedError, UserFunction, Wording } from "@patinox/core/Foundation"
 
 /** How many entries there were. */
 export interface CacheCounts {
@@ -53,14 +53,17 @@ export class CacheTimeout extends /* @__PURE__ */ TaggedError("CacheTimeout")<{
   }
 }
 
-/** Everything in the cache is in use, and waiting is not wanted. */
+/** Everything in the cache is in use, and waiting is not wanted, or would be for ever. */
 export class CacheFull extends /* @__PURE__ */ TaggedError("CacheFull")<{
   readonly cache: string
   readonly key: unknown
+  /** Whoever has the room waits for this caller, and gives it back only then. */
+  readonly isCircle?: boolean
   readonly counts: CacheCounts
 }> {
   override get message(): string {
-    return `No room for ${nameOf(this)}: everything is in use (${counted(this.counts)})`
+    const reason = this.isCircle === true ? "what has it waits for more room in turn" : "everything is in use"
+    return `No room for ${nameOf(this)}: ${reason} (${counted(this.counts)})`
   }
 }
 
@@ -84,11 +87,21 @@ export class CacheCycle extends /* @__PURE__ */ TaggedError("CacheCycle")<{
   }
 }
 
+/** A lookup gave a value that the cache is to release for what it was before, and which nobody gets again. */
+export class CacheValueReleased extends /* @__PURE__ */ TaggedError("CacheValueReleased")<{
+  readonly cache: string
+  readonly key: unknown
+}> {
+  override get message(): string {
+    return `The lookup of ${nameOf(this)} gave a value that the cache is releasing`
+  }
+}
+
 const nameOf = ({ cache, key }: { readonly cache: string; readonly key: unknown }): string =>
   `${Wording.line(Wording.unknown(key))} in cache ${cache}`
 
 /** What asking a cache can fail with, beside the lookup's own errors. */
-export type CacheError = CacheTimeout | CacheFull | CacheClosed | CacheCycle
+export type CacheError = CacheTimeout | CacheFull | CacheClosed | CacheCycle | CacheValueReleased
 
 /** What to do about an error. */
 export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
@@ -97,16 +110,19 @@ const strategies: { readonly [Tag in CacheError["_tag"]]: RecoveryStrategy } = {
   CacheTimeout: "Retry",
   CacheFull: "Retry",
   CacheClosed: "Fail",
-  CacheCycle: "Fail"
+  CacheCycle: "Fail",
+  CacheValueReleased: "Retry"
 }
 
-/** What to do about an error: a timeout and a full cache pass (`Retry`), a closed cache and a cycle are final (`Fail`). */
+/** What to do about an error: a timeout, a full cache and a value on its way out pass (`Retry`), a closed cache and a cycle are final (`Fail`). */
 export const recoveryStrategy = (error: CacheError): RecoveryStrategy => strategies[error._tag]
 
-const classes = [CacheTimeout, CacheFull, CacheClosed, CacheCycle]
+const classes = [CacheTimeout, CacheFull, CacheClosed, CacheCycle, CacheValueReleased]
 
 /** Whether a value is one of these errors. */
-export const is = (value: unknown): value is CacheError => classes.some((error) => value instanceof error)
+export const is = (value: unknown): value is CacheError =>
+  // A proxy may throw where somebody asks for its class.
+  UserFunction.call(() => classes.some((error) => value instanceof error), () => false)
 
 /** The error as an `Execution` around a `ResourceExhausted`: the message is kept, the error is its `cause`. */
 export const toPatinoxError = (error: CacheError): PatinoxError.Execution =>

@@ -27,6 +27,11 @@ export interface LoadFailed extends OfKey<"LoadFailed"> {
   /** There is a value, which this lookup was to replace. */
   readonly keepsOld: boolean
 }
+/** A lookup was to stop and does not: its key and its place are free, and what it gives is released. */
+export interface LoadAbandoned extends OfKey<"LoadAbandoned"> {
+  readonly runningMillis: number
+  readonly fiberId: string
+}
 /** A value is out of the cache; once nobody uses it, its release follows. */
 export interface Removed extends OfKey<"Removed"> {
   readonly reason: RemovalReason
@@ -50,6 +55,7 @@ export interface Closed extends Event<"Closed"> {}
 export type CacheEvent =
   | Loaded
   | LoadFailed
+  | LoadAbandoned
   | Removed
   | Released
   | ListenerFailed

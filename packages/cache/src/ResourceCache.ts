@@ -19,20 +19,34 @@ import {
 } from "effect"
 import type { CacheCounts, CacheError } from "./CacheError.js"
 import type { CacheEvent } from "./CacheEvent.js"
-import type { Removal } from "./internal/Cache.js"
+import type { AbandonedLookup } from "./internal/AbandonedLookup.js"
+import type { CallOptions, Removal } from "./internal/Cache.js"
 import type { CacheCounters } from "./internal/CacheMetrics.js"
 import type { CacheReport } from "./internal/Closing.js"
 import { makeCache, makePlain } from "./internal/Making.js"
 import type { CacheSettings, ReleaseSettings } from "./internal/Options.js"
 
-export type { Removal } from "./internal/Cache.js"
+export type { AbandonedLookup } from "./internal/AbandonedLookup.js"
+export type { CallOptions, Removal } from "./internal/Cache.js"
 export type { CacheCounters } from "./internal/CacheMetrics.js"
 export type { CacheReport } from "./internal/Closing.js"
 export type { CacheSettings, ReleaseSettings } from "./internal/Options.js"
 export type { RemovalReason } from "./internal/Slot.js"
 
 /** Options of a plain cache: what its functions are told of are keys and values. */
-export interface PlainOptions<in K, in A, in E = never, out RL = never> extends CacheSettings {
+export interface PlainOptions<in K, in out A, in out E = never, out RL = never, out RA = never>
+  extends Omit<CacheSettings, "timeToIdle">
+{
+  /**
+   * Looks several keys up in one go, for `getAll`: gives their values in the order of the keys, or fails for all of them.
+   * What it adds to its scope is released with the last of its values. Default: one `lookup` for each, side by side.
+   */
+  readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, RA>
+  /**
+   * A value that nobody has asked for in so long expires: for all values, or for each when it is looked up; above 0.
+   * Default: never.
+   */
+  readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
   /**
    * How long a value is kept: for all values, above 0; or for each when it is looked up, and then also for failures, where
    * 0 is only for those who wait for it. Default: values for ever, failures not at all.
@@ -47,13 +61,14 @@ export interface PlainOptions<in K, in A, in E = never, out RL = never> extends 
 /** Options of a cache. */
 export interface CacheOptions<
   in K,
-  in A,
-  in E = never,
+  in out A,
+  in out E = never,
   out RR = never,
   out RF = never,
   out RL = never,
-  in out ER = unknown
-> extends PlainOptions<K, A, E, RL>, ReleaseSettings {
+  in out ER = unknown,
+  out RA = never
+> extends PlainOptions<K, A, E, RL, RA>, ReleaseSettings {
   /** Releases a value, after which the scope that it was looked up in closes. It may fail; then the policy is `recovery`. */
   readonly release?: (value: A, key: K) => Effect.Effect<unknown, ER, RR>
   /**
@@ -99,6 +114,8 @@ export interface CacheSnapshot<out K> extends CacheCounters {
     readonly phase: "waiting for room" | "running"
     readonly runningMillis: number
   }>
+  /** Lookups that were to stop and run on. */
+  readonly abandoned: ReadonlyArray<AbandonedLookup>
 }
 
 /** What a cache has counted so far, and what there is now. */
@@ -107,10 +124,11 @@ export interface CacheStats extends CacheCounters, CacheCounts {}
 interface Common<in out K, out A, out E> {
   readonly name: string
   /**
-   * Looks the key up anew. The value that is there stays until the new one is, and if the lookup fails, of which this
-   * fails, too.
+   * Looks the key up anew, from now on: a lookup that runs already is waited for and followed by another, which all share
+   * who ask for that meanwhile. The value that is there stays until the new one is, and if the lookup fails, of which
+   * this fails, too.
    */
-  readonly refresh: (key: K) => Effect.Effect<void, E | CacheError>
+  readonly refresh: (key: K, options?: CallOptions) => Effect.Effect<void, E | CacheError>
   /** Whoever asks from now on does not get what is there or being looked up. Tells whether anything was. */
   readonly invalidate: (key: K) => Effect.Effect<boolean>
   /**
@@ -127,7 +145,8 @@ interface Common<in out K, out A, out E> {
   readonly events: Stream.Stream<CacheEvent>
   /**
    * Ends the cache, as the closing of its scope does: what nobody uses is released, what is in use is waited for and,
-   * shortly before the deadline, released all the same. Every caller gets the same report; who closes it while using a
+   * shortly before the deadline, released all the same. The deadline is no later than that of the scope that the cache
+   * ends with, or of a process that shuts down. Every caller gets the same report; who closes it while using a
    * value is not waited for.
    */
   readonly close: Effect.Effect<CacheReport>
@@ -136,28 +155,56 @@ interface Common<in out K, out A, out E> {
 /** A cache of `A` by `K`, the lookup of which fails with `E`. Keys are compared by `Equal`. */
 export interface ResourceCache<in out K, in out A, out E = never> extends Common<K, A, E> {
   /** The key's value for as long as the scope is open; looked up if it is not there. */
-  readonly get: (key: K) => Effect.Effect<A, E | CacheError, Scope.Scope>
+  readonly get: (key: K, options?: CallOptions) => Effect.Effect<A, E | CacheError, Scope.Scope>
+  /**
+   * The values of several keys, in their order, for as long as the scope is open. What is not there is looked up in one go:
+   * by `lookupAll`, or with the requests of their lookups as one batch. Fails as the first of them in order does; what is
+   * there by then stays in use until the scope closes.
+   */
+  readonly getAll: (keys: Iterable<K>, options?: CallOptions) => Effect.Effect<Array<A>, E | CacheError, Scope.Scope>
   /** The key's value for the callback: the fast way. */
   readonly use: <B, E2, R2>(
     key: K,
-    f: (value: A) => Effect.Effect<B, E2, R2>
+    f: (value: A) => Effect.Effect<B, E2, R2>,
+    options?: CallOptions
   ) => Effect.Effect<B, E | E2 | CacheError, R2>
   /** As `get`, where the value is there. */
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
-  /** Makes a value the key's, which the cache releases from now on, even if it is closed. Waits for no room. */
+  /**
+   * As `getIfPresent`, but nothing follows from it: it is no use to the policy or to `timeToIdle`, neither hit nor miss, and
+   * looks nothing up anew. While the scope is open the value is not released.
+   */
+  readonly peek: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
+  /** All values that are there, as by `peek`. */
+  readonly values: Effect.Effect<Array<A>, never, Scope.Scope>
+  /**
+   * Makes a value the key's, which the cache releases from now on, even if it is closed. Waits for no room. An object that
+   * the cache has had before is not taken again, unless it is the key's at this moment: the cache releases it, or has
+   * released it, for what it was before. That is told in the log.
+   */
   readonly set: (key: K, value: A) => Effect.Effect<void, CacheError>
 }
 
 /** A cache of values that need no release. */
 export interface PlainCache<in out K, in out A, out E = never> extends Common<K, A, E> {
   /** The key's value; looked up if it is not there. */
-  readonly get: (key: K) => Effect.Effect<A, E | CacheError>
+  readonly get: (key: K, options?: CallOptions) => Effect.Effect<A, E | CacheError>
+  /**
+   * The values of several keys, in their order. What is not there is looked up in one go: by `lookupAll`, or with the
+   * requests of their lookups as one batch. Fails as the first of them in order does.
+   */
+  readonly getAll: (keys: Iterable<K>, options?: CallOptions) => Effect.Effect<Array<A>, E | CacheError>
   /** The key's value for the callback, as of any cache; but no use is counted, as nothing is released. */
   readonly use: <B, E2, R2>(
     key: K,
-    f: (value: A) => Effect.Effect<B, E2, R2>
+    f: (value: A) => Effect.Effect<B, E2, R2>,
+    options?: CallOptions
   ) => Effect.Effect<B, E | E2 | CacheError, R2>
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>>
+  /** As `getIfPresent`, but nothing follows from it: no use, neither hit nor miss, nothing is looked up anew. */
+  readonly peek: (key: K) => Effect.Effect<Option.Option<A>>
+  /** All values that are there, as by `peek`. */
+  readonly values: Effect.Effect<Array<A>>
   readonly set: (key: K, value: A) => Effect.Effect<void, CacheError>
 }
 
@@ -195,20 +242,20 @@ type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceR
  * console.log(log.slice(0, 4)) // => [ 'open a', 'open bb', 'close bb', 'open ccc' ]
  * ```
  */
-export const make = <K, A, E, R, RR = never, RF = never, RL = never, ER = unknown>(
+export const make = <K, A, E, R, RR = never, RF = never, RL = never, ER = unknown, RA = never>(
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: CacheOptions<K, A, E, RR, RF, RL, ER> = {}
-): Made<K, A, E, Env<R | RR | RF | RL>> => makeCache(lookup, options, "cache")
+  options: CacheOptions<K, A, E, RR, RF, RL, ER, RA> = {}
+): Made<K, A, E, Env<R | RR | RF | RL | RA>> => makeCache(lookup, options, "cache")
 
 /** As `make`, as a layer; its name is the Tag's key, unless given. */
-export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never, ER = unknown>(
+export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never, ER = unknown, RA = never>(
   tag: Context.Tag<I, ResourceCache<K, A, E>>,
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: CacheOptions<K, A, E, RR, RF, RL, ER> = {}
+  options: CacheOptions<K, A, E, RR, RF, RL, ER, RA> = {}
 ): Layer.Layer<
   I,
   PatinoxError.Validation,
-  Exclude<R | RR | RF | RL, Scope.Scope> | ResourceRegistry.ResourceRegistry
+  Exclude<R | RR | RF | RL | RA, Scope.Scope> | ResourceRegistry.ResourceRegistry
 > => Layer.scoped(tag, makeCache(lookup, options, tag.key)) as Layer.Layer<I, PatinoxError.Validation, any>
 
 /**
@@ -231,16 +278,16 @@ export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never, ER = un
  * console.log(users.map(({ id }) => id), asked) // => [ 1, 2, 1, 1 ] 2
  * ```
  */
-export const plain = <K, A, E, R, RL = never>(
+export const plain = <K, A, E, R, RL = never, RA = never>(
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: PlainOptions<K, A, E, RL> = {}
-): Effect.Effect<PlainCache<K, A, E>, PatinoxError.Validation, Exclude<R | RL, Scope.Scope> | Scope.Scope> =>
+  options: PlainOptions<K, A, E, RL, RA> = {}
+): Effect.Effect<PlainCache<K, A, E>, PatinoxError.Validation, Exclude<R | RL | RA, Scope.Scope> | Scope.Scope> =>
   makePlain(lookup, options, "cache")
 
 /** As `plain`, as a layer; its name is the Tag's key, unless given. */
-export const layerPlain = <I, K, A, E, R, RL = never>(
+export const layerPlain = <I, K, A, E, R, RL = never, RA = never>(
   tag: Context.Tag<I, PlainCache<K, A, E>>,
   lookup: (key: K) => Effect.Effect<A, E, R>,
-  options: PlainOptions<K, A, E, RL> = {}
-): Layer.Layer<I, PatinoxError.Validation, Exclude<R | RL, Scope.Scope>> =>
+  options: PlainOptions<K, A, E, RL, RA> = {}
+): Layer.Layer<I, PatinoxError.Validation, Exclude<R | RL | RA, Scope.Scope>> =>
   Layer.scoped(tag, makePlain(lookup, options, tag.key)) as Layer.Layer<I, PatinoxError.Validation, any>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { PatinoxError } from "@patinox/core"
+import { Untellable } from "@patinox/vitest"
 import { CacheError } from "../src/index.js"
 
 const counts = { entries: 3, inUse: 2, loading: 1, waiting: 4, releasing: 0, weight: 3 }
@@ -8,8 +9,14 @@ const errors = {
   timeout: new CacheError.CacheTimeout({ cache: "files", key: "a", stage: "room", limitMillis: 1_500, counts }),
   full: new CacheError.CacheFull({ cache: "files", key: { tenant: 7 }, counts: { ...counts, releasing: 2 } }),
   closed: new CacheError.CacheClosed({ cache: "files", reason: "closed" }),
+  circle: new CacheError.CacheFull({ cache: "files", key: "a", isCircle: true, counts }),
+  released: new CacheError.CacheValueReleased({ cache: "files", key: "a" }),
   cycle: new CacheError.CacheCycle({ cache: "files", key: 5 })
 }
+
+it("is told from anything else, even from what throws at the question", () => {
+  for (const form of Untellable.forms) expect(CacheError.is(Untellable.make(form))).toBe(false)
+})
 
 describe("the errors of a cache", () => {
   it("say which cache and key, what it was like, and why", () => {
@@ -19,6 +26,8 @@ describe("the errors of a cache", () => {
       "No room for {\"tenant\":7} in cache files: everything is in use " +
       "(entries 3, in use 2, loading 1, releasing 2, waiting 4)",
       "Cache files is closed",
+      "No room for a in cache files: what has it waits for more room in turn (entries 3, in use 2, loading 1, waiting 4)",
+      "The lookup of a in cache files gave a value that the cache is releasing",
       "The lookup of 5 in cache files waits for itself"
     ])
     expect(new CacheError.CacheTimeout({ ...errors.timeout, stage: "lookup" }).message).toContain(
@@ -50,7 +59,14 @@ describe("the errors of a cache", () => {
 
   it("have a way out each", () => {
     const strategies = Object.entries(errors).map(([name, error]) => [name, CacheError.recoveryStrategy(error)])
-    expect(Object.fromEntries(strategies)).toEqual({ timeout: "Retry", full: "Retry", closed: "Fail", cycle: "Fail" })
+    expect(Object.fromEntries(strategies)).toEqual({
+      timeout: "Retry",
+      full: "Retry",
+      closed: "Fail",
+      circle: "Retry",
+      released: "Retry",
+      cycle: "Fail"
+    })
   })
 
   it("convert to an exhausted resource of the whole, and keep their message and themselves", () => {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ResourceScope } from "@patinox/core"
+import { ShutdownHost } from "@patinox/core/Foundation"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
@@ -22,6 +24,7 @@ describe("the end of a cache", () => {
       yield* Effect.forEach(["a", "b", "c"], (key) => cache.use(key, number))
       expect(yield* cache.close).toEqual({
         cache: "files",
+        abandoned: [],
         durationMillis: 0,
         deadlineMillis: 20_000,
         deadlineReached: false,
@@ -511,4 +514,61 @@ describe("the end of a cache from within", () => {
       expect(yield* Fiber.join(caller)).toMatchObject({ _tag: "CacheClosed" })
       expect(yield* cache.close).toMatchObject(atOnce)
     })))
+})
+
+describe("a cache in a ResourceScope", () => {
+  for (
+    const [title, timeout, use, expected] of [
+      ["has its closeTimeout, which is longer than that of a finalizer", "25 seconds", "15 seconds", [15_000, 0]],
+      [
+        "releases what is in use before the deadline of the scope, where that is earlier (P3)",
+        "10 seconds",
+        "1 hours",
+        [
+          7_600,
+          1
+        ]
+      ]
+    ] as const
+  ) {
+    it.effect(title, () =>
+      inScope(Effect.gen(function*() {
+        const scope = yield* ResourceScope.make({ timeout })
+        const { cache, source } = yield* Scope.extend(made({ closeTimeout: "20 seconds" }), scope)
+        const user = yield* Effect.fork(cache.use("a", () => Effect.sleep(use)))
+        yield* turns
+        const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
+        yield* turns
+        yield* after(timeout)
+        const { durationMillis, records } = yield* Fiber.join(closing)
+        const { reclaimed } = yield* cache.close
+        expect([durationMillis, reclaimed]).toEqual(expected)
+        expect([records.map(({ outcome }) => outcome), source.alive]).toEqual([["cleaned"], 0])
+        yield* Fiber.interrupt(user)
+      })))
+  }
+})
+
+describe("a cache of a process that shuts down", () => {
+  it.effect("releases what is in use before the process ends (P3)", () => {
+    const process: ShutdownHost = {
+      isClosing: () => true,
+      leftMillis: () => 5_000,
+      ended: () => {},
+      closing: () => {},
+      closeAfter: () => false
+    }
+    return inScope(Effect.gen(function*() {
+      const { close, scope } = yield* openScope
+      const { cache, source } = yield* Scope.extend(made({ closeTimeout: "20 seconds" }), scope)
+      const user = yield* Effect.fork(cache.use("a", () => Effect.never))
+      yield* turns
+      const closing = yield* Effect.fork(Effect.andThen(close, cache.close))
+      yield* turns
+      yield* after("4 seconds")
+      const { deadlineMillis, durationMillis, reclaimed } = yield* Fiber.join(closing)
+      expect([deadlineMillis, durationMillis, reclaimed, source.alive]).toEqual([5_000, 4_000, 1, 0])
+      yield* Fiber.interrupt(user)
+    })).pipe(Effect.provideService(ShutdownHost, process))
+  })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Chunk, Deferred, type Duration, Effect, Fiber, Metric, MetricState, Stream } from "effect"
+import { Chunk, Clock, Deferred, type Duration, Effect, Fiber, Layer, Metric, MetricState, Stream } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { inScope, listen, Source, turns, type Value } from "./kit.js"
+import { inScope, listen, quietly, Source, turns, type Value } from "./kit.js"
 
 const number = (value: Value<any>) => Effect.succeed(value.number)
 
@@ -216,4 +216,43 @@ describe("metrics and statistics", () => {
       for (const cache of [one, three]) yield* cache.close
       expect(yield* metricsOf(name)).toMatchObject({ entries: 0, in_use: 0, weight: 0 })
     })))
+})
+
+/** Clocks of other people, whose wall time is none. */
+const timeless: Record<string, () => number> = {
+  "infinite": () => Infinity,
+  "minus infinite": () => -Infinity,
+  "not a number": () => NaN,
+  "throwing": () => {
+    throw new Error("no time")
+  }
+}
+
+const timelessClock = (read: () => number): Clock.Clock => {
+  const live = Clock.make()
+  return {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    sleep: (duration) => live.sleep(duration),
+    currentTimeMillis: Effect.sync(read),
+    unsafeCurrentTimeMillis: read,
+    currentTimeNanos: live.currentTimeNanos,
+    unsafeCurrentTimeNanos: () => live.unsafeCurrentTimeNanos()
+  }
+}
+
+describe("a clock that tells no time", () => {
+  for (const [name, read] of Object.entries(timeless)) {
+    it.live(`costs a cache no event, and each has an instant: ${name}`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const source = new Source()
+        const cache = yield* ResourceCache.make(source.lookup, { release: source.release })
+        const events = yield* listen(cache)
+        yield* cache.use("a", number)
+        yield* cache.close
+        yield* turns
+        const told = events.map(({ _tag }) => _tag)
+        expect(told).toEqual(["Loaded", "Closing", "Removed", "Released", "Closed"])
+        expect(events.map(({ at }) => Number.isFinite(at))).not.toContain(false)
+      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(timelessClock(read))))))
+  }
 })

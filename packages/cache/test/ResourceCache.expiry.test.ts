@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, listen, logging, quietly, Source, turns, type Value } from "./kit.js"
 import { virtualClock } from "./virtualClock.js"
@@ -48,6 +48,50 @@ describe("a value expires", () => {
       expect(source.closed).toBe(0)
       yield* after("1 millis")
       expect([source.closed, yield* atRest(cache)]).toEqual([1, 0])
+    })))
+
+  it.live("its time to idle after its last use, without a timer while it is in use", () => {
+    const { clock, pass, sleepers } = virtualClock()
+    let sleeps = 0
+    const counting = {
+      ...clock,
+      sleep: (duration: Duration.Duration) => {
+        sleeps++
+        return clock.sleep(duration)
+      }
+    }
+    return Effect.scoped(Effect.gen(function*() {
+      const { cache, source } = yield* made({ timeToIdle: "10 millis" })
+      const scope = yield* Scope.make()
+      yield* Scope.extend(cache.get("a"), scope)
+      // To have looked at it meanwhile is no use, and ends later.
+      const looking = yield* Scope.make()
+      yield* Scope.extend(cache.peek("a"), looking)
+      yield* pass(1_000, turns)
+      expect([source.closed, sleepers()]).toEqual([0, 0])
+      expect(sleeps).toBeLessThan(5)
+      yield* Scope.close(scope, Exit.void)
+      yield* pass(1_000, turns)
+      expect(source.closed).toBe(0)
+      yield* Scope.close(looking, Exit.void)
+      yield* pass(9, turns)
+      expect(source.closed).toBe(0)
+      yield* pass(1, turns)
+      expect([source.closed, yield* atRest(cache), sleepers()]).toEqual([1, 0, 0])
+    })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(counting))))
+  })
+
+  it.effect("its time to live after it was looked up, also while its time to idle waits for its use to end", () =>
+    inScope(Effect.gen(function*() {
+      const { cache } = yield* made({ timeToIdle: "1 seconds", timeToLive: "10 seconds" })
+      const scope = yield* Scope.make()
+      yield* Scope.extend(cache.get("a"), scope)
+      yield* after("9999 millis")
+      expect(yield* cache.keys).toEqual(["a"])
+      yield* after("1 millis")
+      expect(yield* cache.keys).toEqual([])
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* atRest(cache)).toBe(0)
     })))
 
   it.effect("at whichever of both comes first", () =>

@@ -233,7 +233,7 @@ describe("a lookup whose value is to be released", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("is not interrupted in an uninterruptible region, and what that opens is released", () =>
+  it.effect("is not interrupted in an uninterruptible region, but abandoned; what that opens then is released", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const gate = yield* Deferred.make<void>()
@@ -244,11 +244,13 @@ describe("a lookup whose value is to be released", () => {
       const caller = yield* Effect.fork(cache.use("a", using(source)))
       yield* turns
       yield* Fiber.interrupt(caller)
+      yield* TestClock.adjust("999 millis")
+      expect((yield* cache.stats).loading).toBe(1)
+      yield* TestClock.adjust("1 millis")
+      expect((yield* cache.stats).loading).toBe(0)
       yield* TestClock.adjust("10 seconds")
       yield* Deferred.succeed(gate, undefined)
-      expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
-      yield* cache.close
-      expect(source.alive).toBe(0)
+      expect([yield* atRest(cache), source.opened, source.alive]).toEqual([0, 1, 0])
     })))
 
   it.effect("keeps its value though it is interrupted in the very step that gives it", () =>

@@ -199,7 +199,7 @@ describe("a failure that has no text", () => {
         expect((yield* Fiber.poll(refreshing))._tag).toBe("Some")
         expect(yield* Fiber.join(refreshing)).toBe(error)
         expect(lines).toEqual([
-          "WARN Cache cache keeps the old value of a: looking it up anew failed with what has no text"
+          "WARN Cache cache keeps the old value of a: looking it up anew failed with a value (object) that cannot be shown as text"
         ])
         expect(yield* atRest(cache)).toBe(1)
       })

@@ -61,6 +61,23 @@ describe("a cache", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
+  it.effect("interrupts who waits for a lookup with a scope that closes meanwhile, as the value may be released by then", () =>
+    inScope(Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const cache = yield* ResourceCache.make((key: string) => Effect.as(Deferred.await(gate), key))
+      const scope = yield* Scope.make()
+      const [one, both] = yield* Effect.all([
+        Effect.fork(Scope.extend(cache.get("a"), scope)),
+        Effect.fork(Scope.extend(cache.getAll(["a", "b"]), scope))
+      ])
+      yield* turns
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.succeed(gate, undefined)
+      const exits: Array<Exit.Exit<unknown, unknown>> = [yield* Fiber.await(one), yield* Fiber.await(both)]
+      expect(exits.map((exit) => Exit.isInterrupted(exit))).toEqual([true, true])
+      expect(yield* atRest(cache)).toBe(2)
+    })))
+
   it.effect("gives what the lookup fails with to the caller, and asks again the next time", () =>
     inScope(Effect.gen(function*() {
       let asked = 0

@@ -1,5 +1,4 @@
 /** A cache without values around a policy: it keeps the counts, the bounds and who is in use, as a real one does. */
-import { expect } from "@effect/vitest"
 import type { Bounds, CachePolicy, PolicyEntry, PolicyState } from "../src/CachePolicy.js"
 import type { EntryList } from "../src/internal/EntryList.js"
 
@@ -112,7 +111,7 @@ export class SimulatedCache {
       const victim = this.state.victim() as SimulatedEntry | undefined
       if (victim === undefined) return
       if (victim.isPinned || this.entries.get(victim.key) !== victim) {
-        expect.fail(`${victim.key} was named, which ${victim.isPinned ? "is pinned" : "has gone"}`)
+        throw new Error(`${victim.key} was named, which ${victim.isPinned ? "is pinned" : "has gone"}`)
       }
       if (victim.uses > 0) {
         victim.isPinned = true

@@ -53,6 +53,69 @@ export const recent = (span: number, length: number, seed: number): Array<number
   )
 }
 
+/** The same keys forwards and then backwards, over and over. */
+export const zigzag = (keys: number, length: number): Array<number> =>
+  Array.from({ length }, (_, i) => {
+    const at = i % (2 * keys - 2)
+    return at < keys ? at : 2 * keys - 2 - at
+  })
+
+/** As `zipf`, but after every `steady` lookups a key, often a frequent one, gives way to a new one for good. */
+export const drifting = (
+  keys: number,
+  exponent: number,
+  length: number,
+  { seed, steady }: { readonly seed: number; readonly steady: number }
+): Array<number> => {
+  const next = random(seed)
+  const names = Array.from({ length: keys }, (_, i) => i)
+  let fresh = keys
+  return zipf(keys, exponent, length, seed + 1).map((rank, i) => {
+    if (i % steady === 0) names[Math.floor(next() * next() * keys)] = fresh++
+    return names[rank]
+  })
+}
+
+/** New keys come steadily; each is asked for `times` times within about `span` lookups, and then no more. */
+export const bursts = (span: number, times: number, length: number, seed: number): Array<number> => {
+  const next = random(seed)
+  const due: Array<Array<number> | undefined> = []
+  const ready: Array<number> = []
+  let fresh = 0
+  let at = 0
+  return Array.from({ length }, (_, now) => {
+    ready.push(...due[now] ?? [])
+    due[now] = undefined
+    if (at < ready.length) return ready[at++]
+    for (let time = 1; time < times; time++) {
+      const when = now + 1 + Math.floor(next() * span)
+      due[when] ??= []
+      due[when].push(fresh)
+    }
+    return fresh++
+  })
+}
+
+/** Lookups of each trace by chance, the first with this share; their keys are not the same. */
+export const mixed = (
+  one: ReadonlyArray<number>,
+  other: ReadonlyArray<number>,
+  { seed, share }: { readonly seed: number; readonly share: number }
+): Array<number> => {
+  const next = random(seed)
+  let [i, j] = [0, 0]
+  return Array.from(one, () => next() < share ? one[i++] : 1_000_000_000 + other[j++ % other.length])
+}
+
+/** One trace after the other, in turns of so many lookups; each goes on where it was. Their keys are not the same. */
+export const inTurns = (traces: ReadonlyArray<ReadonlyArray<number>>, turn: number, length: number): Array<number> => {
+  const at = traces.map(() => 0)
+  return Array.from({ length }, (_, i) => {
+    const which = Math.floor(i / turn) % traces.length
+    return 1_000_000_000 * which + traces[which][at[which]++]
+  })
+}
+
 /**
  * The hit rate of a cache that knows what comes (Belady's MIN): it keeps those keys that are asked for soonest. One that
  * keeps nothing of what it looked up may do better than one that must, so this may, and bounds both.

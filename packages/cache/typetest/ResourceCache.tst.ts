@@ -203,7 +203,9 @@ test("plain needs no registry, and has no release", () => {
   expect(ResourceCache.layerPlain(Names, scopedLookup)).type.toBe<
     Layer.Layer<Names, PatinoxError.Validation, Host>
   >()
-  expect<Plain["get"]>().type.toBe<(key: string) => Effect.Effect<File, "missing" | CacheError.CacheError>>()
+  expect<Plain["get"]>().type.toBe<
+    (key: string, options?: ResourceCache.CallOptions) => Effect.Effect<File, "missing" | CacheError.CacheError>
+  >()
   expect<Plain["getIfPresent"]>().type.toBe<(key: string) => Effect.Effect<Option.Option<File>>>()
   const names = ResourceCache.plain(lookup)
   expect(Effect.flatMap(names, (plain) => plain.use("a", ({ path }) => Effect.as(Effect.context<L>(), path)))).type
@@ -247,6 +249,7 @@ test("each error can be caught by its tag", () => {
       | CacheError.CacheFull
       | CacheError.CacheClosed
       | CacheError.CacheCycle
+      | CacheError.CacheValueReleased
     >
   >()
   expect(CacheError.recoveryStrategy).type.toBe<
@@ -268,8 +271,10 @@ test("the rest is typed as it says", () => {
     return true
   })).type.toBe<Effect.Effect<number>>()
   expect<CacheEvent.Released["error"]>().type.toBe<CleanupError.CleanupError<unknown> | undefined>()
-  expect<ResourceCache.CacheOptions<string, File>["timeToIdle"]>().type.toBeAssignableTo<
-    Duration.DurationInput | undefined
+  expect<ResourceCache.CacheOptions<string, File>["timeToIdle"]>().type.toBe<
+    | Duration.DurationInput
+    | ((key: string, exit: Exit.Exit<File>) => Duration.DurationInput)
+    | undefined
   >()
 })
 

@@ -2,7 +2,6 @@
 
 /** In milliseconds; infinite, or 0, where not wanted. */
 export interface AgeLimits {
-  readonly timeToIdle: number
   readonly refreshAfter: number
   readonly staleWhileRevalidate: number
   readonly staleOnError: number
@@ -13,6 +12,8 @@ export interface Aged {
   readonly writtenAt: number
   readonly usedAt: number
   readonly expiresAt: number
+  /** Not an instant: how long it may be without a use; undefined where that is for ever. */
+  readonly timeToIdle: number | undefined
   /** From when on its age matters to who asks for it. */
   readonly lookAt: number
   /** How often in a row looking it up anew has failed. */
@@ -36,14 +37,14 @@ const staleUntil = ({ expiresAt, isFailure }: Aged, staleness: number): number =
 export const lastInstant = (value: Aged, { staleOnError, staleWhileRevalidate }: AgeLimits): number =>
   staleUntil(value, Math.max(staleWhileRevalidate, staleOnError))
 
-/** When it has to go, as far as is known now. */
+/** When it has to go, as far as is known now. In use it is not idle. */
 export const dueAt = (value: Aged, limits: AgeLimits): number =>
-  limits.timeToIdle === Infinity
+  value.timeToIdle === undefined || value.users > 0
     ? lastInstant(value, limits)
-    : Math.min(lastInstant(value, limits), value.usedAt + limits.timeToIdle)
+    : Math.min(lastInstant(value, limits), value.usedAt + value.timeToIdle)
 
-export const isIdleTooLong = (value: Aged, limits: AgeLimits, now: number): boolean =>
-  value.users === 0 && now >= value.usedAt + limits.timeToIdle
+export const isIdleTooLong = (value: Aged, now: number): boolean =>
+  value.timeToIdle !== undefined && value.users === 0 && now >= value.usedAt + value.timeToIdle
 
 /** What becomes of a value whose age matters, when somebody asks for it: it may be given only to be `refreshed` behind. */
 export const verdict = (value: Aged, limits: AgeLimits, now: number): "refreshed" | "stale" | "useless" =>

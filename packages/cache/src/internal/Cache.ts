@@ -2,8 +2,8 @@
  * A cache as it runs: the decisions of `CacheState` carried out. A hit is synchronous; who finds nothing waits as a
  * `Caller`; lookups and releases run in fibers of their own (`Lookups`, `Releases`), off everybody's path.
  */
-import type { RecoveryPolicy, ResourceRegistry } from "@patinox/core"
-import type { Timers } from "@patinox/core/Foundation"
+import { PatinoxError, type RecoveryPolicy, type ResourceRegistry } from "@patinox/core"
+import { checkDuration, closedExit, readOptions, type Timers, UserFunction } from "@patinox/core/Foundation"
 import { Array as Arr, Cause, Duration, Effect, Exit, Scope } from "effect"
 import * as CacheError from "../CacheError.js"
 import type { PolicyState } from "../CachePolicy.js"
@@ -32,11 +32,20 @@ export interface Removal<out K, out A> {
 export interface Manager<K, A, E> {
   /** What it gives is `found` in the very step in which it comes, before anything can be interrupted. */
   readonly lookup: (key: K, found: (value: A) => void) => Effect.Effect<A, E, Scope.Scope>
+  /** The values of several keys, in their order. */
+  readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, Scope.Scope>
   readonly release?: (value: A, key: K) => Effect.Effect<unknown, unknown>
   readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, unknown>
   readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown>
   readonly weigher?: (value: A, key: K) => number
   readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
+  readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
+}
+
+/** Of a single call. */
+export interface CallOptions {
+  /** How long this call waits, for room and for the lookup: a duration above 0. Default: the cache's `acquireTimeout`. */
+  readonly acquireTimeout?: Duration.DurationInput
 }
 
 export interface CacheParts {
@@ -48,6 +57,21 @@ export interface CacheParts {
   readonly random: () => number
   /** Values are not released, and so not counted as in use. */
   readonly isPlain: boolean
+}
+
+/** How a caller that finds nothing goes on. */
+interface Asking {
+  readonly fiber: Seam.CurrentFiber
+  readonly now: number
+  readonly restore: Restore
+  readonly options: CallOptions | undefined
+  readonly takesOld?: boolean
+}
+
+/** One of several that somebody asks for: either it is got, inside an uninterruptible region, or it is cancelled. */
+interface Wanted<A, E, R> {
+  readonly got: Effect.Effect<A, E, R>
+  readonly cancel: () => void
 }
 
 export class Cache<K, A, E> {
@@ -90,6 +114,7 @@ export class Cache<K, A, E> {
       },
       options,
       manager.timeToLive !== undefined,
+      typeof manager.timeToIdle === "function" || options.timeToIdle < Infinity,
       guarded(policy, options, (defect) => this.teller.policyFailed(options.policy.name, defect))
     )
   }
@@ -104,7 +129,8 @@ export class Cache<K, A, E> {
 
   use<B, E2, R2>(
     key: K,
-    f: (value: A) => Effect.Effect<B, E2, R2>
+    f: (value: A) => Effect.Effect<B, E2, R2>,
+    options?: CallOptions
   ): Effect.Effect<B, E | E2 | CacheError.CacheError, R2> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
@@ -114,20 +140,39 @@ export class Cache<K, A, E> {
           this.metrics.hit()
           return this.using(slot, fiber, now, f, restore)
         }
-        return this.ask(key, fiber, now, restore, (slot) => this.using(slot, fiber, this.timers.now(), f, restore))
+        return this.ask(key, { fiber, now, restore, options }, (slot) =>
+          this.using(slot, fiber, this.timers.now(), f, restore))
       })
     )
   }
 
   private ask<B, E2, R2>(
     key: K,
-    fiber: Seam.CurrentFiber,
-    now: number,
-    restore: Restore,
+    asking: Asking,
     then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E2 | CacheError.CacheError, R2> {
-    this.metrics.missed()
-    return new Caller(this, key, fiber, true, restore, then).start(now)
+    return this.callerOf(key, asking, then).start(asking.now)
+  }
+
+  private callerOf<B, E2, R2>(
+    key: K,
+    { fiber, options, restore, takesOld = true }: Asking,
+    then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
+  ): Caller<K, A, E, B, E2, R2> {
+    return new Caller(this, { key, fiber, limit: this.limitOf(options), takesOld, restore, then })
+  }
+
+  /** A bad one is a mistake of the program, and ends it with the `Validation`. */
+  private limitOf(options: CallOptions | undefined): number {
+    if (options === undefined) return this.options.acquireTimeout
+    const checked = readOptions(() => {
+      const { acquireTimeout } = options
+      return acquireTimeout === undefined
+        ? this.options.acquireTimeout
+        : checkDuration("acquireTimeout", acquireTimeout)
+    })
+    if (checked instanceof PatinoxError.Validation) throw checked
+    return checked
   }
 
   private using<B, E2, R2>(
@@ -141,7 +186,7 @@ export class Cache<K, A, E> {
     if (held === undefined || held.isSpoiled) return this.failure(slot)
     const hold = this.hold(held, fiber, now)
     // One step less than `Effect.exit` and what follows it.
-    return Effect.matchCauseEffect(restore(Effect.suspend(() => f(held.value))), {
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, held.value, undefined))), {
       onFailure: (cause) => {
         this.letGo(slot, hold)
         return Effect.failCause(cause)
@@ -154,32 +199,80 @@ export class Cache<K, A, E> {
   }
 
   /** For as long as the scope at hand is open. */
-  readonly get = (key: K): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> =>
+  readonly get = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> =>
     Seam.withFiber((fiber) => {
-      const finalizers = Seam.finalizersOf(Seam.scopeOf(fiber))
-      if (finalizers === undefined) return this.getBound(key)
+      const scope = Seam.scopeOf(fiber)
+      const finalizers = Seam.finalizersOf(scope)
+      if (finalizers === undefined) return this.getBound(key, options)
       const now = this.timers.now()
       const slot = this.state.take(key, now, fiber)
-      if (slot === undefined) return this.getBound(key)
+      if (slot === undefined) return this.getBound(key, options)
       this.metrics.hit()
       const { held } = slot
       if (held === undefined || held.isSpoiled) return this.failure(slot)
       // All in one step, in which nothing can be interrupted.
       const hold = this.hold(held, fiber, now)
-      finalizers.set({}, this.lettingGo(slot, hold))
+      finalizers.set({}, this.lettingGo(slot, hold, scope))
       return Effect.succeed(held.value)
     })
 
-  private getBound(key: K): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> {
+  private getBound(key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Seam.withFiber((fiber) => this.getNow(key, { fiber, now: this.timers.now(), restore, options }).got)
+    )
+  }
+
+  private getNow(key: K, asking: Asking): Wanted<A, E | CacheError.CacheError, Scope.Scope> {
+    const { fiber, now } = asking
+    const slot = this.state.take(key, now, fiber)
+    const wasOpen = closedExit(Seam.scopeOf(fiber)) === undefined
+    if (slot === undefined) {
+      return this.wanted(key, asking, (slot) => this.keep(slot, fiber, this.timers.now(), { wasOpen }))
+    }
+    this.metrics.hit()
+    return { got: Effect.suspend(() => this.keep(slot, fiber, now, { wasOpen })), cancel: () => this.state.leave(slot) }
+  }
+
+  private wanted<R>(
+    key: K,
+    asking: Asking,
+    then: (slot: Slot<K, A, E>) => Effect.Effect<A, E, R>
+  ): Wanted<A, E | CacheError.CacheError, R> {
+    const caller = this.callerOf(key, asking, then)
+    return { got: caller.start(asking.now), cancel: () => caller.cancel() }
+  }
+
+  /** All are asked for at once, and waited for one by one. Whoever fails leaves the rest. */
+  getAll(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError.CacheError, Scope.Scope> {
+    return this.all(keys, options, (key, asking) => this.getNow(key, asking))
+  }
+
+  getAllPlain(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError.CacheError> {
+    return this.all(keys, options, (key, asking) => {
+      const slot = this.state.take(key, asking.now, asking.fiber)
+      if (slot === undefined) return this.wanted(key, asking, (slot) => slot.exit)
+      this.metrics.hit()
+      return { got: slot.exit, cancel: () => {} }
+    })
+  }
+
+  private all<R>(
+    keys: Iterable<K>,
+    options: CallOptions | undefined,
+    getNow: (key: K, asking: Asking) => Wanted<A, E | CacheError.CacheError, R>
+  ): Effect.Effect<Array<A>, E | CacheError.CacheError, R> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
-        const now = this.timers.now()
-        const slot = this.state.take(key, now, fiber)
-        if (slot !== undefined) {
-          this.metrics.hit()
-          return this.keep(slot, fiber, now)
-        }
-        return this.ask(key, fiber, now, restore, (slot) => this.keep(slot, fiber, this.timers.now()))
+        this.limitOf(options)
+        const asking = { fiber, now: this.timers.now(), restore, options }
+        const keyed = UserFunction.call<ReadonlyArray<K> | Effect.Effect<never>>(() => [...keys], UserFunction.dieOf)
+        if (Effect.isEffect(keyed)) return keyed
+        const left = this.lookups.together(() => keyed.map((key) => getNow(key, asking))).reverse()
+        const next: Effect.Effect<A, E | CacheError.CacheError, R> = Effect.suspend(() => left.pop()!.got)
+        return Effect.onError(
+          Effect.all(keyed.map(() => next)),
+          () => Effect.sync(() => left.forEach(({ cancel }) => cancel()))
+        )
       })
     )
   }
@@ -199,18 +292,49 @@ export class Cache<K, A, E> {
     return slot
   }
 
-  private keep(slot: Slot<K, A, E>, fiber: Seam.CurrentFiber, now: number): Effect.Effect<A, E> {
+  /** Values that callers would get, though to look at them is no use: in use all the same, and not to be released. */
+  fit(keys?: Iterable<K>): Array<Slot<K, A, E>> {
+    const { state, timers } = this
+    const now = timers.now()
+    const slots = keys === undefined ? state.all() : [...keys].map((key) => state.peek(key))
+    return slots.filter((slot) =>
+      slot !== undefined && slot.held?.isSpoiled !== true && state.isFit(slot, now)
+    ) as Array<
+      Slot<K, A, E>
+    >
+  }
+
+  /** For as long as the scope at hand is open, without a use. */
+  readonly peek = (keys?: Iterable<K>): Effect.Effect<Array<A>, never, Scope.Scope> =>
+    Effect.uninterruptible(Seam.withFiber((fiber) => {
+      const now = this.timers.now()
+      const slots = this.fit(keys)
+      for (const slot of slots) this.state.use(slot)
+      return Effect.orDie(Effect.forEach(slots, (slot) => this.keep(slot, fiber, now, { isUse: false })))
+    }))
+
+  private keep(
+    slot: Slot<K, A, E>,
+    fiber: Seam.CurrentFiber,
+    now: number,
+    { isUse = true, wasOpen = false }: { readonly isUse?: boolean; readonly wasOpen?: boolean } = {}
+  ): Effect.Effect<A, E> {
     const { held } = slot
     if (held === undefined || held.isSpoiled) return this.failure(slot)
-    const letGo = this.lettingGo(slot, this.hold(held, fiber, now))
-    return Effect.as(Scope.addFinalizerExit(Seam.scopeOf(fiber), letGo), held.value)
+    const scope = Seam.scopeOf(fiber)
+    const hold = this.hold(held, fiber, now)
+    return Effect.flatMap(
+      Scope.addFinalizerExit(scope, this.lettingGo(slot, hold, scope, isUse)),
+      // A scope that has closed meanwhile has let go of it, and it may be released by now.
+      () => hold.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)
+    )
   }
 
   /** Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on. */
-  private lettingGo(slot: Slot<K, A, E>, hold: Hold): () => Effect.Effect<void> {
-    hold.isScoped = true
+  private lettingGo(slot: Slot<K, A, E>, hold: Hold, scope: Scope.Scope, isUse = true): () => Effect.Effect<void> {
+    hold.scope = scope
     return () => {
-      this.letGo(slot, hold)
+      this.letGo(slot, hold, isUse)
       return Effect.void
     }
   }
@@ -229,18 +353,18 @@ export class Cache<K, A, E> {
     return hold
   }
 
-  private letGo(slot: Slot<K, A, E>, hold: Hold): void {
+  private letGo(slot: Slot<K, A, E>, hold: Hold, isUse = true): void {
     if (hold.isOver) return
     hold.isOver = true
     slot.held!.remove(hold)
-    this.state.leave(slot)
+    this.state.leave(slot, isUse)
     // Who closes the cache may be the only one left that uses it.
     if (!this.state.isOpen) this.state.host.settled()
     this.counted()
   }
 
   /** The way of a plain cache: a value that is there costs one step. */
-  readonly getPlain = (key: K): Effect.Effect<A, E | CacheError.CacheError> =>
+  readonly getPlain = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError> =>
     Seam.withFiber((fiber) => {
       const now = this.timers.now()
       const slot = this.state.take(key, now, fiber)
@@ -248,21 +372,24 @@ export class Cache<K, A, E> {
         this.metrics.hit()
         return slot.exit
       }
-      return Effect.uninterruptibleMask((restore) => this.ask(key, fiber, now, restore, (slot) => slot.exit))
+      return Effect.uninterruptibleMask((restore) =>
+        this.ask(key, { fiber, now, restore, options }, (slot) => slot.exit)
+      )
     })
 
   // --- by hand -------------------------------------------------------------------------------------------------------
 
   /** Looks the key up anew, whatever is there; that stays until the new value is there, and where there will be none. */
-  refresh(key: K): Effect.Effect<void, E | CacheError.CacheError> {
+  refresh(key: K, options?: CallOptions): Effect.Effect<void, E | CacheError.CacheError> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) =>
-        new Caller(this, key, fiber, false, restore, (slot: Slot<K, A, E>): Effect.Effect<void, E> => {
+      Seam.withFiber((fiber) => {
+        const asking = { fiber, now: this.timers.now(), restore, options, takesOld: false }
+        return this.ask(key, asking, (slot): Effect.Effect<void, E> => {
           this.state.leave(slot)
           this.counted()
           return Exit.asVoid(slot.exit)
-        }).start(this.timers.now())
-      )
+        })
+      })
     )
   }
 
@@ -298,7 +425,7 @@ export class Cache<K, A, E> {
     // It is not released before the listener has seen it.
     this.state.hear(slot)
     const limit = this.options.releaseTimeout
-    const heard = Seam.workingOn(slot, Effect.suspend(() => onRemoval({ key, value: exit.value, reason }))).pipe(
+    const heard = Seam.workingOn(slot, UserFunction.effect(() => onRemoval({ key, value: exit.value, reason }))).pipe(
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeoutFailCause({
@@ -338,15 +465,23 @@ export class Cache<K, A, E> {
     this.onRegistryClosed()
   }
 
-  timedOut(key: K, stage: CacheError.CacheStage): CacheError.CacheTimeout {
-    const { acquireTimeout, name } = this.options
-    const error = new CacheError.CacheTimeout({
+  full(key: K, isCircle: boolean): CacheError.CacheFull {
+    const { name } = this.options
+    return new CacheError.CacheFull({
       cache: name,
       key,
-      stage,
-      limitMillis: acquireTimeout,
+      ...(isCircle ? { isCircle } : undefined),
       counts: this.counts()
     })
+  }
+
+  timedOut(
+    key: K,
+    stage: CacheError.CacheStage,
+    limitMillis: number,
+    counts: CacheError.CacheCounts
+  ): CacheError.CacheTimeout {
+    const error = new CacheError.CacheTimeout({ cache: this.options.name, key, stage, limitMillis, counts })
     this.teller.emit(() => ({ _tag: "TimedOut", error }))
     return error
   }

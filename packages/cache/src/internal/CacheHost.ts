@@ -5,6 +5,8 @@ import type { Loading } from "./Loading.js"
 import type { RemovalReason, Slot } from "./Slot.js"
 
 export interface CacheLimits extends AgeLimits {
+  /** In milliseconds: of values that have none of their own. */
+  readonly timeToIdle: number
   readonly maxEntries: number
   readonly maxWeight: number
   /** What a lookup does that finds no room because everything is in use. */
@@ -15,7 +17,7 @@ export interface CacheLimits extends AgeLimits {
 export interface CacheHost<K, A, E> {
   /** Begins a lookup. */
   load(loading: Loading<K, A, E>): void
-  /** Ends a lookup that nobody wants. */
+  /** Ends a lookup that nobody wants any more. */
   abort(loading: Loading<K, A, E>): void
   /** The value is out of the cache. It may be in use, and whoever hears of it may use it. */
   removed(slot: Slot<K, A, E>, reason: RemovalReason): void

@@ -7,24 +7,25 @@ import type { PolicyState } from "../CachePolicy.js"
 import * as Aging from "./Aging.js"
 import type { CacheHost, CacheLimits } from "./CacheHost.js"
 import { enter, nextVictim } from "./Eviction.js"
-import { KeyMap } from "./KeyMap.js"
+import { hashOf, keptKey, type Keyed, KeyMap } from "./KeyMap.js"
 import { Loading, type LoadingCaller } from "./Loading.js"
-import { LookupQueue } from "./LookupQueue.js"
+import { Loads } from "./Loads.js"
 import { Occupancy } from "./Occupancy.js"
+import type { Places } from "./RoomCircle.js"
 import type * as Seam from "./Seam.js"
 import type { RemovalReason, Slot } from "./Slot.js"
 
-export class CacheState<K, A, E> {
-  private readonly slots = new KeyMap<K, Slot<K, A, E>>()
-  private readonly loadings = new KeyMap<K, Loading<K, A, E>>()
-  readonly queued = new LookupQueue<K, A, E>()
-  /** Those that have begun and not ended. */
-  readonly running = new Set<Loading<K, A, E>>()
-  private readonly agesIdle: boolean
+export class CacheState<K, A, E> implements Places {
+  private slots = new KeyMap<K, Slot<K, A, E>>()
+  /** What was there when the cache was closed, as far as it has not gone yet. */
+  private closing: { readonly slots: KeyMap<K, Slot<K, A, E>>; readonly left: Iterator<Slot<K, A, E>> } | undefined =
+    undefined
+  readonly loads: Loads<K, A, E>
   private readonly isTimed: boolean
   isOpen = true
   /** Values out of the cache that are not being released: somebody uses them. */
   readonly retired = new Set<Slot<K, A, E>>()
+  readonly releasing = new Set<Slot<K, A, E>>()
   /** Those of them that were replaced and take no room: one of each key. */
   private readonly exempt = new KeyMap<K, Slot<K, A, E>>()
   readonly occupancy: Occupancy
@@ -32,13 +33,22 @@ export class CacheState<K, A, E> {
   constructor(
     readonly host: CacheHost<K, A, E>,
     readonly limits: CacheLimits,
-    /** Whether any value may have a time to live. */
+    /** Whether any value may have a time to live, and one to idle. */
     canExpire = true,
+    private readonly agesIdle = true,
     private readonly policy: PolicyState = limits.policy.make(limits)
   ) {
     this.isTimed = canExpire || limits.refreshAfter < Infinity
-    this.agesIdle = limits.timeToIdle < Infinity
     this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight)
+    this.loads = new Loads(this.occupancy)
+  }
+
+  get queued(): Loads<K, A, E>["queued"] {
+    return this.loads.queued
+  }
+
+  get running(): Loads<K, A, E>["running"] {
+    return this.loads.running
   }
 
   get waiting(): number {
@@ -64,13 +74,36 @@ export class CacheState<K, A, E> {
     return this.slots.get(key)
   }
 
+  peekLike(keyed: Keyed<K>): Slot<K, A, E> | undefined {
+    return this.slots.like(keyed)
+  }
+
   all(): Array<Slot<K, A, E>> {
-    return this.slots.values()
+    const left = this.closing?.slots.values().filter(({ status }) => status === "cached")
+    return left ?? this.slots.values()
+  }
+
+  /** One by one, as far as somebody asks. */
+  cached(): Iterable<Slot<K, A, E>> {
+    return this.slots
+  }
+
+  /** Whether a caller would get the value as it is. Without any consequence. */
+  isFit(slot: Slot<K, A, E>, now: number): boolean {
+    if (slot.isFailure || (this.agesIdle && Aging.isIdleTooLong(slot, now))) return false
+    return !this.isTimed || now < slot.lookAt || Aging.verdict(slot, this.limits, now) === "refreshed"
+  }
+
+  /** A value that the cache has let go of, and has not released yet. */
+  leaving(value: A): Slot<K, A, E> | undefined {
+    for (const slot of this.retired) if (slot.held!.value === value) return slot
+    for (const slot of this.releasing) if (slot.held!.value === value) return slot
+    return undefined
   }
 
   private isGood(slot: Slot<K, A, E>, now: number, origin: Seam.CallerOrigin | undefined): boolean {
     if (this.agesIdle) {
-      if (Aging.isIdleTooLong(slot, this.limits, now)) {
+      if (Aging.isIdleTooLong(slot, now)) {
         this.expire(slot, now)
         return false
       }
@@ -85,8 +118,8 @@ export class CacheState<K, A, E> {
     if (verdict === "useless") this.expire(slot, now)
     if (verdict !== "refreshed") return false
     // What would wait for room is not begun behind a caller: who has to go for it might be this one's value.
-    if (origin !== undefined && this.loadings.get(slot.key) === undefined && this.mayStart(slot.key, slot)) {
-      this.begin(new Loading(slot.key, slot, origin), now)
+    if (origin !== undefined && this.loads.get(slot.key) === undefined && this.mayStart(slot, slot)) {
+      this.begin(new Loading(slot, slot, origin, this), now)
     }
     return true
   }
@@ -127,8 +160,8 @@ export class CacheState<K, A, E> {
     this.unused(slot)
   }
 
-  /** Somebody who used a value does not any more. */
-  leave(slot: Slot<K, A, E>): void {
+  /** Somebody who used a value does not any more. To have looked at it is no use. */
+  leave(slot: Slot<K, A, E>, wasUse = true): void {
     if (slot.held === undefined) return
     if (slot.users > 2) {
       slot.users--
@@ -137,15 +170,16 @@ export class CacheState<K, A, E> {
     this.occupancy.takeOut(slot)
     slot.users--
     this.occupancy.putIn(slot)
-    this.unused(slot)
+    this.unused(slot, wasUse)
   }
 
   /** What follows if nobody uses it any more. */
-  private unused(slot: Slot<K, A, E>): void {
+  private unused(slot: Slot<K, A, E>, wasUse = true): void {
     if (slot.users > 0) return
     if (slot.status === "retired") this.release(slot)
     else if (slot.status === "cached") {
-      if (this.agesIdle) slot.usedAt = this.host.now()
+      if (this.agesIdle && (wasUse || slot.isUntimed)) slot.usedAt = this.host.now()
+      if (slot.isUntimed) this.setTimer(slot)
       if (slot.isPinned) {
         slot.isPinned = false
         this.policy.unpinned(slot)
@@ -156,7 +190,10 @@ export class CacheState<K, A, E> {
     this.host.settled()
   }
 
-  /** For a caller that found nothing good: the lookup that it waits for. */
+  /**
+   * For a caller that found nothing good: the lookup that it waits for. Who wants what is new by now joins none that has
+   * asked already.
+   */
   join(
     caller: LoadingCaller<K, A, E>,
     key: K,
@@ -164,28 +201,30 @@ export class CacheState<K, A, E> {
     origin: Seam.CallerOrigin
   ): Loading<K, A, E> | "closed" | "full" {
     if (!this.isOpen) return "closed"
-    const existing = this.loadings.get(key)
+    const existing = this.loads.get(key)
     if (existing !== undefined) {
-      existing.callers.add(caller)
-      return existing
+      const joined = caller.takesOld || !existing.hasAsked ? existing : this.loads.behind(existing, origin)
+      joined.callers.add(caller)
+      return joined
     }
-    const old = this.slots.get(key)
+    const keyed = { key: keptKey(key), hash: hashOf(key) }
+    const old = this.slots.like(keyed)
     const isFull = this.limits.whenFull === "fail" && !this.occupancy.mayHaveRoom(this.queued.size)
-    if (isFull && this.needsRoom(key, old)) return "full"
-    const loading = new Loading(key, old, origin)
+    if (isFull && this.needsRoom(keyed, old)) return "full"
+    const loading = new Loading(keyed, old, origin, this)
     loading.callers.add(caller)
     this.begin(loading, now)
     return loading
   }
 
   /** Whether a lookup of the key may begin whatever room there is. */
-  private mayStart(key: K, old: Slot<K, A, E> | undefined): boolean {
-    return this.limits.whenFull === "exceed" || !this.needsRoom(key, old)
+  private mayStart(keyed: Keyed<K>, old: Slot<K, A, E> | undefined): boolean {
+    return this.limits.whenFull === "exceed" || !this.needsRoom(keyed, old)
   }
 
   /** What will replace a value is there before that goes, which takes no room: but once for a key that is in use. */
-  private needsRoom(key: K, old: Slot<K, A, E> | undefined): boolean {
-    return old === undefined || this.exempt.get(key) !== undefined
+  private needsRoom(keyed: Keyed<K>, old: Slot<K, A, E> | undefined): boolean {
+    return old === undefined || this.exempt.like(keyed) !== undefined
   }
 
   /** A caller's time is up. Gives the old value, in use, where that will do for it. */
@@ -198,7 +237,7 @@ export class CacheState<K, A, E> {
   }
 
   loadingOf(key: K): Loading<K, A, E> | undefined {
-    return this.loadings.get(key)
+    return this.loads.get(key)
   }
 
   /** A caller does not wait any more. The last one gone, nobody wants the lookup. */
@@ -209,7 +248,8 @@ export class CacheState<K, A, E> {
   /** Nobody wants it any more, if nobody waits for it. */
   giveUp(loading: Loading<K, A, E>): void {
     if (loading.callers.size > 0) return
-    if (loading.phase === "queued") this.drop(loading)
+    if (loading.phase === "behind") this.loads.forget(loading)
+    else if (loading.phase === "queued") this.drop(loading)
     else if (loading.phase === "running") this.abort(loading)
   }
 
@@ -218,59 +258,79 @@ export class CacheState<K, A, E> {
     this.host.abort(loading)
   }
 
-  /** Forgets a lookup that has not begun. */
-  private drop(loading: Loading<K, A, E>): void {
-    this.queued.delete(loading)
-    this.end(loading)
-    this.host.settled()
+  /** Its time is up, whoever waits for it: they get what the next attempt gives. */
+  expel(loading: Loading<K, A, E>): void {
+    if (loading.phase === "running") loading.phase = "aborted"
   }
 
-  private end(loading: Loading<K, A, E>): void {
-    loading.phase = "over"
-    this.running.delete(loading)
-    this.takeRoom(loading, false)
-    if (this.loadings.get(loading.key) === loading) this.loadings.delete(loading.key)
+  /** Forgets a lookup that has not begun. */
+  private drop(loading: Loading<K, A, E>): void {
+    this.loads.end(loading)
+    this.beginNext(loading, this.host.now())
+    this.host.settled()
   }
 
   // --- looking up ----------------------------------------------------------------------------------------------------
 
   private begin(loading: Loading<K, A, E>, now: number): void {
-    if (!loading.isDetached) this.loadings.set(loading.key, loading)
-    if (this.mayStart(loading.key, loading.old)) return this.start(loading, now)
-    loading.phase = "queued"
-    this.queued.add(loading)
+    this.loads.enter(loading)
+    if (this.mayStart(loading, loading.old)) return this.start(loading, now)
+    this.loads.wait(loading)
     this.makeRoom(now)
   }
 
   private start(loading: Loading<K, A, E>, now: number): void {
-    loading.phase = "running"
-    loading.startedAt = now
-    loading.hasFailed = false
-    this.takeRoom(loading, this.needsRoom(loading.key, loading.old))
-    this.running.add(loading)
+    this.loads.run(loading, this.needsRoom(loading, loading.old), now)
     this.host.load(loading)
   }
 
-  private takeRoom(loading: Loading<K, A, E>, takesRoom: boolean): void {
-    if (loading.takesRoom !== takesRoom) this.occupancy.coming += takesRoom ? 1 : -1
-    loading.takesRoom = takesRoom
+  /** It has ended without an answer, and somebody wants one. */
+  private beginAgain(loading: Loading<K, A, E>, now: number): void {
+    loading.old = loading.isDetached ? undefined : this.slots.like(loading)
+    this.begin(loading, now)
+  }
+
+  /** What has waited for the end of another of its key; who waited for room goes first. */
+  private beginNext(loading: Loading<K, A, E>, now: number): void {
+    const next = this.loads.takeNext(loading)
+    if (next === undefined || next.callers.size === 0 || !this.isOpen) return
+    if (this.loads.like(next) !== undefined) next.isDetached = true
+    this.beginAgain(next, now)
+  }
+
+  /** It does not end, and nobody waits for that any more: its key and its place are free for others. */
+  letGo(loading: Loading<K, A, E>, now: number): void {
+    const isWanted = loading.callers.size > 0 && this.isOpen
+    const { old } = loading
+    this.loads.end(loading)
+    if (isWanted) {
+      this.beginAgain(loading, now)
+      this.makeRoom(now)
+    } else {
+      if (old?.status === "cached" && !loading.isDetached) this.failedFor(loading, old, now)
+      this.makeRoom(now)
+      this.beginNext(loading, now)
+    }
+    this.host.settled()
+  }
+
+  /** There is no new value. Tells whether the old one is of use, and else lets go of it. */
+  private failedFor(loading: Loading<K, A, E>, old: Slot<K, A, E>, now: number): void {
+    const isUseless = !this.keeps(old, now)
+    loading.failedFor(old, this.limits, now)
+    if (isUseless) this.retire(old, "failed")
   }
 
   /** Begins what there is room for, and evicts for the rest, as far as room is not on its way already. */
   private makeRoom(now: number): void {
     for (;;) {
-      for (const next of this.queued.renewals) if (this.mayStart(next.key, next.old)) this.startQueued(next, now)
+      for (const next of this.queued.renewals) if (this.mayStart(next, next.old)) this.start(next, now)
       for (let next = this.queued.first; next !== undefined && this.occupancy.hasRoom; next = this.queued.first) {
-        this.startQueued(next, now)
+        this.start(next, now)
       }
       const { wanting } = this.queued
       if (wanting === 0 || this.occupancy.willHaveRoom(wanting) || !this.evict()) return
     }
-  }
-
-  private startQueued(loading: Loading<K, A, E>, now: number): void {
-    this.queued.delete(loading)
-    this.start(loading, now)
   }
 
   /** Lets go of values until what is there fits, as far as it is not in use. */
@@ -286,7 +346,7 @@ export class CacheState<K, A, E> {
 
   /** A lookup has ended with a value, or with a failure that is to be kept, too. Only then is the slot anywhere. */
   loaded(loading: Loading<K, A, E>, slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
-    this.end(loading)
+    this.loads.end(loading)
     const isKept = isWorthKeeping && !loading.isDetached && this.mayKeep(slot)
     // A refresh is no use; who asks for the value uses it.
     if (isKept) this.put(slot, [...loading.callers].some(({ takesOld }) => takesOld))
@@ -294,13 +354,13 @@ export class CacheState<K, A, E> {
     this.serve(loading, slot)
     // What was looked up is all there is to know of the key, though it is not kept.
     if (!isKept && !loading.isDetached && loading.old?.status === "cached") this.retire(loading.old, "replaced")
-    this.finish(slot, now)
+    this.finish(slot, now, loading)
   }
 
   /** A value that was not looked up: from now on it is the key's. */
   set(slot: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
-    this.detach(slot.key)
-    const old = this.slots.get(slot.key)
+    this.detach(slot)
+    const old = this.slots.like(slot)
     if (isWorthKeeping && this.mayKeep(slot)) this.put(slot, true)
     else {
       this.putAside(slot)
@@ -311,17 +371,27 @@ export class CacheState<K, A, E> {
 
   /** The value that is there was given once more: it is as new, but weighs what it weighed. */
   renew(slot: Slot<K, A, E>, given: Slot<K, A, E>, isWorthKeeping: boolean, now: number): void {
-    this.detach(slot.key)
-    if (!isWorthKeeping) {
-      this.retire(slot, "replaced")
-      return this.finish(slot, now)
-    }
+    this.detach(slot)
+    this.renewed(slot, given, isWorthKeeping)
+    this.finish(slot, now)
+  }
+
+  private renewed(slot: Slot<K, A, E>, given: Slot<K, A, E>, isWorthKeeping: boolean): void {
+    if (!isWorthKeeping) return this.retire(slot, "replaced")
     slot.writtenAt = given.writtenAt
     slot.expiresAt = given.expiresAt
+    slot.timeToIdle = given.timeToIdle
     slot.failures = 0
     this.policy.used(slot)
     this.startAging(slot)
-    this.finish(slot, now)
+  }
+
+  /** A lookup has given the very value that is there: it is as new, and not released for itself. */
+  loadedAgain(loading: Loading<K, A, E>, there: Slot<K, A, E>, given: Slot<K, A, E>, now: number): void {
+    this.loads.end(loading)
+    this.serve(loading, there)
+    this.renewed(there, given, given.expiresAt > given.writtenAt)
+    this.finish(there, now, loading)
   }
 
   /** Not what is heavier than all may be together: it is only for those that wait for it. */
@@ -329,17 +399,22 @@ export class CacheState<K, A, E> {
     return this.isOpen && slot.weight <= this.limits.maxWeight
   }
 
-  private finish(slot: Slot<K, A, E>, now: number): void {
+  /** With the lookup that has ended for good, if one has. */
+  private finish(slot: Slot<K, A, E>, now: number, ended?: Loading<K, A, E>): void {
     if (slot.status === "retired" && slot.users === 0) this.release(slot)
     this.trim()
     this.makeRoom(now)
+    if (ended?.next !== undefined) {
+      this.beginNext(ended, now)
+      this.trim()
+    }
     this.host.settled()
   }
 
   /** It is in before the one goes whose place it takes. */
   private put(slot: Slot<K, A, E>, isUse: boolean): void {
-    const old = this.slots.get(slot.key)
-    this.slots.set(slot.key, slot)
+    const old = this.slots.like(slot)
+    this.slots.set(slot)
     this.occupancy.putIn(slot)
     enter(this.policy, old, slot)
     if (old !== undefined && isUse) this.policy.used(slot)
@@ -350,7 +425,12 @@ export class CacheState<K, A, E> {
   private startAging(slot: Slot<K, A, E>): void {
     if (this.isTimed) slot.lookAt = Aging.firstLook(slot, this.limits)
     if (this.agesIdle) slot.usedAt = slot.writtenAt
-    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
+    if (this.isTimed || this.agesIdle) this.setTimer(slot)
+  }
+
+  private setTimer(slot: Slot<K, A, E>): void {
+    if (this.agesIdle) slot.isUntimed = slot.users > 0
+    this.host.dueAt(slot, Aging.dueAt(slot, this.limits))
   }
 
   /** It never gets into the cache. */
@@ -372,18 +452,27 @@ export class CacheState<K, A, E> {
     loading.callers.clear()
   }
 
+  /** A value that came too late for anybody. */
+  discard(slot: Slot<K, A, E>, now: number): void {
+    this.putAside(slot)
+    this.finish(slot, now)
+  }
+
   /** A value was looked up that nothing can be done with: the cache, or its registry, is closed. */
   refused(loading: Loading<K, A, E>, now: number): void {
-    this.end(loading)
+    this.loads.end(loading)
     this.refuse(loading)
     this.makeRoom(now)
+    this.beginNext(loading, now)
     this.host.settled()
   }
 
   private refuse(loading: Loading<K, A, E>): number {
-    const { size } = loading.callers
-    for (const caller of loading.callers) caller.refuse()
+    const { next } = loading
+    const size = loading.callers.size + (next?.callers.size ?? 0)
+    for (const caller of [...loading.callers, ...next?.callers ?? []]) caller.refuse()
     loading.callers.clear()
+    next?.callers.clear()
     return size
   }
 
@@ -396,60 +485,52 @@ export class CacheState<K, A, E> {
   failed(loading: Loading<K, A, E>, failure: Slot<K, A, E>, now: number): void {
     const { old } = loading
     const isAgain = loading.phase === "aborted" && loading.callers.size > 0 && this.isOpen
-    this.end(loading)
+    this.loads.end(loading)
     // A value that nothing can be done with is released.
     this.putAside(failure)
-    if (isAgain) {
-      // It was interrupted as nobody wanted it; but since then somebody does.
-      loading.old = loading.isDetached ? undefined : this.slots.get(loading.key)
-      this.begin(loading, now)
-    } else if (old?.status === "cached" && !loading.isDetached) {
+    // It was interrupted as nobody wanted it, or its time was up; but somebody does.
+    if (isAgain) this.beginAgain(loading, now)
+    else if (old?.status === "cached" && !loading.isDetached) {
       const isUseless = !this.keeps(old, now)
-      loading.failedFor(old, this.limits, now)
       for (const caller of loading.callers) {
         const given = caller.takesOld && !isUseless ? old : failure
         this.use(given)
         caller.serve(given)
       }
       loading.callers.clear()
-      if (isUseless) this.retire(old, "failed")
+      this.failedFor(loading, old, now)
     } else this.serve(loading, failure)
-    this.finish(failure, now)
+    this.finish(failure, now, isAgain ? undefined : loading)
   }
 
   // --- going ---------------------------------------------------------------------------------------------------------
 
+  /** What is out already stays as it is: somebody may have been quicker. */
   private retire(slot: Slot<K, A, E>, reason: RemovalReason): void {
-    if (this.slots.get(slot.key) === slot) {
-      this.slots.delete(slot.key)
+    if (slot.status !== "cached") return
+    if (this.slots.has(slot)) {
+      this.slots.delete(slot)
       this.orphan(slot)
       this.policy.removed(slot)
     }
     this.host.dueAt(slot, Infinity)
-    const isExempt = reason === "replaced" && slot.users > 0 && this.exempt.get(slot.key) === undefined
-    if (isExempt) this.exempt.set(slot.key, slot)
+    const isExempt = reason === "replaced" && slot.users > 0 && this.exempt.like(slot) === undefined
+    if (isExempt) this.exempt.set(slot)
     this.change(slot, () => {
       slot.status = slot.held === undefined ? "gone" : "retired"
       slot.isExempt = isExempt
     })
     if (slot.held !== undefined) this.retired.add(slot)
     this.host.removed(slot, reason)
-    if (slot.status === "retired" && slot.users === 0) this.release(slot)
+    if (this.retired.has(slot) && slot.users === 0) this.release(slot)
   }
 
   /** Its refresh goes on where somebody waits for it, and then counts as any lookup. */
   private orphan(slot: Slot<K, A, E>): void {
-    const loading = this.loadings.get(slot.key)
+    const loading = this.loads.like(slot)
     if (loading?.old !== slot) return
-    if (loading.callers.size === 0) this.detachLoading(loading)
-    else this.forgetOld(loading)
-  }
-
-  private forgetOld(loading: Loading<K, A, E>): void {
-    if (loading.old === undefined) return
-    loading.old = undefined
-    this.queued.orphaned(loading)
-    if (this.running.has(loading)) this.takeRoom(loading, true)
+    if (loading.callers.size === 0 && loading.next === undefined) this.detachLoading(loading)
+    else this.loads.forgetOld(loading)
   }
 
   private release(slot: Slot<K, A, E>): void {
@@ -459,6 +540,7 @@ export class CacheState<K, A, E> {
 
   private startRelease(slot: Slot<K, A, E>): void {
     this.retired.delete(slot)
+    this.releasing.add(slot)
     this.change(slot, () => slot.status = "releasing")
   }
 
@@ -480,8 +562,9 @@ export class CacheState<K, A, E> {
 
   /** The value's release is over, whatever became of it. */
   released(slot: Slot<K, A, E>, now: number): void {
+    this.releasing.delete(slot)
     this.change(slot, () => slot.status = "gone")
-    if (slot.isExempt) this.exempt.delete(slot.key)
+    if (slot.isExempt) this.exempt.delete(slot)
     this.makeRoom(now)
     this.host.settled()
   }
@@ -489,10 +572,8 @@ export class CacheState<K, A, E> {
   /** Whose timer has come, or not quite. */
   due(slot: Slot<K, A, E>, now: number): void {
     if (slot.status !== "cached") return
-    if (slot.users > 0 && this.agesIdle) slot.usedAt = now
-    const at = Aging.dueAt(slot, this.limits)
     // A timer may fire a fraction of a millisecond before its time.
-    if (now + 0.5 < at) return this.host.dueAt(slot, at)
+    if (now + 0.5 < Aging.dueAt(slot, this.limits)) return this.setTimer(slot)
     this.expire(slot, now)
     this.host.settled()
   }
@@ -505,24 +586,23 @@ export class CacheState<K, A, E> {
   // --- by hand -------------------------------------------------------------------------------------------------------
 
   /** What is being looked up is not for those who ask from now on. */
-  private detach(key: K): boolean {
-    const loading = this.loadings.get(key)
+  private detach(keyed: Keyed<K>): boolean {
+    const loading = this.loads.like(keyed)
     if (loading === undefined) return false
     this.detachLoading(loading)
     return true
   }
 
   private detachLoading(loading: Loading<K, A, E>): void {
-    loading.isDetached = true
-    this.loadings.delete(loading.key)
-    this.forgetOld(loading)
+    this.loads.detach(loading)
     this.giveUp(loading)
   }
 
   /** Whoever asks from now on does not get what is there, or on its way. Tells whether anything was. */
   invalidate(key: K, now: number): boolean {
-    const wasComing = this.detach(key)
-    const slot = this.slots.get(key)
+    const keyed = { key, hash: hashOf(key) }
+    const wasComing = this.detach(keyed)
+    const slot = this.slots.like(keyed)
     if (slot === undefined) return wasComing
     this.retire(slot, "invalidated")
     this.makeRoom(now)
@@ -538,13 +618,16 @@ export class CacheState<K, A, E> {
 
   /** These, and all that is on its way: what that will be nobody knows. */
   invalidateThese(slots: ReadonlyArray<Slot<K, A, E>>, now: number): void {
-    for (const loading of this.loadings.values()) this.detachLoading(loading)
+    for (const loading of this.loads.values()) this.detachLoading(loading)
     for (const slot of slots) this.retire(slot, "invalidated")
     this.makeRoom(now)
     this.host.settled()
   }
 
-  /** Takes no callers on any more, and lets go of everything that nobody uses. Gives how many callers were refused. */
+  /**
+   * Takes no callers on any more, and begins to let go of what there is: `closeSome` does, until nothing is left. Gives how
+   * many callers were refused.
+   */
   close(): number {
     this.isOpen = false
     let refused = 0
@@ -552,11 +635,25 @@ export class CacheState<K, A, E> {
       refused += this.refuse(loading)
       loading.isDetached = true
       if (loading.phase === "running") this.abort(loading)
-      else if (loading.phase === "queued") this.end(loading)
+      else if (loading.phase === "queued") this.loads.end(loading)
     }
     this.queued.clear()
-    for (const slot of this.slots.values()) this.retire(slot, "shutdown")
-    this.host.settled()
+    this.closing = { slots: this.slots, left: this.slots[Symbol.iterator]() }
+    this.slots = new KeyMap()
     return refused
+  }
+
+  /** Lets go of so many more. Tells whether there may be others. */
+  closeSome(most: number): boolean {
+    for (let n = 0; n < most && this.closing !== undefined; n++) {
+      const { done, value } = this.closing.left.next()
+      if (done === true) this.closing = undefined
+      else if (value.status === "cached") {
+        this.policy.removed(value)
+        this.retire(value, "shutdown")
+      }
+    }
+    this.host.settled()
+    return this.closing !== undefined
   }
 }

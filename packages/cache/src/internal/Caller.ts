@@ -1,50 +1,81 @@
 /** Somebody who found no value: until the lookup is over and it goes on, or is refused, interrupted, or out of time. */
 import type { Deadline } from "@patinox/core/Foundation"
 import { Effect } from "effect"
-import { CacheCycle, type CacheError, CacheFull } from "../CacheError.js"
+import { CacheCycle, type CacheError, type CacheFull } from "../CacheError.js"
 import type { Cache, Restore } from "./Cache.js"
 import type { Loading, LoadingCaller } from "./Loading.js"
+import * as RoomCircle from "./RoomCircle.js"
 import * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
+import type { WorkItem } from "./Work.js"
 
-export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadline {
+/** What a caller asks for. */
+export interface Request<K, A, E, B, E2, R2> {
+  readonly key: K
+  readonly fiber: Seam.CurrentFiber
+  /** In milliseconds. */
+  readonly limit: number
+  /** Any value will do; else one that is looked up from now on. */
+  readonly takesOld: boolean
+  readonly restore: Restore
+  /** How it goes on with a value, which is in use. */
+  readonly then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
+}
+
+const nothing: ReadonlyArray<WorkItem> = []
+
+export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadline, RoomCircle.Waiter {
   index = -1
   at = Infinity
-  private loading: Loading<K, A, E> | undefined = undefined
+  loading: Loading<K, A, E> | undefined = undefined
+  within: ReadonlyArray<WorkItem> = nothing
+  sibling: RoomCircle.Waiter | undefined = undefined
   private slot: Slot<K, A, E> | undefined = undefined
   private error: CacheError | undefined = undefined
+  /** The lookup that it is a part of. */
+  private partOf: Loading<any, any, any> | undefined = undefined
+  private isOver = false
   private resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
 
-  constructor(
-    private readonly cache: Cache<K, A, E>,
-    private readonly key: K,
-    private readonly fiber: Seam.CurrentFiber,
-    readonly takesOld: boolean,
-    private readonly restore: Restore,
-    /** How it goes on with a value, which is in use. */
-    private readonly then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
-  ) {}
+  constructor(private readonly cache: Cache<K, A, E>, private readonly request: Request<K, A, E, B, E2, R2>) {}
+
+  get fiber(): Seam.CurrentFiber {
+    return this.request.fiber
+  }
+
+  get takesOld(): boolean {
+    return this.request.takesOld
+  }
 
   /** What it gives must run at once, inside an uninterruptible region. */
   start(now: number): Effect.Effect<B, E2 | CacheError, R2> {
-    const { cache, fiber, key } = this
+    const { cache, request: { fiber, key, limit } } = this
     const { options, state, timers } = cache
-    const within = Seam.workOf(fiber)?.lookup
-    if (within !== undefined && state.loadingOf(key)?.waitsFor(within) === true) {
+    const work = Seam.workOf(fiber)
+    const within = work?.lookup
+    const existing = state.loadingOf(key)
+    this.count(existing)
+    if (within !== undefined && existing?.waitsFor(within) === true) {
       return Effect.fail(new CacheCycle({ cache: options.name, key }))
     }
     const loading = state.join(this, key, now, fiber)
     cache.counted()
     if (loading === "closed") return Effect.fail(cache.closed())
-    if (loading === "full") return Effect.fail(new CacheFull({ cache: options.name, key, counts: cache.counts() }))
+    if (loading === "full") return Effect.fail(cache.full(key, false))
     this.loading = loading
+    if (work !== undefined) this.within = [...work.items()]
+    this.partOf = within
     within?.waits(loading, 1)
-    if (!this.isAnswered) timers.set(this, now + options.acquireTimeout)
+    if (!this.isAnswered) {
+      RoomCircle.enter(this)
+      if (RoomCircle.isClosedBy(this)) return this.inCircle(loading, within)
+      timers.set(this, now + limit)
+    }
     const answered = Effect.async<void>((resume) => {
       this.resume = resume
       if (this.isAnswered) resume(Effect.void)
     })
-    return Effect.matchCauseEffect(this.restore(answered), {
+    return Effect.matchCauseEffect(this.request.restore(answered), {
       onFailure: (cause) => {
         within?.waits(loading, -1)
         this.giveUp(loading)
@@ -53,9 +84,38 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
       onSuccess: (): Effect.Effect<B, E2 | CacheError, R2> => {
         within?.waits(loading, -1)
         this.resume = undefined
-        return this.slot === undefined ? Effect.fail(this.error!) : this.then(this.slot)
+        return this.slot === undefined ? Effect.fail(this.error!) : this.request.then(this.slot)
       }
     })
+  }
+
+  /** Whoever joins a lookup causes none, as in Caffeine: that is a hit. To look up anew is neither. */
+  private count(existing: Loading<K, A, E> | undefined): void {
+    if (!this.takesOld) return
+    if (existing === undefined) this.cache.metrics.missed()
+    else this.cache.metrics.hit()
+  }
+
+  /** Everything waits for this caller to go on, and it for room: it goes without. */
+  private inCircle(
+    loading: Loading<K, A, E>,
+    within: Loading<any, any, any> | undefined
+  ): Effect.Effect<never, CacheFull> {
+    const { cache, request: { key } } = this
+    const error = cache.full(key, true)
+    this.isOver = true
+    RoomCircle.leave(this)
+    within?.waits(loading, -1)
+    cache.state.abandon(this, loading)
+    cache.counted()
+    return Effect.fail(error)
+  }
+
+  /** It does not wait for the answer, which may be there. */
+  cancel(): void {
+    if (this.loading === undefined || this.isOver) return
+    this.partOf?.waits(this.loading, -1)
+    this.giveUp(this.loading)
   }
 
   private get isAnswered(): boolean {
@@ -77,6 +137,7 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
   }
 
   private settle(): void {
+    RoomCircle.leave(this)
     this.cache.timers.clear(this)
     this.resume?.(Effect.void)
   }
@@ -85,6 +146,7 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
   private giveUp(loading: Loading<K, A, E>): void {
     const { cache, slot } = this
     this.resume = undefined
+    RoomCircle.leave(this)
     cache.timers.clear(this)
     if (slot === undefined) cache.state.abandon(this, loading)
     else cache.state.leave(slot)
@@ -92,12 +154,14 @@ export class Caller<K, A, E, B, E2, R2> implements LoadingCaller<K, A, E>, Deadl
   }
 
   onDue(): void {
-    const { cache, key, loading } = this
+    const { cache, loading, request: { key, limit } } = this
     const old = cache.state.givenOld(this, loading!, cache.timers.now())
-    const error = old === undefined ? cache.timedOut(key, loading!.phase === "queued" ? "room" : "lookup") : undefined
+    const stage = loading!.phase === "queued" ? "room" : "lookup"
+    const counts = cache.counts()
     cache.state.abandon(this, loading!)
+    cache.lookups.overdue(loading!)
     cache.counted()
     if (old !== undefined) this.serve(old)
-    else this.fail(error!)
+    else this.fail(cache.timedOut(key, stage, limit, counts))
   }
 }

@@ -3,11 +3,12 @@
  * released, what is in use is waited for and, before the deadline, released under its users' hands.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { makeDeadline } from "@patinox/core/Foundation"
+import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
 import { Deferred, Effect } from "effect"
+import { type AbandonedLookup, abandonedOf } from "./AbandonedLookup.js"
 import type { Cache } from "./Cache.js"
 import type { Hold } from "./Held.js"
-import { Loading } from "./Loading.js"
+import { type Attempt, Loading } from "./Loading.js"
 import * as Seam from "./Seam.js"
 import { Slot } from "./Slot.js"
 import type { WorkItem } from "./Work.js"
@@ -36,7 +37,15 @@ export interface CacheReport {
   readonly stillHeld: number
   /** Still being looked up or released when the time was up. */
   readonly stillRunning: number
+  /** Lookups that had not ended when the time was up, or were given up on before and run on. */
+  readonly abandoned: ReadonlyArray<AbandonedLookup>
 }
+
+/** How many values go before others have a turn: at first, and so that a turn takes some milliseconds. */
+const firstTurn = 16
+const longestTurn = 64
+const shortMillis = 2
+const longMillis = 5
 
 /** Shortly before the deadline, so that there is time to release: a fifth of the time, at most 5 seconds. */
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
@@ -46,6 +55,10 @@ export class Closing {
   /** What those use or do who wait for the end: nobody waits for these. */
   private readonly own = new Set<Hold | WorkItem>()
   private readonly startedAt: number
+  private forceAt = Infinity
+  private deadlineAt = 0
+  /** What is waited for until one of these instants. */
+  private stage: { readonly deadline: Deadline; readonly until: () => number } | undefined = undefined
   private refused = 0
   private reclaimed = 0
   private released = 0
@@ -53,6 +66,22 @@ export class Closing {
 
   constructor(private readonly cache: Cache<any, any, any>) {
     this.startedAt = cache.timers.now()
+    this.endBy(this.startedAt, cache.options.closeTimeout)
+  }
+
+  private endBy(now: number, timeout: number): void {
+    this.deadlineAt = now + timeout
+    // An earlier deadline leaves less time to release, and is no reason to begin later with that.
+    this.forceAt = Math.min(this.forceAt, this.deadlineAt - forceMargin(timeout))
+  }
+
+  /** Who closes it has no more than this. */
+  hasten(timeout: number): void {
+    const { timers } = this.cache
+    const now = timers.now()
+    if (now + timeout >= this.deadlineAt) return
+    this.endBy(now, timeout)
+    if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())
   }
 
   /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
@@ -64,8 +93,28 @@ export class Closing {
     }
     teller.emit(() => ({ _tag: "Closing" }))
     this.refused = state.close()
+    const isMore = state.closeSome(firstTurn)
     this.cache.counted()
     Seam.forkLater(runtime, this.finish)
+    if (isMore) Seam.forkLater(runtime, this.goOn(firstTurn / 2))
+  }
+
+  /**
+   * What is left of a large cache goes by and by: timers have their turns, that of the deadline included. How long a turn
+   * takes is up to the releases that begin in it, so the last one says how many begin in the next.
+   */
+  private goOn(most: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { state, timers } = this.cache
+      const from = timers.now()
+      return Effect.flatMap(Seam.afterTimers, () => {
+        const took = timers.now() - from
+        const next = took > longMillis ? Math.max(1, most / 2) : took < shortMillis ? most * 2 : most
+        const isMore = state.closeSome(Math.ceil(Math.min(next, longestTurn)))
+        this.cache.counted()
+        return isMore ? this.goOn(Math.min(next, longestTurn)) : Effect.void
+      })
+    })
   }
 
   /**
@@ -100,6 +149,7 @@ export class Closing {
   /** Values that only who closes the cache uses. */
   private get held(): number {
     let held = 0
+    if (this.own.size === 0) return held
     for (const slot of this.cache.state.retired) if (this.isOwn(slot)) held++
     return held
   }
@@ -113,9 +163,16 @@ export class Closing {
     return own
   }
 
+  /** Lookups under way that the cache is not closed from. */
+  private get unended(): Array<Attempt<any, any, any>> {
+    return [...this.cache.state.running].flatMap((loading) =>
+      loading.attempt === undefined || this.own.has(loading) ? [] : [loading.attempt]
+    )
+  }
+
   private get running(): number {
     const { occupancy, running } = this.cache.state
-    return running.size + occupancy.releasing - this.ownRunning
+    return running.size + occupancy.cached + occupancy.releasing - this.ownRunning
   }
 
   private get isQuiet(): boolean {
@@ -123,12 +180,13 @@ export class Closing {
   }
 
   /** Waits until nothing is left, or the instant has come. */
-  private quietBy(at: number): Effect.Effect<void> {
+  private quietBy(until: () => number): Effect.Effect<void> {
     const { onSettled, timers } = this.cache
     return Effect.async<void>((resume) => {
       const over = () => {
         onSettled.delete(look)
         timers.clear(deadline)
+        this.stage = undefined
         resume(Effect.void)
       }
       const look = () => {
@@ -136,37 +194,41 @@ export class Closing {
       }
       const deadline = makeDeadline(over)
       onSettled.add(look)
-      timers.set(deadline, at)
+      this.stage = { deadline, until }
+      timers.set(deadline, until())
       look()
     })
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
     const { lookups, options, releases, state, teller, timers } = this.cache
-    const deadline = this.startedAt + options.closeTimeout
-    yield* this.quietBy(deadline - forceMargin(options.closeTimeout))
+    yield* this.quietBy(() => this.forceAt)
     for (const loading of state.running) if (!this.own.has(loading)) lookups.cutOff(loading)
+    let n = 0
     for (const slot of state.retired) {
       if (this.endsByItself(slot)) continue
       this.reclaimed++
       state.reclaim(slot)
+      if (++n % firstTurn === 0) yield* Seam.afterTimers
     }
-    yield* this.quietBy(deadline)
+    yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
+    const abandoned = [...state.loads.abandoned, ...this.unended]
     releases.onReleased = undefined
     this.cache.counted()
     teller.closed()
     yield* Deferred.succeed(this.report, {
       cache: options.name,
       durationMillis: timers.now() - this.startedAt,
-      deadlineMillis: options.closeTimeout,
+      deadlineMillis: this.deadlineAt - this.startedAt,
       deadlineReached: !isQuiet,
       refused: this.refused,
       reclaimed: this.reclaimed,
       released: this.released - this.failed.length,
       failed: this.failed,
       stillHeld: this.held + this.ownRunning,
-      stillRunning: this.running
+      stillRunning: this.running,
+      abandoned: abandoned.map((attempt) => abandonedOf(attempt, timers.now()))
     })
   })
 }

@@ -8,6 +8,8 @@
  * processor's cache. Unlike there, the table grows with the number of entries and keeps its counts.
  */
 
+import { mixed } from "./KeyHash.js"
+
 /** In a block: 16 words of 8 counters; a key has one counter in each quarter of it. */
 const blockWords = 16
 /** Twice as many as Caffeine has: a scan that is taken for popular costs more than the memory. */
@@ -21,15 +23,6 @@ const leastCapacity = 64
 const sampleFactor = 10
 
 export const highest = 15
-
-// Mixes by Chris Wellons' "hash prospector": keys' hashes are often small integers or end alike.
-const spread = (hash: number): number => {
-  let x = hash ^ (hash >>> 17)
-  x = Math.imul(x, 0xed5ad4bb)
-  x ^= x >>> 11
-  x = Math.imul(x, 0xac4c1b51)
-  return x ^ (x >>> 15)
-}
 
 const respread = (hash: number): number => {
   const x = Math.imul(hash, 0x31848bab)
@@ -73,27 +66,28 @@ export class FrequencySketch {
   /** How often this hash was counted lately: up to 15, never too low, seldom too high. */
   frequency(hash: number): number {
     const { table } = this
-    const mixed = spread(hash)
-    const choice = respread(mixed)
-    const block = (mixed & this.blockMask) * blockWords
+    const bits = mixed(hash)
+    const choice = respread(bits)
+    const block = (bits & this.blockMask) * blockWords
     let least = highest
     for (let row = 0; row < 4; row++) {
-      const bits = choice >>> (row << 3)
-      const count = (table[block + (row << 2) + (bits & 3)] >>> (bits & 0b11100)) & highest
+      const at = choice >>> (row << 3)
+      const count = (table[block + (row << 2) + (at & 3)] >>> (at & 0b11100)) & highest
       if (count < least) least = count
     }
     return least
   }
 
-  /** Counts the hash once more. */
-  increment(hash: number): void {
-    const mixed = spread(hash)
-    const choice = respread(mixed)
-    const block = (mixed & this.blockMask) * blockWords
+  /** Counts the hash once more, and gives its bits, mixed. */
+  increment(hash: number): number {
+    const bits = mixed(hash)
+    const choice = respread(bits)
+    const block = (bits & this.blockMask) * blockWords
     const added = this.add(block, choice) | this.add(block + 4, choice >>> 8) |
       this.add(block + 8, choice >>> 16) | this.add(block + 12, choice >>> 24)
     // What is popular beyond counting does not make the rest forgotten sooner.
     if (added !== 0 && ++this.counted >= this.sampleSize) this.age()
+    return bits
   }
 
   private add(quarter: number, bits: number): number {

@@ -1,17 +1,27 @@
 /** A value that has to be released: its guard, the scope that it was looked up in, and who uses it. */
 import type { ResourceGuard, ResourceId } from "@patinox/core"
 import type { LazyScope } from "@patinox/core/Foundation"
-import type * as Seam from "./Seam.js"
+import type { Scope } from "effect"
+import * as Seam from "./Seam.js"
 
 /** One use of a value. */
 export class Hold {
   isOver = false
-  /** It ends with a scope, not with what its user is doing. */
-  isScoped = false
+  /** It ends with this scope, not with what its user is doing. */
+  scope: Scope.Scope | undefined = undefined
   previous: Hold | undefined = undefined
   next: Hold | undefined = undefined
 
   constructor(readonly fiber: Seam.CurrentFiber, readonly since: number) {}
+
+  get isScoped(): boolean {
+    return this.scope !== undefined
+  }
+
+  /** Whether it cannot end while the fiber waits: somebody else may close a scope that is not the fiber's. */
+  endsAfter(fiber: Seam.CurrentFiber): boolean {
+    return this.fiber === fiber && (this.scope === undefined || this.scope === Seam.scopeOrUndefined(fiber))
+  }
 }
 
 export class Held<A> {
@@ -20,9 +30,13 @@ export class Held<A> {
   isSpoiled = false
   /** Its release has begun, whoever asked for that. */
   isReleased = false
+  /** `release` has succeeded: it never runs again, whatever becomes of the rest. */
+  hasReleased = false
+  /** The scope was closed: what that came to is what it comes to ever after. */
+  isScopeClosed = false
   /** Who waits for the last use to end. */
   onUnused: (() => void) | undefined = undefined
-  private newest: Hold | undefined = undefined
+  newest: Hold | undefined = undefined
 
   constructor(readonly value: A, readonly scope: LazyScope) {}
 

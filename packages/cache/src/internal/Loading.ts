@@ -1,44 +1,76 @@
 /** A lookup: who waits for it, and how far it is. */
 import type { Deadline } from "@patinox/core/Foundation"
 import * as Aging from "./Aging.js"
+import type { Keyed } from "./KeyMap.js"
+import type { Places } from "./RoomCircle.js"
 import type * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
 
 /** Somebody who waits for a lookup. */
 export interface LoadingCaller<K, A, E> {
-  /** Whether an old value will do where the lookup fails. */
+  /** Whether an old value will do where the lookup fails. One that asks for a new value joins no lookup that runs. */
   readonly takesOld: boolean
   /** A value that is to be released is in use by this caller from now on. */
   serve(slot: Slot<K, A, E>): void
   refuse(): void
 }
 
-/** `queued` for room; `aborted` when nobody wants it any more, and it has not ended yet. */
-export type LoadingPhase = "queued" | "running" | "aborted" | "over"
+/**
+ * `behind` another of its key; `queued` for room; `aborted` when nobody wants it any more or its time is up, and it has
+ * not ended yet.
+ */
+export type LoadingPhase = "behind" | "queued" | "running" | "aborted" | "over"
 
-export class Loading<K, A, E> {
+/** A lookup's function at work. A lookup that was abandoned, and is wanted, has another one. */
+export class Attempt<K, A, E> {
+  fiber: Seam.CurrentFiber | undefined = undefined
+  /** When it has to end, where that is not known from its callers. */
+  deadline: Deadline | undefined = undefined
+  /** It is to be interrupted, as soon as all are that run with it. */
+  isUnwanted = false
+  /** It did not end in time: what it gives is for nobody. */
+  isAbandoned = false
+  /** Those that one call looks up, this one included. */
+  together: ReadonlyArray<Attempt<K, A, E>> = [this]
+  readonly startedAt: number
+
+  constructor(readonly loading: Loading<K, A, E>) {
+    this.startedAt = loading.startedAt
+  }
+}
+
+export class Loading<K, A, E> implements Keyed<K> {
+  readonly key: K
+  readonly hash: number
   phase: LoadingPhase = "queued"
   readonly callers = new Set<LoadingCaller<K, A, E>>()
   /** The key was given another value, or none, since this began: what it gives is only for those who had asked by then. */
   isDetached = false
+  /** The lookup's function was called: what it gives may be from before anything that happens now. */
+  hasAsked = false
   /** It has failed, or taken too long for somebody who was given the old value. */
   hasFailed = false
   /** It counts among the entries. */
   takesRoom = false
   startedAt = 0
-  /** For one that nobody waits for. */
-  deadline: Deadline | undefined = undefined
-  fiber: Seam.CurrentFiber | undefined = undefined
+  attempt: Attempt<K, A, E> | undefined = undefined
+  /** The lookup that begins when this one has ended, for those who want what is new by now. */
+  next: Loading<K, A, E> | undefined = undefined
   /** Lookups that callers inside of this one wait for, and how many of them do. */
   readonly pending = new Map<Loading<any, any, any>, number>()
 
   constructor(
-    readonly key: K,
+    { hash, key }: Keyed<K>,
     /** The value that is there meanwhile, and will be replaced. */
     public old: Slot<K, A, E> | undefined,
     /** What the fiber that asked first has, the lookup's has. */
-    readonly origin: Seam.CallerOrigin
-  ) {}
+    readonly origin: Seam.CallerOrigin,
+    /** Where it has a place, or waits for one. */
+    readonly owner: Places
+  ) {
+    this.key = key
+    this.hash = hash
+  }
 
   /** A caller inside of this one waits for the other, or, with -1, does not any more. */
   waits(other: Loading<any, any, any>, by: 1 | -1): void {

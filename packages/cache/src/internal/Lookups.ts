@@ -2,15 +2,18 @@
  * How values come: each is looked up in a fiber of its own, in a scope of its own, and becomes a guard of the registry.
  * Whatever happens on the way, `CacheState` hears of each beginning's end exactly once.
  */
-import { PatinoxError, ResourceGuard, type ResourceRegistry, ResourceScope } from "@patinox/core"
-import { type Checked, LazyScope, makeDeadline } from "@patinox/core/Foundation"
-import { Cause, Duration, Effect, Exit, Hash, Scope } from "effect"
+import { CleanupReport, PatinoxError, ResourceGuard, type ResourceRegistry, ResourceScope } from "@patinox/core"
+import { type Checked, LazyScope, makeDeadline, UserFunction } from "@patinox/core/Foundation"
+import { Cause, Duration, Effect, Exit, Scope } from "effect"
+import { CacheValueReleased } from "../CacheError.js"
+import { Batches } from "./Batches.js"
 import type { Cache } from "./Cache.js"
 import { Held } from "./Held.js"
-import type { Loading } from "./Loading.js"
-import { checkAnsweredTime, checkAnsweredWeight } from "./Options.js"
+import { hashOf, keptKey, type Keyed } from "./KeyMap.js"
+import { Attempt, type Loading } from "./Loading.js"
+import { checkAnsweredIdleTime, checkAnsweredTime, checkAnsweredWeight } from "./Options.js"
 import * as Seam from "./Seam.js"
-import { isSameObject, Slot } from "./Slot.js"
+import { isObject, isSameObject, Slot } from "./Slot.js"
 import { named } from "./Teller.js"
 
 /** Whether a lookup can be interrupted by now, and for how long that is asked, in milliseconds. */
@@ -28,6 +31,11 @@ const sound = (answer: Checked<number>): number => {
 export class Lookups<K, A, E> {
   private readonly settings: ResourceGuard.GuardOptions<unknown, unknown>
   private readonly newScope: Effect.Effect<ResourceScope.ResourceScope>
+  private readonly batches: Batches
+  /** Objects that the cache has ever had to release. */
+  private readonly owned = new WeakSet<object>()
+  /** Those that begin now for somebody who wants several. */
+  private gathered: Array<Attempt<K, A, E>> | undefined = undefined
 
   constructor(private readonly cache: Cache<K, A, E>, private readonly random: () => number) {
     const { manager, options: { name, priority, releaseTimeout } } = cache
@@ -43,7 +51,7 @@ export class Lookups<K, A, E> {
             fallback: (slot: unknown, error) =>
               Seam.workingOn(
                 slot as Slot<K, A, E>,
-                Effect.suspend(() => fallback((slot as Slot<K, A, E>).held!.value, error))
+                UserFunction.effect(() => fallback((slot as Slot<K, A, E>).held!.value, error))
               )
           })
         }
@@ -51,81 +59,195 @@ export class Lookups<K, A, E> {
     }
     // Over a little before the guard gives the release up, with the finalizer named that has not ended.
     this.newScope = ResourceScope.make({ timeout: releaseTimeout * 0.95 })
+    this.batches = new Batches(cache.runtime as Seam.CacheRuntime<never>)
   }
 
   start(loading: Loading<K, A, E>): void {
     const { options, runtime } = this.cache
-    loading.fiber = Seam.forkFor(loading.origin, runtime, this.looking(loading))
-    if (loading.callers.size > 0) return
+    const attempt = new Attempt(loading)
+    loading.attempt = attempt
+    const { gathered } = this
+    const isOneOfMany = gathered !== undefined && loading.callers.size > 0
+    if (isOneOfMany) gathered.push(attempt)
+    if (!isOneOfMany || this.cache.manager.lookupAll === undefined) {
+      attempt.fiber = Seam.forkFor(loading.origin, runtime, this.looking(attempt))
+    }
     // Nobody's deadline ends it.
-    this.limit(loading, loading.startedAt + options.acquireTimeout, () => this.cache.state.giveUp(loading))
+    if (loading.callers.size === 0) {
+      this.limit(attempt, loading.startedAt + options.acquireTimeout, () => this.unasked(loading))
+    }
+  }
+
+  /** What begins in `f`, and is waited for, is looked up by one call of `lookupAll`, or with one batch of requests. */
+  together<B>(f: () => B): B {
+    const gathered: Array<Attempt<K, A, E>> = []
+    this.gathered = gathered
+    try {
+      return f()
+    } finally {
+      this.gathered = undefined
+      if (gathered.length > 0 && this.cache.manager.lookupAll !== undefined) this.startAll(gathered)
+    }
+  }
+
+  private startAll(attempts: ReadonlyArray<Attempt<K, A, E>>): void {
+    const [{ loading: first }] = attempts as readonly [Attempt<K, A, E>]
+    const fiber = Seam.forkFor(first.origin, this.cache.runtime, this.lookingAll(attempts))
+    for (const attempt of attempts) {
+      attempt.fiber = fiber
+      attempt.together = attempts
+      // Whoever asks from inside for any of them waits for all.
+      if (attempt.loading !== first) attempt.loading.waits(first, 1)
+    }
+  }
+
+  // --- time ----------------------------------------------------------------------------------------------------------
+
+  /** Nobody has asked for it, and its time is up; but by now somebody may wait. */
+  private unasked(loading: Loading<K, A, E>): void {
+    if (loading.callers.size > 0) this.overdue(loading)
+    else this.cache.state.giveUp(loading)
+  }
+
+  /** Somebody has waited for all the time that there is: the others do not wait for ever. */
+  overdue({ attempt, callers, phase }: Loading<K, A, E>): void {
+    const { options: { acquireTimeout, releaseTimeout }, state, timers } = this.cache
+    if (attempt === undefined || phase !== "running" || callers.size === 0 || attempt.deadline !== undefined) return
+    const at = Math.max(attempt.startedAt + acquireTimeout, timers.now()) + releaseTimeout
+    this.limit(attempt, at, () => {
+      state.expel(attempt.loading)
+      this.cutOff(attempt.loading)
+    })
   }
 
   /** What is opened halfway only the lookup itself can release: it has the time of a release to come to its end. */
-  abort(loading: Loading<K, A, E>): void {
+  abort({ attempt }: Loading<K, A, E>): void {
     const { manager, options, timers } = this.cache
-    if (manager.release === undefined) return Seam.interruptLater(loading.fiber!)
-    this.limit(loading, timers.now() + options.releaseTimeout, () => this.cutOff(loading))
+    if (manager.release === undefined) return this.interrupt(attempt!)
+    this.limit(attempt!, timers.now() + options.releaseTimeout, () => this.cutOff(attempt!.loading))
   }
 
   /**
    * Interrupts it as soon as that can be. At the end of an uninterruptible region an interruption would only take away what
-   * that has opened; one that takes longer than a release may is left alone.
+   * that has opened; a lookup that is in one has had its time, and is given up on.
    */
-  cutOff(loading: Loading<K, A, E>): void {
+  cutOff({ attempt }: Loading<K, A, E>): void {
     const { options, timers } = this.cache
     const last = timers.now() + Math.min(options.releaseTimeout, longestLook)
     const look = () => {
-      if (Seam.isInterruptible(loading.fiber!)) return Seam.interruptLater(loading.fiber!)
+      if (Seam.isInterruptible(attempt!.fiber!)) return this.interrupt(attempt!)
+      this.giveUpOn(attempt!)
       const next = timers.now() + lookAgainEvery
-      if (next <= last) this.limit(loading, next, look)
+      if (next <= last) this.limit(attempt!, next, look)
     }
-    this.unlimit(loading)
+    this.unlimit(attempt!)
     look()
   }
 
-  private limit(loading: Loading<K, A, E>, at: number, onDue: () => void): void {
-    this.unlimit(loading)
-    loading.deadline = makeDeadline(onDue)
-    this.cache.timers.set(loading.deadline, at)
+  /** It has the time of a release to stop. */
+  private interrupt(attempt: Attempt<K, A, E>): void {
+    const { options, timers } = this.cache
+    attempt.isUnwanted = true
+    if (attempt.together.every(({ isUnwanted }) => isUnwanted)) Seam.interruptLater(attempt.fiber!)
+    if (!attempt.isAbandoned) this.limit(attempt, timers.now() + options.releaseTimeout, () => this.giveUpOn(attempt))
   }
 
-  private unlimit({ deadline }: Loading<K, A, E>): void {
-    if (deadline !== undefined) this.cache.timers.clear(deadline)
+  /** At its end the cache waits for it as long as it can. */
+  private giveUpOn(attempt: Attempt<K, A, E>): void {
+    const { state, teller, timers } = this.cache
+    if (attempt.isAbandoned || !state.isOpen) return
+    const now = timers.now()
+    attempt.isAbandoned = true
+    state.loads.abandoned.add(attempt)
+    state.letGo(attempt.loading, now)
+    this.cache.counted()
+    teller.abandoned(attempt, now)
   }
 
-  private looking(loading: Loading<K, A, E>): Effect.Effect<void, never, Env> {
+  private limit(attempt: Attempt<K, A, E>, at: number, onDue: () => void): void {
+    this.unlimit(attempt)
+    attempt.deadline = makeDeadline(() => {
+      attempt.deadline = undefined
+      onDue()
+    })
+    this.cache.timers.set(attempt.deadline, at)
+  }
+
+  private unlimit(attempt: Attempt<K, A, E>): void {
+    if (attempt.deadline !== undefined) this.cache.timers.clear(attempt.deadline)
+    attempt.deadline = undefined
+  }
+
+  // --- looking up ----------------------------------------------------------------------------------------------------
+
+  private looking(attempt: Attempt<K, A, E>): Effect.Effect<void, never, Env> {
     const { isPlain, manager } = this.cache
+    const { loading } = attempt
     const scope = new LazyScope(this.newScope)
     let found: Exit.Exit<A, E> | undefined
-    const lookup = Effect.suspend(() => manager.lookup(loading.key, (value) => found = Exit.succeed(value)))
-    const inside = Seam.workingOn(loading, isPlain ? lookup : Scope.extend(lookup, scope))
+    const lookup = UserFunction.effect(() => {
+      loading.hasAsked = true
+      return manager.lookup(loading.key, (value) => found = Exit.succeed(value))
+    })
+    const inside = Effect.interruptible(Seam.workingOn(loading, isPlain ? lookup : Scope.extend(lookup, scope)))
     // An interruption that comes after the value does not take that away.
     return Effect.flatMap(
-      Effect.exit(Effect.interruptible(inside)),
-      (exit) => this.looked(loading, found ?? exit, scope)
+      this.gathered !== undefined || Seam.isBatching(loading.origin) ? this.batches.run(inside) : Effect.exit(inside),
+      (exit) => this.looked(attempt, found ?? exit, scope)
     )
   }
 
+  /** One call for all of them. What it opens in its scope is released with the last of its values. */
+  private lookingAll(attempts: ReadonlyArray<Attempt<K, A, E>>): Effect.Effect<void, never, Env> {
+    const { isPlain, manager } = this.cache
+    const scope = new LazyScope(this.newScope)
+    const lookup = UserFunction.effect(() => {
+      for (const { loading } of attempts) loading.hasAsked = true
+      return manager.lookupAll!(attempts.map(({ loading }) => loading.key))
+    })
+    const inside = Seam.workingOn(attempts[0]!.loading, isPlain ? lookup : Scope.extend(lookup, scope))
+    return Effect.flatMap(Effect.exit(Effect.interruptible(inside)), (exit) => {
+      const exits = valuesOf(exit, attempts.length)
+      for (const { loading } of attempts.slice(1)) loading.waits(attempts[0]!.loading, -1)
+      const parts = new SharedScope(scope, attempts.length, this.newScope)
+      const each = attempts.map((attempt, i) =>
+        Effect.suspend(() => this.looked(attempt, exits[i]!, Exit.isSuccess(exits[i]!) ? parts.part() : parts.none()))
+      )
+      const looked = Effect.all(each, { discard: true })
+      return Exit.isSuccess(exits[0]!) ? looked : this.emptied(scope, exits[0]!, () => looked)
+    })
+  }
+
   private looked(
-    loading: Loading<K, A, E>,
+    attempt: Attempt<K, A, E>,
     exit: Exit.Exit<A, E>,
     scope: LazyScope
   ): Effect.Effect<void, never, Env> {
-    const { metrics, timers } = this.cache
-    const took = timers.now() - loading.startedAt
+    const { metrics, state, timers } = this.cache
+    const { loading } = attempt
+    const took = timers.now() - attempt.startedAt
     if (Exit.isFailure(exit)) {
       metrics.loaded(took, true)
-      return this.emptied(scope, exit, () => this.failed(loading, this.slotOf(loading.key, exit)))
+      return this.emptied(scope, exit, () => this.failed(attempt, this.slotOf(loading, exit)))
     }
-    const slot = this.slotOf(loading.key, exit)
+    const slot = this.slotOf(loading, exit)
+    const there = this.known(exit.value) ? state.peekLike(loading) : undefined
+    if (there !== undefined && isSameObject(there.exit, exit)) return this.givenAgain(attempt, there, slot, scope)
+    if (this.known(exit.value) && state.leaving(exit.value) !== undefined) {
+      const gone = this.gone(attempt)
+      metrics.loaded(took, true)
+      return this.emptied(scope, gone, () => this.failed(attempt, this.slotOf(loading, gone)))
+    }
     metrics.loaded(took, slot.isFailure)
     return this.registered(slot, exit.value, scope, (isRefused) => {
-      const { state, teller } = this.cache
+      const { teller } = this.cache
       const now = timers.now()
-      if (slot.isFailure && !isRefused) return this.failed(loading, slot)
-      this.unlimit(loading)
-      if (isRefused) state.refused(loading, now)
+      if (slot.isFailure && !isRefused) return this.failed(attempt, slot)
+      this.unlimit(attempt)
+      if (attempt.isAbandoned) {
+        state.loads.abandoned.delete(attempt)
+        if (!isRefused) state.discard(slot, now)
+      } else if (isRefused) state.refused(loading, now)
       else {
         teller.emit(() => ({ _tag: "Loaded", ...named(slot), loadMillis: took }))
         state.loaded(loading, slot, slot.expiresAt > slot.writtenAt, now)
@@ -134,17 +256,54 @@ export class Lookups<K, A, E> {
     })
   }
 
+  private gone({ loading: { key } }: Attempt<K, A, E>): Exit.Exit<never, E> {
+    return Exit.fail(new CacheValueReleased({ cache: this.cache.options.name, key }) as E)
+  }
+
+  /** Only where `release` is told the values it could hit one that another lookup has given. */
+  private known(value: unknown): boolean {
+    return this.cache.manager.release !== undefined && isObject(value) && this.owned.has(value)
+  }
+
+  /** The value that is there: it stays, and what this lookup has opened beside it goes with it. */
+  private givenAgain(
+    attempt: Attempt<K, A, E>,
+    there: Slot<K, A, E>,
+    slot: Slot<K, A, E>,
+    scope: LazyScope
+  ): Effect.Effect<void> {
+    const { metrics, state, timers } = this.cache
+    const takesOver = scope.isEmpty ? Effect.void : there.held!.scope.addFinalizer((exit) => scope.close(exit))
+    return Effect.map(takesOver, () => {
+      const now = timers.now()
+      metrics.loaded(now - attempt.startedAt, slot.isFailure)
+      if (slot.isFailure) return this.failed(attempt, slot)
+      // Since a turn ago it may have gone.
+      if (there.status !== "cached") return this.failed(attempt, this.slotOf(attempt.loading, this.gone(attempt)))
+      this.unlimit(attempt)
+      if (attempt.isAbandoned) state.loads.abandoned.delete(attempt)
+      else state.loadedAgain(attempt.loading, there, slot, now)
+      this.cache.counted()
+    })
+  }
+
   /** There is no value, or none that anything can be done with. */
-  private failed(loading: Loading<K, A, E>, slot: Slot<K, A, E>): void {
+  private failed(attempt: Attempt<K, A, E>, slot: Slot<K, A, E>): void {
     const { state, teller, timers } = this.cache
+    const { loading } = attempt
     const { old } = loading
     const { cause } = slot.exit as Exit.Failure<A, E>
     const now = timers.now()
+    this.unlimit(attempt)
+    if (attempt.isAbandoned) {
+      state.loads.abandoned.delete(attempt)
+      state.discard(slot, now)
+      return this.cache.counted()
+    }
     const keepsOld = state.keeps(old, now)
     const isEnded = loading.phase === "aborted"
-    this.unlimit(loading)
     if (!isEnded) {
-      if (keepsOld) teller.refreshFailed(old!, cause)
+      if (keepsOld && old!.failures === 0) teller.refreshFailed(old!, cause)
       teller.emit(() => ({ _tag: "LoadFailed", key: loading.key, cause, keepsOld }))
     }
     // That it was ended says nothing of the key.
@@ -154,25 +313,41 @@ export class Lookups<K, A, E> {
   }
 
   /** Where a failed lookup has left something in its scope, that goes first. */
-  private emptied(scope: LazyScope, exit: Exit.Exit<A, E>, then: () => void): Effect.Effect<void> {
-    if (!scope.isEmpty) return Effect.map(scope.close(exit), then)
+  private emptied<B>(
+    scope: LazyScope,
+    exit: Exit.Exit<unknown, unknown>,
+    then: () => Effect.Effect<B, never, Env> | void
+  ): Effect.Effect<void, never, Env> {
+    const after = Effect.suspend(() => then() ?? Effect.void)
+    if (!scope.isEmpty) return Effect.andThen(scope.close(exit), Effect.asVoid(after))
     scope.end()
-    return Effect.sync(then)
+    return Effect.asVoid(after)
   }
 
-  /** A value given by hand. Tells whether it was taken; else it is released. */
+  /**
+   * A value given by hand. Tells whether the cache is open; else the value is released. One that the cache has had before is
+   * not taken again, as it is released for what it was before.
+   */
   set(key: K, value: A): Effect.Effect<Exit.Exit<boolean>, never, Env> {
-    const { state, timers } = this.cache
+    const { isPlain, state, teller, timers } = this.cache
     const given = Exit.succeed(value)
-    const slot = this.slotOf(key, given)
-    const there = state.peek(key)
-    let isTaken = false
+    const keyed = { key: keptKey(key), hash: hashOf(key) }
+    const there = state.peekLike(keyed)
+    const isThere = there !== undefined && isSameObject(there.exit, given)
+    let isTaken = state.isOpen
+    if (!isThere && !isPlain && isObject(value) && this.owned.has(value)) {
+      if (isTaken) teller.notTaken(keyed.key)
+      return Effect.succeed(Exit.succeed(isTaken))
+    }
+    const slot = this.slotOf(keyed, given)
     const answer = () =>
       Exit.isFailure(slot.exit) ? Exit.failCause(slot.exit.cause as Cause.Cause<never>) : Exit.succeed(isTaken)
     // The cache has it already, and is to release it once.
-    if (there !== undefined && isSameObject(there.exit, given)) {
-      isTaken = true
-      if (!slot.isFailure) state.renew(there, slot, slot.expiresAt > slot.writtenAt, timers.now())
+    if (isThere) {
+      // A function of the user's may have made it go.
+      if (!slot.isFailure && there.status === "cached") {
+        state.renew(there, slot, slot.expiresAt > slot.writtenAt, timers.now())
+      }
       this.cache.counted()
       return Effect.sync(answer)
     }
@@ -186,19 +361,21 @@ export class Lookups<K, A, E> {
     )
   }
 
-  /** What callers will get. A weigher or a `timeToLive` that fails is what the lookup has failed with. */
-  private slotOf(key: K, exit: Exit.Exit<A, E>): Slot<K, A, E> {
+  /** What callers will get. A user's function that fails is what the lookup has failed with. */
+  private slotOf(keyed: Keyed<K>, exit: Exit.Exit<A, E>): Slot<K, A, E> {
     const { cache } = this
     const { expiryJitter } = cache.options
+    const { key } = keyed
     const now = cache.timers.now()
-    const hash = Hash.hash(key)
     try {
       const weight = this.weigh(key, exit)
       const millis = this.timeToLive(key, exit)
-      const early = expiryJitter === 0 || millis === Infinity ? 0 : expiryJitter * this.random()
-      return new Slot(cache, key, exit, hash, weight, now, now + millis * (1 - early))
+      const timeToIdle = this.timeToIdle(key, exit)
+      const early = expiryJitter === 0 || millis === Infinity ? 0 : expiryJitter * share(this.random())
+      return new Slot(cache, keyed, exit, { weight, writtenAt: now, expiresAt: now + millis * (1 - early), timeToIdle })
     } catch (defect) {
-      return new Slot<K, A, E>(cache, key, Exit.die(defect), hash, 0, now, now)
+      const terms = { weight: 0, writtenAt: now, expiresAt: now, timeToIdle: Infinity }
+      return new Slot<K, A, E>(cache, keyed, Exit.die(defect), terms)
     }
   }
 
@@ -219,6 +396,13 @@ export class Lookups<K, A, E> {
     return timeToLive === undefined ? Infinity : Duration.toMillis(timeToLive)
   }
 
+  /** In milliseconds. */
+  private timeToIdle(key: K, exit: Exit.Exit<A, E>): number {
+    const { timeToIdle } = this.cache.manager
+    if (typeof timeToIdle !== "function") return this.cache.options.timeToIdle
+    return sound(checkAnsweredIdleTime(timeToIdle(key, exit)))
+  }
+
   /** Makes the value a guard, unless nothing is to be released. Refused, it is released at once. */
   private registered(
     slot: Slot<K, A, E>,
@@ -229,6 +413,7 @@ export class Lookups<K, A, E> {
     const { isPlain, releases, runtime } = this.cache
     if (isPlain) return Effect.sync(() => then(false))
     const held = new Held(value, scope)
+    if (isObject(value)) this.owned.add(value)
     held.isSpoiled = Exit.isFailure(slot.exit)
     slot.held = held
     const settings = this.cache.manager.weigher === undefined
@@ -251,6 +436,58 @@ export class Lookups<K, A, E> {
           then(false)
           return Effect.void
         }
+      )
+    })
+  }
+}
+
+/** A generator of the user's may answer anything. */
+const share = (random: number): number => random >= 0 && random <= 1 ? random : 0
+
+/** What each of them gets of one call's exit. */
+const valuesOf = <A, E>(exit: Exit.Exit<ReadonlyArray<A>, E>, count: number): ReadonlyArray<Exit.Exit<A, E>> => {
+  if (Exit.isFailure(exit)) return Array.from({ length: count }, () => Exit.failCause(exit.cause))
+  const { value } = exit
+  const all = (wrong: unknown) => Array.from({ length: count }, () => Exit.die(wrong))
+  const expected = `an array of ${count} values, in the order of the keys`
+  return UserFunction.call<ReadonlyArray<Exit.Exit<A, E>>>(
+    () =>
+      Array.isArray(value) && value.length === count
+        ? Array.from(value, (one) => Exit.succeed(one))
+        : all(PatinoxError.invalidOption("lookupAll", value, expected)),
+    all
+  )
+}
+
+/** The scope of values that one call has looked up: it closes with the last of them. */
+class SharedScope {
+  private left: number
+
+  constructor(
+    private readonly scope: LazyScope,
+    count: number,
+    private readonly make: Effect.Effect<ResourceScope.ResourceScope>
+  ) {
+    this.left = count
+  }
+
+  none(): LazyScope {
+    return new LazyScope(this.make)
+  }
+
+  part(): LazyScope {
+    const part = this.none()
+    if (!this.scope.isEmpty) Effect.runSync(part.addFinalizer((exit) => this.close(exit)))
+    return part
+  }
+
+  private close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (--this.left > 0) return Effect.void
+      return Effect.flatMap(
+        this.scope.close(exit),
+        (report) =>
+          CleanupReport.isClean(report) ? Effect.void : Effect.die(new ResourceGuard.FinalizersFailed({ report }))
       )
     })
   }

@@ -1,35 +1,47 @@
 /** Makes caches: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError } from "@patinox/core"
-import { makeTimers } from "@patinox/core/Foundation"
-import { Deferred, Effect, Exit, Option, Scope } from "effect"
+import { leftMillis, limitsItself, makeTimers, readOptions, UserFunction } from "@patinox/core/Foundation"
+import { Array as Arr, type Context, Deferred, Effect, Exit, Option, Scope } from "effect"
 import type { CacheOptions, CacheSnapshot, PlainCache, PlainOptions, ResourceCache } from "../ResourceCache.js"
-import { Cache, type Manager } from "./Cache.js"
+import { abandonedOf } from "./AbandonedLookup.js"
+import { Cache, type CallOptions, type Manager } from "./Cache.js"
 import { Closing } from "./Closing.js"
-import { checkFunctions, makePolicy, resolve } from "./Options.js"
+import { type CacheSettings, checkFunctions, makePolicy, type ReleaseSettings, resolve } from "./Options.js"
 import * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
 
-type Given<K, A, E> = CacheOptions<K, A, E, any, any, any, any> | PlainOptions<K, A, E, any>
+type Given<K, A, E> = CacheOptions<K, A, E, any, any, any, any, any> | PlainOptions<K, A, E, any, any>
 
 const prepare = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
-  given: Given<K, A, E>,
+  options: Given<K, A, E>,
   name: string,
   isPlain: boolean
 ): Effect.Effect<Cache<K, A, E>, PatinoxError.Validation, any> =>
   Effect.gen(function*() {
+    // Read once, as a getter may throw, or answer otherwise the next time.
+    const given = readOptions(() => ({ ...options }))
+    if (given instanceof PatinoxError.Validation) return yield* Effect.fail(given)
     const wrong = checkFunctions({ ...given, lookup })
     if (wrong !== undefined) return yield* Effect.fail(wrong)
-    const options = resolve(given, name)
-    if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
-    const policy = makePolicy(options)
+    const timeToIdle = typeof given.timeToIdle === "function" ? undefined : given.timeToIdle
+    const resolved = resolve({ ...given, timeToIdle } as CacheSettings & ReleaseSettings, name)
+    if (resolved instanceof PatinoxError.Validation) return yield* Effect.fail(resolved)
+    const policy = makePolicy(resolved)
     if (policy instanceof PatinoxError.Validation) return yield* Effect.fail(policy)
     const runtime = Seam.runtimeOf(yield* Effect.runtime<any>())
     const random = yield* Effect.randomWith(Effect.succeed)
-    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any, any>
+    const { lookupAll } = given
+    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any, any, any>
     const own = <Args extends ReadonlyArray<unknown>>(
       f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
-    ) => f && ((...args: Args) => Effect.provide(f(...args), runtime.context) as Effect.Effect<unknown, unknown>)
+    ) =>
+      // What it opens for its own sake is closed at its end, and not with the scope that the cache was made in.
+      f && ((...args: Args) =>
+        Effect.provide(Effect.scoped(UserFunction.effect(() => f(...args))), runtime.context) as Effect.Effect<
+          unknown,
+          unknown
+        >)
     const manager = {
       lookup: (key: K, found: (value: A) => void) => {
         // Not `map`, which takes one step more.
@@ -40,19 +52,24 @@ const prepare = <K, A, E>(
         // A value has a scope of its own, whatever scope there is where the cache is made.
         return isPlain ? noted : Seam.provideAround(noted, runtime)
       },
+      lookupAll: lookupAll && ((keys: ReadonlyArray<K>) => {
+        const values = UserFunction.effect(() => lookupAll(keys))
+        return isPlain ? values : Seam.provideAround(values, runtime)
+      }),
       release: own(release),
       recovery: recovery?.fallback === undefined ? recovery : { ...recovery, fallback: own(recovery.fallback) },
       onRemoval: own(given.onRemoval),
       weigher: given.weigher,
-      timeToLive: given.timeToLive
+      timeToLive: given.timeToLive,
+      timeToIdle: given.timeToIdle
     } as Manager<K, A, E>
     // Values that need no release need no room, either, until they are there.
-    return new Cache(isPlain ? { ...options, whenFull: "exceed" } : options, manager, {
+    return new Cache(isPlain ? { ...resolved, whenFull: "exceed" } : resolved, manager, {
       policy,
       timers: yield* makeTimers,
       // Guards leave nothing in their scope when they go.
       runtime: isPlain ? runtime : Seam.withScope(runtime, yield* Scope.make()),
-      random: () => Effect.runSync(random.next),
+      random: () => UserFunction.call(() => Effect.runSync(random.next), () => 0),
       isPlain
     })
   })
@@ -67,18 +84,24 @@ const closing = <K, A, E>(cache: Cache<K, A, E>) => {
     return started
   }
   cache.onRegistryClosed = start
-  return Effect.uninterruptibleMask((restore) =>
-    Seam.withFiber((fiber) => {
-      const closing = start()
-      closing.join(fiber)
-      return restore(Deferred.await(closing.report))
-    })
-  )
+  /** With its scope it has no more time than that, or than the process that shuts down. */
+  return (isWithScope: boolean) =>
+    Effect.uninterruptibleMask((restore) =>
+      Seam.withFiber((fiber) => {
+        const closing = start()
+        if (isWithScope) closing.hasten(leftMillis(fiber, cache.runtime.context as Context.Context<never>))
+        closing.join(fiber)
+        return restore(Deferred.await(closing.report))
+      })
+    )
 }
 
-/** With what the closer's fiber has: it may be one of the cache's own. */
+/** With what the closer's fiber has, as it may be one of the cache's own; in its own time limit and that of the scope. */
 const endingWith = (close: Effect.Effect<unknown>) =>
-  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.uninterruptible(close)))
+  Effect.flatMap(
+    Effect.scope,
+    (scope) => Scope.addFinalizerExit(scope, limitsItself(() => Effect.uninterruptible(close)))
+  )
 
 const entryOf = <K, A, E>(
   cache: Cache<K, A, E>,
@@ -102,13 +125,14 @@ const entryOf = <K, A, E>(
 })
 
 /** What both kinds of caches have. */
-const commonOf = <K, A, E>(cache: Cache<K, A, E>) => {
+const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing>) => {
   const { metrics, options, state, teller, timers } = cache
   return {
     name: options.name,
-    refresh: (key: K) => cache.refresh(key),
+    refresh: (key: K, options?: CallOptions) => cache.refresh(key, options),
     invalidate: (key: K) => Effect.sync(() => cache.invalidate(key)),
-    invalidateWhere: (isMeant: (key: K, value: A) => boolean) => Effect.sync(() => cache.invalidateWhere(isMeant)),
+    invalidateWhere: (isMeant: (key: K, value: A) => boolean) =>
+      UserFunction.effect(() => Effect.succeed(cache.invalidateWhere(isMeant))),
     invalidateAll: Effect.sync(() => cache.invalidateAll()),
     keys: Effect.sync(() => state.all().map(({ key }) => key)),
     stats: Effect.sync(() => ({ ...metrics.counters, ...cache.counts() })),
@@ -127,13 +151,17 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>) => {
           callers: callers.size,
           phase: phase === "queued" ? "waiting for room" as const : "running" as const,
           runningMillis: phase === "queued" ? 0 : now - startedAt
-        }))
+        })),
+        abandoned: [...state.loads.abandoned].map((attempt) => abandonedOf(attempt, now))
       }
     }),
     events: teller.stream,
-    close: closing(cache)
+    close: end(false)
   }
 }
+
+const valuesOf = <K, A, E>(slots: ReadonlyArray<Slot<K, A, E>>): Array<A> =>
+  slots.map(({ exit }) => (exit as Exit.Success<A, E>).value)
 
 /** A value given by hand, registered in a fiber that belongs to nobody. A closed cache, too, has to release it. */
 const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
@@ -151,14 +179,18 @@ const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
 
 export const makeCache = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
-  given: CacheOptions<K, A, E, any, any, any, any>,
+  given: CacheOptions<K, A, E, any, any, any, any, any>,
   name: string
 ): Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Validation, any> =>
   Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, false), (cache) => {
+    const end = closing(cache)
     const made: ResourceCache<K, A, E> = {
-      ...commonOf(cache),
+      ...commonOf(cache, end),
       get: cache.get,
-      use: (key, f) => cache.use(key, f),
+      getAll: (keys, options) => cache.getAll(keys, options),
+      use: (key, f, options) => cache.use(key, f, options),
+      peek: (key) => Effect.map(cache.peek([key]), Arr.head),
+      values: cache.peek(),
       getIfPresent: (key) =>
         Effect.flatMap(
           cache.getIfPresent(key),
@@ -166,19 +198,24 @@ export const makeCache = <K, A, E>(
         ),
       set: (key, value) => setting(cache, key, value)
     }
-    return Effect.as(endingWith(made.close), made)
+    return Effect.as(endingWith(end(true)), made)
   }))
 
 export const makePlain = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
-  given: PlainOptions<K, A, E, any>,
+  given: PlainOptions<K, A, E, any, any>,
   name: string
 ): Effect.Effect<PlainCache<K, A, E>, PatinoxError.Validation, any> =>
   Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, true), (cache) => {
+    const end = closing(cache)
     const made: PlainCache<K, A, E> = {
-      ...commonOf(cache),
+      ...commonOf(cache, end),
       get: cache.getPlain,
-      use: (key, f) => Effect.flatMap(cache.getPlain(key), f),
+      getAll: (keys, options) => cache.getAllPlain(keys, options),
+      use: (key, f, options) =>
+        Effect.flatMap(cache.getPlain(key, options), (value) => UserFunction.effectOf(f, value, undefined)),
+      peek: (key) => Effect.sync(() => Arr.head(valuesOf(cache.fit([key])))),
+      values: Effect.sync(() => valuesOf(cache.fit())),
       getIfPresent: (key) =>
         Effect.sync(() => {
           const exit = cache.present(key)?.exit
@@ -186,5 +223,5 @@ export const makePlain = <K, A, E>(
         }),
       set: (key, value) => setting(cache, key, value)
     }
-    return Effect.as(endingWith(made.close), made)
+    return Effect.as(endingWith(end(true)), made)
   }))

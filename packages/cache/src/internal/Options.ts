@@ -1,7 +1,15 @@
 /** Options of a cache: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything starts. */
 import { CleanupPriority, PatinoxError } from "@patinox/core"
-import { checkDuration, type Checked, wrongChoice } from "@patinox/core/Foundation"
-import { Duration } from "effect"
+import {
+  checkCount,
+  checkDuration,
+  type Checked,
+  checkName,
+  checkPause,
+  checkShare,
+  wrongChoice
+} from "@patinox/core/Foundation"
+import type { Duration } from "effect"
 import * as CachePolicy from "../CachePolicy.js"
 import type { CacheLimits } from "./CacheHost.js"
 
@@ -58,25 +66,10 @@ export interface ResolvedCache extends CacheLimits {
 
 type Check = (option: string, value: unknown) => Checked<unknown>
 
-const checkName: Check = (option, value) =>
-  typeof value === "string" && value !== ""
-    ? value
-    : PatinoxError.invalidOption(option, value, "a text that is not empty")
-
-const checkCount: Check = (option, value) =>
-  value === Infinity || (Number.isInteger(value) && (value as number) >= 1)
-    ? value
-    : PatinoxError.invalidOption(option, value, "an integer from 1, or Infinity")
-
 const checkWeight: Check = (option, value) =>
   typeof value === "number" && value > 0
     ? value
     : PatinoxError.invalidOption(option, value, "a number above 0, or Infinity")
-
-const checkShare: Check = (option, value) =>
-  typeof value === "number" && value >= 0 && value <= 1
-    ? value
-    : PatinoxError.invalidOption(option, value, "a number from 0 to 1")
 
 const checkPolicy: Check = (option, value) =>
   typeof (value as CachePolicy.CachePolicy | null)?.make === "function"
@@ -91,7 +84,7 @@ const oneOf = (...allowed: ReadonlyArray<unknown>): Check => (option, value) =>
 /** The default and the check of each option. */
 const options: { readonly [Name in keyof Required<CacheSettings & ReleaseSettings>]: readonly [unknown, Check] } = {
   name: ["cache", checkName],
-  maxEntries: [1_000, checkCount],
+  maxEntries: [1_000, (option, value) => checkCount(option, value, 1)],
   maxWeight: [Infinity, checkWeight],
   policy: [CachePolicy.lru, checkPolicy],
   whenFull: ["wait", oneOf("wait", "exceed", "fail")],
@@ -132,9 +125,9 @@ export const makePolicy = ({ maxEntries, maxWeight, policy }: ResolvedCache): Ch
 
 /** What a cache is given to call. A `timeToLive` that is the same for every value is checked at once, too. */
 export const checkFunctions = (
-  given: { readonly [Option in "lookup" | "release" | "weigher" | "onRemoval" | "timeToLive"]?: unknown }
+  given: { readonly [Option in "lookup" | "lookupAll" | "release" | "weigher" | "onRemoval" | "timeToLive"]?: unknown }
 ): PatinoxError.Validation | undefined => {
-  for (const option of ["lookup", "release", "weigher", "onRemoval"] as const) {
+  for (const option of ["lookup", "lookupAll", "release", "weigher", "onRemoval"] as const) {
     const value = given[option]
     if (typeof value !== "function" && (value !== undefined || option === "lookup")) {
       return PatinoxError.invalidOption(option, value, "a function")
@@ -145,21 +138,11 @@ export const checkFunctions = (
   return checked instanceof PatinoxError.Validation ? checked : undefined
 }
 
-/** `Duration` takes what is below 0, and what is no number, for 0. */
-const isBelow0 = (answer: unknown): boolean =>
-  typeof answer === "string"
-    ? answer.startsWith("-")
-    : (typeof answer === "number" || typeof answer === "bigint") && !(answer >= 0)
-
 /** What a user's `timeToLive` has answered, in milliseconds. */
-export const checkAnsweredTime = (answer: unknown): Checked<number> => {
-  try {
-    if (!isBelow0(answer)) return Duration.toMillis(answer as Duration.DurationInput)
-  } catch {
-    // No duration at all.
-  }
-  return PatinoxError.invalidOption("timeToLive", answer, "a duration from 0")
-}
+export const checkAnsweredTime = (answer: unknown): Checked<number> => checkPause("timeToLive", answer)
+
+/** What a user's `timeToIdle` has answered, in milliseconds. */
+export const checkAnsweredIdleTime = (answer: unknown): Checked<number> => checkDuration("timeToIdle", answer)
 
 /** What a user's weigher has answered. */
 export const checkAnsweredWeight = (answer: unknown): Checked<number> =>

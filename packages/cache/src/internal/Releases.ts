@@ -4,7 +4,7 @@
  */
 import { CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { type CleanupError } from "@patinox/core"
-import { makeDeadline } from "@patinox/core/Foundation"
+import { makeDeadline, UserFunction } from "@patinox/core/Foundation"
 import { Cause, Deferred, Duration, Effect, Exit, Option } from "effect"
 import type { Cache } from "./Cache.js"
 import type { Held } from "./Held.js"
@@ -36,28 +36,36 @@ export class Releases<K, A, E> {
     return isOthers ? Effect.andThen(this.notice(slot, held), this.byHand(slot)) : this.byHand(slot)
   }
 
-  /** What it comes to, without a registry. */
+  /**
+   * What it comes to, without a registry: `release`, unless that has succeeded before, and then the scope. That closes once;
+   * another attempt comes to what its close came to.
+   */
   byHand(slot: Slot<K, A, E>): Effect.Effect<void, unknown> {
     const { release } = this.cache.manager
-    const { scope, value } = slot.held!
-    const released = release === undefined ? Effect.void : Effect.suspend(() => release(value, slot.key))
-    return Seam.workingOn(
-      slot,
-      Effect.andThen(
-        released,
-        Effect.suspend((): Effect.Effect<void, ResourceGuard.FinalizersFailed> => {
-          if (scope.isEmpty) {
-            scope.end()
-            return Effect.void
-          }
-          return Effect.flatMap(
-            scope.close(Exit.void),
-            (report) =>
-              CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
-          )
-        })
-      )
+    const held = slot.held!
+    const released = release === undefined || held.hasReleased ? Effect.void : Effect.map(
+      UserFunction.effect(() => release(held.value, slot.key)),
+      () => {
+        held.hasReleased = true
+      }
     )
+    return Seam.workingOn(slot, Effect.andThen(released, this.closing(held)))
+  }
+
+  private closing(held: Held<A>): Effect.Effect<void, ResourceGuard.FinalizersFailed> {
+    return Effect.suspend(() => {
+      const { scope } = held
+      if (!held.isScopeClosed && scope.isEmpty) {
+        scope.end()
+        return Effect.void
+      }
+      held.isScopeClosed = true
+      return Effect.flatMap(
+        scope.close(Exit.void),
+        (report) =>
+          CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
+      )
+    })
   }
 
   /** Of a value that the registry does not take: in time all the same, and whatever becomes of the fiber at hand. */
@@ -136,7 +144,6 @@ export class Releases<K, A, E> {
 
   /** A release that has failed for good has not come to the scope: that is closed all the same. */
   private leftovers({ held }: Slot<K, A, E>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { scope } = held!
-    return Exit.isSuccess(exit) || scope.isEmpty ? Effect.void : Effect.asVoid(scope.close(Exit.void))
+    return Exit.isSuccess(exit) ? Effect.void : Effect.ignore(this.closing(held!))
   }
 }

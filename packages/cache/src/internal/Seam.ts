@@ -1,6 +1,5 @@
 /** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
 import {
-  type Clock,
   Context,
   Deferred,
   Effect,
@@ -30,6 +29,9 @@ export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber
 export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
   Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
 
+export const scopeOrUndefined = (fiber: CurrentFiber): Scope.Scope | undefined =>
+  fiber.currentContext.unsafeMap.get(Scope.Scope.key)
+
 interface ScopeState {
   readonly _tag: "Open" | "Closed"
   readonly finalizers: Map<object, Scope.Scope.Finalizer>
@@ -44,9 +46,6 @@ export const finalizersOf = (scope: Scope.Scope): ScopeState["finalizers"] | und
   const { state } = scope as unknown as { readonly state?: ScopeState }
   return state?._tag === "Open" && state.finalizers instanceof Map ? state.finalizers : undefined
 }
-
-/** Milliseconds since the epoch; for what people read. */
-export const wallMillis = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
 
 /** Where effects run that belong to nobody: a context and FiberRefs. */
 export type CacheRuntime<R> = Runtime.Runtime<R>
@@ -76,6 +75,16 @@ export type Refs = FiberRefs.FiberRefs
 export const setRefs = (fiber: CurrentFiber, refs: Refs): void => {
   ;(fiber as CurrentFiber & { readonly setFiberRefs: (refs: Refs) => void }).setFiberRefs(refs)
 }
+
+/** Whether requests that the fiber makes now would wait for those of its neighbours in one `Effect.forEach`. */
+export const isBatching = (fiber: CurrentFiber): boolean =>
+  ((fiber as CurrentFiber & { readonly _steps?: ReadonlyArray<unknown> })._steps?.length ?? 0) > 0
+
+/** Timers and I/O have their turn, which those who only yield to other fibers do not give them. */
+export const afterTimers: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const { setImmediate: immediately = (then: () => void) => setTimeout(then, 0) } = globalThis
+  immediately(() => resume(Effect.void))
+})
 
 /** What a caller's fiber has that a lookup for it is to have, too: FiberRefs, with its span among them. */
 export type CallerOrigin = CurrentFiber

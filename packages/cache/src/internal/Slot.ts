@@ -4,6 +4,7 @@ import type { Exit } from "effect"
 import type { PolicyEntry } from "../CachePolicy.js"
 import type { EntryList } from "./EntryList.js"
 import type { Held } from "./Held.js"
+import type { Keyed } from "./KeyMap.js"
 
 /** Why a value left the cache. */
 export type RemovalReason = "evicted" | "expired" | "invalidated" | "replaced" | "shutdown" | "failed"
@@ -14,7 +15,21 @@ export type RemovalReason = "evicted" | "expired" | "invalidated" | "replaced" |
  */
 export type SlotStatus = "cached" | "retired" | "releasing" | "gone"
 
-export class Slot<K, A, E> implements PolicyEntry, Deadline {
+/** What a value comes with, beside its key. */
+export interface Terms {
+  readonly weight: number
+  readonly writtenAt: number
+  readonly expiresAt: number
+  /** After so long without a use it expires, in milliseconds. */
+  readonly timeToIdle: number
+}
+
+const heardFlag = 1
+const exemptFlag = 2
+const pinnedFlag = 4
+const untimedFlag = 8
+
+export class Slot<K, A, E> implements PolicyEntry, Deadline, Keyed<K> {
   // What a hit reads stands side by side: in a large cache each line of memory counts.
   /** What there is to release; undefined for a failure, and in a plain cache. */
   held: Held<A> | undefined = undefined
@@ -23,10 +38,8 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   status: SlotStatus = "cached"
   /** How many use it. */
   users = 0
-  /** Its removal listener is one of them. */
-  isHeard = false
-  /** Another value has its place already, and it takes none until it goes. */
-  isExempt = false
+  // Four answers in one number: each field costs every value eight bytes.
+  private flags = 0
   readonly weight: number
   // Integers until they are needed: V8 keeps any other number in an object of its own.
   /** When a caller has to look at its age at all. */
@@ -34,35 +47,70 @@ export class Slot<K, A, E> implements PolicyEntry, Deadline {
   usedAt = 0
   /** What callers get. */
   readonly exit: Exit.Exit<A, E>
+  /** Of its key, as that was when it was asked for. */
   readonly hash: number
   mark = 0
-  isPinned = false
   /** How often in a row looking it up anew has failed. */
   failures = 0
   readonly key: K
   writtenAt: number
   /** When it is too old to be given away as fresh. */
   expiresAt: number
+  /** Undefined where it is infinite, as a number would take sixteen bytes more. */
+  timeToIdle: number | undefined
   index = -1
   at = 0
   readonly owner: SlotOwner<K, A, E>
 
-  constructor(
-    owner: SlotOwner<K, A, E>,
-    key: K,
-    exit: Exit.Exit<A, E>,
-    hash: number,
-    weight: number,
-    writtenAt: number,
-    expiresAt: number
-  ) {
-    this.weight = weight
+  constructor(owner: SlotOwner<K, A, E>, { hash, key }: Keyed<K>, exit: Exit.Exit<A, E>, terms: Terms) {
+    this.weight = terms.weight
     this.exit = exit
     this.hash = hash
     this.key = key
-    this.writtenAt = writtenAt
-    this.expiresAt = expiresAt
+    this.writtenAt = terms.writtenAt
+    this.expiresAt = terms.expiresAt
+    this.timeToIdle = terms.timeToIdle === Infinity ? undefined : terms.timeToIdle
     this.owner = owner
+  }
+
+  private mayHave(flag: number, isSo: boolean): void {
+    this.flags = isSo ? this.flags | flag : this.flags & ~flag
+  }
+
+  /** Its removal listener is one of its users. */
+  get isHeard(): boolean {
+    return (this.flags & heardFlag) !== 0
+  }
+
+  set isHeard(isSo: boolean) {
+    this.mayHave(heardFlag, isSo)
+  }
+
+  /** Another value has its place already, and it takes none until it goes. */
+  get isExempt(): boolean {
+    return (this.flags & exemptFlag) !== 0
+  }
+
+  set isExempt(isSo: boolean) {
+    this.mayHave(exemptFlag, isSo)
+  }
+
+  /** It is out of the policy's hands while somebody uses it. */
+  get isPinned(): boolean {
+    return (this.flags & pinnedFlag) !== 0
+  }
+
+  set isPinned(isSo: boolean) {
+    this.mayHave(pinnedFlag, isSo)
+  }
+
+  /** No timer knows when it is idle for too long, as somebody uses it: one is set when nobody does. */
+  get isUntimed(): boolean {
+    return (this.flags & untimedFlag) !== 0
+  }
+
+  set isUntimed(isSo: boolean) {
+    this.mayHave(untimedFlag, isSo)
   }
 
   get isFailure(): boolean {
@@ -78,7 +126,10 @@ export interface SlotOwner<K, A, E> {
   readonly due: (slot: Slot<K, A, E>) => void
 }
 
+/** Whether a value can be told from one that is only equal, as primitives cannot. */
+export const isObject = (value: unknown): value is object =>
+  typeof value === "function" || (typeof value === "object" && value !== null)
+
 /** Whether both are the same value: not one that is only equal, as primitives are. */
 export const isSameObject = (one: Exit.Exit<unknown, unknown>, other: Exit.Exit<unknown, unknown>): boolean =>
-  one._tag === "Success" && other._tag === "Success" && one.value === other.value &&
-  (typeof one.value === "function" || (typeof one.value === "object" && one.value !== null))
+  one._tag === "Success" && other._tag === "Success" && one.value === other.value && isObject(one.value)

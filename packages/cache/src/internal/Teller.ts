@@ -1,14 +1,16 @@
 /** Tells what happens in a cache: as events to who listens, and what somebody should look at as a line in the log. */
-import { Hub, type Timers, Wording } from "@patinox/core/Foundation"
+import { EventHub, type Timers, wallMillis, Wording } from "@patinox/core/Foundation"
 import { Cause, Effect } from "effect"
 import type { CacheEvent } from "../CacheEvent.js"
+import { abandonedOf } from "./AbandonedLookup.js"
+import type { Attempt } from "./Loading.js"
 import * as Seam from "./Seam.js"
 import type { Slot } from "./Slot.js"
 
 type Told = CacheEvent extends infer Event ? Event extends CacheEvent ? Omit<Event, "at" | "cache"> : never : never
 
 export class Teller {
-  private readonly hub = new Hub<CacheEvent>(({ _tag }) => _tag === "Closed")
+  private readonly hub = new EventHub<CacheEvent>(({ _tag }) => _tag === "Closed")
   readonly stream = this.hub.stream
 
   constructor(
@@ -17,9 +19,9 @@ export class Teller {
     private readonly timers: Timers
   ) {}
 
-  /** The event is made only where somebody listens. */
+  /** The event is made only where somebody listens. What it tells may be about to happen: it never throws. */
   emit(make: () => Told): void {
-    this.hub.emit(() => ({ ...make(), at: Seam.wallMillis(this.timers.clock), cache: this.cache }) as CacheEvent)
+    this.hub.emit(() => ({ ...make(), at: wallMillis(this.timers.clock), cache: this.cache }) as CacheEvent)
   }
 
   closed(): void {
@@ -46,25 +48,36 @@ export class Teller {
     this.warn(`Cache ${this.cache} goes on with the policy lru: ${policy} has failed with ${textOf(defect)}`)
   }
 
-  /** Only the first of a row: who reads the log knows by then. */
+  /** For the first of a row: who reads the log knows by then. */
   refreshFailed(slot: Slot<any, any, any>, cause: Cause.Cause<unknown>): void {
-    if (slot.failures > 0) return
     const reason = textOf(Cause.squash(cause))
     this.warn(
       `Cache ${this.cache} keeps the old value of ${keyOf(slot)}: looking it up anew failed with ${reason}`,
       slot
     )
   }
-}
 
-/** A key or an error may throw where it is to become a text: nothing that follows may be kept from its course by that. */
-const textOf = (value: unknown): string => {
-  try {
-    return Wording.line(Wording.unknown(value))
-  } catch {
-    return "what has no text"
+  /** A lookup that does not end although it was to. */
+  abandoned(attempt: Attempt<any, any, any>, now: number): void {
+    const { fiberId, key, runningMillis, spanName } = abandonedOf(attempt, now)
+    const where = spanName === undefined ? `fiber ${fiberId}` : `fiber ${fiberId}, span ${spanName}`
+    this.warn(
+      `Cache ${this.cache} abandons the lookup of ${textOf(key)} after ${Wording.duration(runningMillis)}: ` +
+        `it does not stop (${where}); the key and its place are free, and a value that it gives is released`
+    )
+    this.emit(() => ({ _tag: "LoadAbandoned", key, runningMillis, fiberId }))
+  }
+
+  /** A value was set that is released already, will be, or is that of another key. */
+  notTaken(key: unknown): void {
+    this.warn(
+      `Cache ${this.cache} does not take the value that was set for ${textOf(key)}: it has had that value before, ` +
+        `and releases it for what it was then`
+    )
   }
 }
+
+const textOf = (value: unknown): string => Wording.line(Wording.unknown(value))
 
 const keyOf = (slot: Slot<any, any, any>) => textOf(slot.key)
 

@@ -1,25 +1,28 @@
 /**
  * W-TinyLFU: new entries pass through a small window by recency; who leaves it may stay only if it was asked for more
  * often lately than the one that would have to go. The main part is a segmented LRU: on probation until the next use,
- * then protected. So a scan or a loop passes through the window and leaves the main part alone, and as the window grows
- * with what it earns (`HillClimber`), callers who come back soon are served as by an LRU. Pure data.
+ * then protected. So a scan or a loop passes through the window and leaves the main part alone. Small caches without
+ * values (`Miniatures`) tell which window would be best for the callers of late (`WindowChoice`); where that is the whole
+ * cache, it is an LRU. Pure data.
  *
  * After "TinyLFU: A Highly Efficient Cache Admission Policy" by Einziger, Friedman and Manes, and its form in Caffeine.
- * Two things differ from there. Which entry must go is a question without consequences: the candidate stays where it is
- * until the next entry comes, so the cache may ask again if the one it was told is in use. And as a cache of resources
+ * Three things differ from there. Which entry must go is a question without consequences: the candidate stays where it
+ * is until the next entry comes, so the cache may ask again if the one it was told is in use. As a cache of resources
  * cannot turn away a candidate that is in use, one that lost waits as the next to go: it shields the main part from the
- * next ones, which otherwise would cost it an entry each.
+ * next ones, which otherwise would cost it an entry each. And the window is chosen, not climbed to.
  */
 import type { Bounds, PolicyEntry, PolicyState } from "../CachePolicy.js"
 import { EntryList } from "./EntryList.js"
 import { FrequencySketch } from "./FrequencySketch.js"
-import { HillClimber } from "./HillClimber.js"
+import { mixed } from "./KeyHash.js"
+import { Miniatures, protectedShare } from "./Miniatures.js"
+import { WindowChoice, windowShares } from "./WindowChoice.js"
 
-const protectedShare = 0.8
+/** A miniature has about so many entries, or fewer where the cache has: up to half as many more, and not less than 3/4. */
+const miniatureSize = 256
 
-/** The climber's samples are half as long as what the sketch remembers; shorter ones than 2,000 would be mostly chance. */
-const sampleFactor = 5
-const leastSample = 2_000
+/** Miniatures are made anew when there are so many times the entries that they were made for. */
+const outgrown = 4
 
 /** Out of a segment when an entry comes; more than the one that it takes, so that no backlog stays. */
 const mostMoves = 16
@@ -78,42 +81,55 @@ export class WTinyLfu implements PolicyState {
   readonly probation = new Segment(this.window)
   readonly protected = new Segment(this.window)
   readonly sketch = new FrequencySketch()
-  readonly climber: HillClimber
+  /** Undefined until it is known for how many entries they are. */
+  miniatures: Miniatures | undefined = undefined
+  private choice = new WindowChoice(1)
+  /** The miniatures see the keys whose mixed hash has none of these bits. */
+  private unseen = -1
   private entries = 0
   private weight = 0
-  private hits = 0
-  private misses = 0
-  /** Somebody had to go. */
-  private isFilled = false
+  private mostEntries = Infinity
+  /** Who has to go: the miniatures know its key on. */
+  private named: PolicyEntry | undefined = undefined
+  /** Of the cache, that the window has. */
+  share = windowShares[0]
 
   constructor(private readonly bounds: Bounds, private readonly random: () => number = makeRandom()) {
-    this.climber = new HillClimber(1 / bounds.maxEntries)
+    if (bounds.maxWeight === Infinity && bounds.maxEntries < Infinity) this.observe(bounds.maxEntries)
     this.divide()
   }
 
   added(entry: PolicyEntry): void {
     this.entries++
     this.weight += entry.weight
+    if (this.entries > this.mostEntries) this.observe(this.entries)
     this.sketch.ensureCapacity(this.entries)
-    this.sketch.increment(entry.hash)
-    this.misses++
-    const lookups = this.hits + this.misses
-    if (lookups >= Math.max(leastSample, sampleFactor * this.sketch.capacity)) this.resize(this.hits / lookups)
+    this.count(entry, false)
     this.settle()
     this.toWindow(entry)
   }
 
   used(entry: PolicyEntry): void {
-    this.sketch.increment(entry.hash)
-    this.hits++
+    this.count(entry, true)
     const { list } = entry
-    if (list === this.probation && entry.weight <= this.protected.maxWeight) this.protected.append(entry)
-    else if (list !== undefined) this.usedIn(list, entry)
-    else if (entry.mark === onProbation) entry.mark = isProtected
+    if (list === undefined) {
+      if (entry.mark === onProbation) entry.mark = isProtected
+      return
+    }
+    // What can never fit keeps its place at the front.
+    if (this.neverFits(entry)) return
+    if (list === this.window) this.window.moveToEnd(entry)
+    else if (this.share === 1) this.window.append(entry)
+    else if (list === this.probation && entry.weight <= this.protected.maxWeight) this.protected.append(entry)
+    else list.moveToEnd(entry)
   }
 
   victim(): PolicyEntry | undefined {
-    this.isFilled = true
+    if (this.miniatures === undefined) this.observe(this.entries)
+    return this.named = this.next()
+  }
+
+  private next(): PolicyEntry | undefined {
     // Nothing is over: the room is for an entry that is still to come, and will find the window as it should be.
     if (this.entries <= this.bounds.maxEntries && this.weight <= this.bounds.maxWeight) this.settle()
     const candidate = this.window.first
@@ -136,7 +152,8 @@ export class WTinyLfu implements PolicyState {
     const { mark } = entry
     entry.mark = 0
     if (this.hasNoWeight(entry)) return
-    if (mark === rejected) this.probation.prepend(entry)
+    if (this.share === 1 && !this.neverFits(entry)) this.window.append(entry)
+    else if (mark === rejected) this.probation.prepend(entry)
     else if (mark === isProtected && entry.weight <= this.protected.maxWeight) this.protected.append(entry)
     else this.toProbation(entry)
   }
@@ -146,9 +163,13 @@ export class WTinyLfu implements PolicyState {
     entry.mark = 0
     this.entries--
     this.weight = this.entries === 0 ? 0 : this.weight - entry.weight
+    // Gone for any other reason, it is gone with every window.
+    if (entry !== this.named && this.isSeen(entry.hash)) this.miniatures?.remove(entry.hash)
+    this.named = undefined
   }
 
   replaced(old: PolicyEntry, entry: PolicyEntry): void {
+    if (this.named === old) this.named = undefined
     this.weight += entry.weight - old.weight
     const segment = segmentOf(old)
     if (segment !== undefined && this.isOrdinary(old) && this.isOrdinary(entry)) {
@@ -167,13 +188,40 @@ export class WTinyLfu implements PolicyState {
     old.mark = 0
   }
 
-  /** A sample is over: the window changes in the direction that is good for the hit rate. */
-  resize(rate: number): void {
-    // Until somebody had to go, the hit rate says nothing about the window.
-    if (this.isFilled) this.climber.climb(rate)
-    this.hits = 0
-    this.misses = 0
+  /** Gives the window this share of the cache; the entries follow by and by. */
+  resize(share: number): void {
+    this.share = Math.max(share, windowShares[0])
     this.divide()
+  }
+
+  /** Makes miniatures of a cache of so many entries, which know nothing yet. */
+  private observe(entries: number): void {
+    let halvings = 0
+    for (let size = entries; size > 1.5 * miniatureSize; size /= 2) halvings++
+    const { maxEntries, maxWeight } = this.bounds
+    const share = 2 ** -halvings
+    // The upper bits; the sketch finds its blocks by the lower ones.
+    this.unseen = halvings === 0 ? 0 : -1 << (32 - halvings)
+    const bounds = { maxEntries: Math.max(1, Math.round(maxEntries * share)), maxWeight: maxWeight * share }
+    this.miniatures = new Miniatures(windowShares, bounds, this.sketch)
+    this.choice = new WindowChoice(entries * share, this.choice.current)
+    this.mostEntries = Math.max(outgrown * entries, miniatureSize)
+  }
+
+  private isSeen(hash: number): boolean {
+    return (mixed(hash) & this.unseen) === 0
+  }
+
+  /** Somebody asked for the entry. */
+  private count(entry: PolicyEntry, isHit: boolean): void {
+    const bits = this.sketch.increment(entry.hash)
+    if ((bits & this.unseen) === 0) this.tryWindows(entry, isHit)
+  }
+
+  private tryWindows(entry: PolicyEntry, isHit: boolean): void {
+    if (this.miniatures === undefined || this.hasNoWeight(entry) || this.neverFits(entry)) return
+    const hits = this.miniatures.access(entry.hash, entry.weight)
+    if (this.choice.saw(hits, isHit)) this.resize(this.choice.share)
   }
 
   /**
@@ -183,11 +231,6 @@ export class WTinyLfu implements PolicyState {
   private settle(): void {
     for (let left = mostMoves; left > 0 && this.protected.isOver; left--) this.toProbation(this.protected.first!)
     for (let left = mostMoves; left > 0 && this.window.isOver; left--) this.toProbation(this.window.first!)
-  }
-
-  private usedIn(list: EntryList, entry: PolicyEntry): void {
-    // What can never fit keeps its place at the front.
-    if (!this.neverFits(entry)) list.moveToEnd(entry)
   }
 
   /** Whether the candidate is worth more than the incumbent that would have to go for it. */
@@ -222,10 +265,8 @@ export class WTinyLfu implements PolicyState {
     else this.probation.append(entry)
   }
 
-  /** Gives the window its share; the entries follow by and by. */
   private divide(): void {
-    const { maxEntries, maxWeight } = this.bounds
-    const { share } = this.climber
+    const { bounds: { maxEntries, maxWeight }, share } = this
     if (maxEntries < Infinity) {
       this.window.maxEntries = Math.max(1, Math.round(maxEntries * share))
       this.protected.maxEntries = Math.floor((maxEntries - this.window.maxEntries) * protectedShare)

@@ -94,11 +94,14 @@ describe("a refresh that fails", () => {
     const refreshing = world.join("a")
     world.failed()
     expect(asking.slot).toBe(old)
+    // Its lookup is another: it has asked after the first one had begun.
+    expect(refreshing.slot).toBe(undefined)
+    world.failed()
     expect(refreshing.slot?.exit._tag).toBe("Failure")
     // In the pause nobody waits for another failure.
     expect(hit(world, "a")).toBe(old)
     expect(world.loads).toEqual([])
-    world.pass(1_000)
+    world.pass(2_000)
     expect(miss(world, "a").outcome).toBe("waiting")
   })
 })

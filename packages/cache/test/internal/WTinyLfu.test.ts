@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import type { Bounds } from "../../src/CachePolicy.js"
+import { type Bounds, lru } from "../../src/CachePolicy.js"
 import { WTinyLfu } from "../../src/internal/WTinyLfu.js"
 import { hitRate, SimulatedCache, type SimulatedEntry } from "../simulator.js"
 import { loop, recent, scanned, zipf } from "../traces.js"
@@ -62,7 +62,10 @@ describe("W-TinyLFU keeps its books", () => {
     { weight: 7, arbitrary: fc.record({ op: fc.constant("release" as const), which: fc.nat(100) }) },
     { weight: 1, arbitrary: fc.record({ op: fc.constant("invalidate" as const), key }) },
     { weight: 2, arbitrary: fc.record({ op: fc.constant("replace" as const), key, weight }) },
-    { weight: 1, arbitrary: fc.record({ op: fc.constant("climb" as const), rate: fc.double({ min: 0, max: 1 }) }) }
+    {
+      weight: 1,
+      arbitrary: fc.record({ op: fc.constant("resize" as const), share: fc.constantFrom(0.01, 0.1, 0.3, 0.6, 1) })
+    }
   )
   const bounds = fc.constantFrom<Bounds>(
     ...[1, 2, 3, 7, 20].map((maxEntries) => ({ maxEntries, maxWeight: Infinity })),
@@ -83,7 +86,7 @@ describe("W-TinyLFU keeps its books", () => {
           else if (each.op === "peek") cache.peek(each.key, each.weight)
           else if (each.op === "invalidate") cache.invalidate(each.key)
           else if (each.op === "replace") cache.replace(each.key, each.weight)
-          else if (each.op === "climb") state.resize(each.rate)
+          else if (each.op === "resize") state.resize(each.share)
           else if (held.length > 0) cache.release(held.splice(each.which % held.length, 1)[0])
           checkSegments(cache, state)
           if ([...cache.entries.values()].some(({ isPinned }) => isPinned)) pinned++
@@ -364,13 +367,13 @@ describe("the window of W-TinyLFU", () => {
     let state!: WTinyLfu
     const make = (bounds: Bounds) => (state = new WTinyLfu(bounds))
     const rate = hitRate({ make }, trace, { maxEntries: size })
-    return { rate, share: state.climber.share, window: state.window, size: state.window.maxEntries }
+    return { rate, share: state.share, window: state.window, size: state.window.maxEntries }
   }
 
   const withFixedWindow = {
     make: (bounds: Bounds) => {
       const state = new WTinyLfu(bounds)
-      state.climber.climb = () => {}
+      state.resize = () => {}
       return state
     }
   }
@@ -395,5 +398,128 @@ describe("the window of W-TinyLFU", () => {
     console.log(`${name}: ${(100 * adaptive.rate).toFixed(1)} %, with a fixed window ${(100 * fixed).toFixed(1)} %`)
     expect(adaptive.share).toBeLessThan(0.35)
     expect(adaptive.rate).toBeGreaterThan(fixed - 0.03)
+  })
+})
+
+describe("the window of W-TinyLFU, where it is the whole cache", () => {
+  /** An LRU from the beginning. */
+  const recency = {
+    make: (bounds: Bounds) => {
+      const state = new WTinyLfu(bounds, never)
+      state.resize(1)
+      state.resize = () => {}
+      return state
+    }
+  }
+
+  it("evicts whom LRU evicts, in the same order", () => {
+    const step = fc.record({ key: fc.oneof(fc.nat(8), fc.nat(40)), isInvalidated: fc.nat(9).map((n) => n === 0) })
+    fc.assert(fc.property(fc.constantFrom(1, 2, 7, 20), fc.array(step, { maxLength: 200 }), (maxEntries, steps) => {
+      const caches = [recency, lru].map((policy) => new SimulatedCache(policy, { maxEntries, maxWeight: Infinity }))
+      for (const { isInvalidated, key } of steps) {
+        for (const cache of caches) {
+          if (isInvalidated) cache.invalidate(key)
+          else cache.peek(key)
+        }
+      }
+      expect(caches[0].evicted).toEqual(caches[1].evicted)
+    }))
+  })
+
+  it("takes entries of the main part as they are used, so that nobody is lost who comes back", () => {
+    const { cache, state } = cacheOf({ maxEntries: 100 })
+    peekAll(cache, range(0, 100), 3)
+    state.resize(1)
+    peekAll(cache, range(0, 60))
+    peekAll(cache, range(1_000, 1_040))
+    expect([...cache.entries.keys()].filter((key) => key < 60)).toHaveLength(60)
+    expect(state.window.size).toBe(100)
+  })
+
+  it("has back as used last who was in use when its turn came", () => {
+    const { cache, state } = cacheOf({ maxEntries: 10 })
+    state.resize(1)
+    const held = cache.get(0)
+    peekAll(cache, range(1, 11))
+    expect(held.isPinned).toBe(true)
+    cache.release(held)
+    expect(state.window.last).toBe(held)
+  })
+})
+
+describe("W-TinyLFU and hashes that do not tell keys apart", () => {
+  class Colliding extends SimulatedCache {
+    constructor(policy: ConstructorParameters<typeof SimulatedCache>[0], size: number, readonly hashes: number) {
+      const make = (bounds: Bounds) => {
+        const state = policy.make(bounds)
+        const added = state.added.bind(state)
+        state.added = (entry) => {
+          const { key } = entry as SimulatedEntry
+          Object.defineProperty(entry, "hash", { value: key % hashes })
+          added(entry)
+        }
+        return state
+      }
+      super({ make }, { maxEntries: size, maxWeight: Infinity })
+    }
+  }
+
+  it.each([
+    ["one for all", 1],
+    ["16", 16],
+    ["as many as there are entries", 100]
+  ])("hits at most a point less than LRU where there is %s, on callers who come back soon", (_, hashes) => {
+    const trace = recent(40, 60_000, 1)
+    const cache = new Colliding({ make: (bounds) => new WTinyLfu(bounds) }, 100, hashes)
+    for (const key of trace) cache.peek(key)
+    expect(cache.hits / trace.length).toBeGreaterThan(hitRate(lru, trace, { maxEntries: 100 }) - 0.01)
+  })
+
+  it("keeps a hot set that LRU would keep, though forged keys have the hashes of popular ones", () => {
+    const hot = zipf(60, 0.7, 60_000, 1)
+    const trace = hot.flatMap((key, i) => i % 3 === 0 ? [key, 1_000 * (i + 1) + (key % 7)] : [key])
+    const cache = new Colliding({ make: (bounds) => new WTinyLfu(bounds) }, 100, 1_000)
+    const recency = new SimulatedCache(lru, { maxEntries: 100, maxWeight: Infinity })
+    for (const key of trace) {
+      cache.peek(key)
+      recency.peek(key)
+    }
+    expect(cache.hits).toBeGreaterThan(recency.hits - 0.01 * trace.length)
+    expect(cache.entries.size).toBe(100)
+  })
+})
+
+describe("the miniatures of W-TinyLFU", () => {
+  it("forget what is gone for another reason than room, and keep what had to go", () => {
+    const { cache, state } = cacheOf({ maxEntries: 10 })
+    peekAll(cache, range(0, 10), 3)
+    const known = state.miniatures!.size
+    cache.invalidate(3)
+    expect(state.miniatures!.size).toBe(known - 1)
+    peekAll(cache, [200, 201])
+    expect(cache.evicted).toHaveLength(1)
+    expect(state.miniatures!.size).toBe(known + 1)
+  })
+
+  it("are made once somebody has to go where weight counts, and anew where entries are many more", () => {
+    const { cache, state } = cacheOf({ maxWeight: 10_000 }, () => 1)
+    for (let key = 0; key < 100; key++) cache.peek(key, 100)
+    expect(state.miniatures).toBe(undefined)
+    cache.peek(100, 100)
+    const few = state.miniatures
+    expect(few).not.toBe(undefined)
+    for (let key = 1_000; key < 11_000; key++) cache.peek(key, 1)
+    expect(cache.entries.size).toBeGreaterThan(1_000)
+    expect(state.miniatures).not.toBe(few)
+    expect(state.miniatures!.size).toBeLessThan(5 * 1.5 * 256 * 2)
+  })
+
+  it("see a sample of a large cache, which is of about the same size however large that is", () => {
+    for (const maxEntries of [1_000, 10_000, 100_000]) {
+      const { cache, state } = cacheOf({ maxEntries }, () => 1)
+      for (let key = 0; key < 1.5 * maxEntries; key++) cache.peek(key)
+      expect(state.miniatures!.size).toBeGreaterThan(150)
+      expect(state.miniatures!.size).toBeLessThan(800)
+    }
   })
 })

@@ -26,7 +26,11 @@ export const checkCounts = (world: World): void => {
   for (const { slot } of world.books) {
     same("users", slot.users, [...holds, ...hearing].filter((held) => held === slot).length)
   }
-  for (const slot of cached) must("what is cached is found by its key", state.peek(slot.key) === slot)
+  if (!state.isOpen) {
+    for (const slot of cached) {
+      must("what is left in a closed cache is for nobody", state.peek(slot.key) === undefined)
+    }
+  } else for (const slot of cached) must("what is cached is found by its key", state.peek(slot.key) === slot)
   same("values by key", state.all().length, cached.length)
   for (const slot of retired) must("what is retired is in use", state.retired.has(slot) && slot.users > 0)
   for (const slot of world.with("releasing")) {
@@ -35,10 +39,15 @@ export const checkCounts = (world: World): void => {
   const lookups = [...state.running, ...state.queued]
   const current = lookups.filter(({ isDetached }) => !isDetached).map(({ key }) => key)
   same("keys that are looked up once", new Set(current).size, current.length)
+  // One may wait for the end of another, which runs.
+  const behind = lookups.flatMap(({ next }) => next === undefined ? [] : [next])
+  for (const { hasAsked, phase } of behind) must("what is behind has not begun", phase === "behind" && !hasAsked)
+  if (behind.length > 0) world.count("behind another")
+  const all = [...lookups, ...behind]
   for (const caller of world.waiting()) {
-    same("lookups that a caller waits for", lookups.filter(({ callers }) => callers.has(caller)).length, 1)
+    same("lookups that a caller waits for", all.filter(({ callers }) => callers.has(caller)).length, 1)
   }
-  const { size } = new Set(lookups.flatMap(({ callers }) => [...callers]))
+  const { size } = new Set(all.flatMap(({ callers }) => [...callers]))
   same("those that wait for lookups", size, world.waiting().length)
 }
 

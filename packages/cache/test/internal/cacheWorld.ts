@@ -108,6 +108,7 @@ export class World implements CacheHost<string, number, string> {
 
   load(loading: FakeLoading): void {
     same("phase", loading.phase, "running")
+    loading.hasAsked = true
     must("a closed cache looks nothing up", this.state.isOpen)
     must("a lookup that runs is not begun", !this.loads.includes(loading))
     if (this.aborted.delete(loading)) this.count("begun again")
@@ -301,7 +302,8 @@ export class World implements CacheHost<string, number, string> {
 
   private slotOf(key: string, epoch: number, exit: Exit.Exit<number, string>, { ttl = Infinity, weight = 1 }: Answer) {
     const hash = key.charCodeAt(0)
-    const slot: FakeSlot = new Slot({ due: () => {} }, key, exit, hash, weight, this.time, this.time + ttl)
+    const terms = { weight, writtenAt: this.time, expiresAt: this.time + ttl, timeToIdle: this.limits.timeToIdle }
+    const slot: FakeSlot = new Slot({ due: () => {} }, { key, hash }, exit, terms)
     if (Exit.isSuccess(exit) && !this.isPlain) slot.held = new Held(exit.value, undefined as never)
     this.slotEpochs.set(slot, epoch)
     return slot
@@ -445,5 +447,6 @@ export class World implements CacheHost<string, number, string> {
   close(): void {
     const waiting = this.waiting().length
     same("callers that are refused", this.state.close(), waiting)
+    while (this.state.closeSome(2)) same("what is in a closed cache for others", this.state.peek("a"), undefined)
   }
 }

@@ -26,6 +26,8 @@ export class Made {
   /** It was being looked up as there was an invalidation: nobody who asks afterwards gets it. */
   lastCaller = Infinity
   createdAt = 0
+  /** It was set again as the value of its key, and may be as new. */
+  mayBeRenewed = false
   timeToLive = Infinity
 
   constructor(
@@ -33,7 +35,9 @@ export class Made {
     readonly key: string,
     /** Of its key: it rises when what was there is not for those who ask afterwards. */
     readonly epoch: number,
-    readonly way: "lookup" | "refresh" | "set"
+    readonly way: "lookup" | "refresh" | "set",
+    /** What was there to be read when its lookup began. */
+    readonly version = 0
   ) {}
 
   get name(): string {
@@ -46,6 +50,8 @@ export interface Caller {
   readonly number: number
   readonly epoch: number
   readonly startedAt: number
+  /** What there was to be read. */
+  readonly version: number
   readonly gate: Deferred.Deferred<void>
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   stage: "asking" | "using" | "returning" | "over"

@@ -1,7 +1,7 @@
-/** Runs one program on a clock of its own, and finds the smallest program that fails alike. */
+/** Runs one program on virtual turns, which bound it, and finds the smallest program that fails alike. */
 import { ResourceRegistry } from "@patinox/core"
+import { ProgramRunner } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
-import { virtualClock } from "../virtualClock.js"
 import type { Program } from "./program.js"
 import { World } from "./world.js"
 
@@ -9,14 +9,12 @@ export type Result =
   | { readonly _tag: "Held"; readonly met: ReadonlyMap<string, number> }
   | { readonly _tag: "Broken"; readonly step: string; readonly violation: unknown }
 
-/** Lets everything that is ready have its turns; the shorter they are, the more of them it takes. */
-const settling = (opsBeforeYield: number) => Effect.repeatN(Effect.yieldNow(), opsBeforeYield < 100 ? 400 : 40)
-
-const body = (program: Program, at: { step: string; world: World | undefined }) => {
+const body = (
+  program: Program,
+  at: { step: string; world: World | undefined },
+  { advance, clock: { now, sleepers }, settle }: ProgramRunner.VirtualTime
+) => {
   const { opsBeforeYield } = program.settings
-  const settle = settling(opsBeforeYield)
-  const { clock, now, pass, sleepers } = virtualClock()
-  const advance = (millis: number) => pass(millis, settle)
   const life = Effect.gen(function*() {
     const letGo = yield* Deferred.make<void>()
     const registryScope = yield* Scope.make()
@@ -73,42 +71,34 @@ const body = (program: Program, at: { step: string; world: World | undefined }) 
     yield* Fiber.join(closing)
     return yield* exit
   })
-  return Effect.withMaxOpsBeforeYield(Effect.withClock(life, clock), opsBeforeYield)
+  return Effect.withMaxOpsBeforeYield(life, opsBeforeYield)
 }
 
-const limit = 20_000
+/** How many turns a program may take, some ten times the most that one takes. */
+const maxTurns = 200_000
 
+const executeNow = (program: Program): Result => {
+  const at: { step: string; world: World | undefined } = { step: "the start", world: undefined }
+  const outcome = ProgramRunner.run(
+    (time) => Effect.provide(body(program, at, time), Logger.remove(Logger.defaultLogger)),
+    { maxTurns }
+  )
+  const failure = ProgramRunner.failureOf(outcome)
+  return failure === undefined
+    ? { _tag: "Held", met: at.world!.met }
+    : { _tag: "Broken", step: at.step, violation: failure }
+}
+
+/** In one turn of the event loop, which others have their turns before. */
 export const execute = (program: Program): Effect.Effect<Result> =>
-  Effect.suspend(() => {
-    const at: { step: string; world: World | undefined } = { step: "the start", world: undefined }
-    return body(program, at).pipe(
-      Effect.provide(Logger.remove(Logger.defaultLogger)),
-      Effect.sandbox,
-      Effect.match({
-        onSuccess: (): Result => ({ _tag: "Held", met: at.world!.met }),
-        onFailure: (cause): Result => ({ _tag: "Broken", step: at.step, violation: cause })
-      }),
-      // A program that hangs for real is broken, too, and perhaps beyond interruption.
-      Effect.disconnect,
-      Effect.raceFirst(Effect.map(
-        Effect.sleep(limit),
-        (): Result => ({ _tag: "Broken", step: at.step, violation: new Error(`hung for ${limit} ms`) })
-      ))
-    )
-  })
+  Effect.delay(Effect.sync(() => executeNow(program)), 0)
 
-/** Leaves commands out, half of them at first, then fewer, as long as the program still fails. */
+/** The smallest program that still fails, as far as leaving commands out finds it. */
 export const shrink = (program: Program): Effect.Effect<Program> =>
-  Effect.gen(function*() {
-    let smallest = program
-    for (let size = Math.ceil(program.commands.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-      for (let start = 0; start < smallest.commands.length;) {
-        const commands = smallest.commands.filter((_, i) => i < start || i >= start + size)
-        const candidate = { ...smallest, commands }
-        const result = yield* execute(candidate)
-        if (result._tag === "Broken") smallest = candidate
-        else start += size
-      }
-    }
-    return smallest
-  })
+  Effect.sync(() => ({
+    ...program,
+    commands: ProgramRunner.shrink(
+      program.commands,
+      (commands) => executeNow({ ...program, commands })._tag === "Broken"
+    )
+  }))

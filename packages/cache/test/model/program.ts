@@ -4,15 +4,26 @@ import * as fc from "fast-check"
 export const operations = ["lookup", "release", "listener"] as const
 export type Operation = typeof operations[number]
 
-/** `hangs` ends when it is interrupted, `ignores` does not; both end when the program is over. */
-export const faults = ["none", "fails", "dies", "throws", "hangs", "ignores", "slow"] as const
+/**
+ * `hangs` ends when it is interrupted, `ignores` does not; both end when the program is over. `asks` asks the cache for
+ * another key, from inside. `untellable` fails with what throws wherever somebody looks at it.
+ */
+export const faults = ["none", "fails", "dies", "throws", "hangs", "ignores", "slow", "asks", "untellable"] as const
 export type Fault = typeof faults[number]
 
 /** What a function does that answers at once: `wrong` is no weight, and no duration. */
 export const answers = ["none", "throws", "wrong"] as const
 export type Answer = typeof answers[number]
 
+/**
+ * What a key is: a text; an object that is compared by its contents; one that is changed for each use; one that throws
+ * wherever somebody looks at it.
+ */
+export const keyKinds = ["text", "struct", "changed", "untellable"] as const
+export type KeyKind = typeof keyKinds[number]
+
 export interface Settings {
+  readonly keys: KeyKind
   readonly maxEntries: number
   readonly maxWeight: number
   readonly whenFull: "wait" | "exceed" | "fail"
@@ -40,12 +51,16 @@ export type Command =
   | {
     readonly _tag: "Ask"
     readonly key: string
-    readonly way: "use" | "get" | "getIfPresent" | "refresh"
+    readonly way: "use" | "get" | "getAll" | "peek" | "getIfPresent" | "refresh"
     readonly outcome: "succeeds" | "fails" | "dies"
     /** Undefined until it is told to return. */
     readonly holdMillis: number | undefined
   }
   | { readonly _tag: "Set" | "Invalidate"; readonly key: string }
+  /** A value that there has been is given once more. */
+  | { readonly _tag: "SetAgain"; readonly key: string; readonly which: number }
+  /** What lookups read is another from now on. */
+  | { readonly _tag: "Write" }
   | { readonly _tag: "Return" | "Interrupt"; readonly which: number }
   | { readonly _tag: "Advance"; readonly millis: number }
   | { readonly _tag: "InvalidateWhere" | "InvalidateAll" }
@@ -68,6 +83,7 @@ export interface Program {
 }
 
 const settings: fc.Arbitrary<Settings> = fc.record({
+  keys: fc.constantFrom("text", "text", "text", "struct", "changed", "untellable"),
   maxEntries: fc.constantFrom(1, 1, 2, 2, 3, 4, 5),
   maxWeight: fc.constantFrom(3, 6, Infinity, Infinity),
   whenFull: fc.constantFrom("wait", "wait", "wait", "exceed", "fail"),
@@ -100,7 +116,7 @@ const key = fc.constantFrom("a", "a", "a", "b", "b", "c", "d", "e")
 const ask: fc.Arbitrary<Command> = fc.record({
   _tag: fc.constant("Ask" as const),
   key,
-  way: fc.constantFrom("use", "use", "use", "get", "get", "getIfPresent", "refresh"),
+  way: fc.constantFrom("use", "use", "use", "get", "get", "getAll", "peek", "getIfPresent", "refresh", "refresh"),
   outcome: fc.constantFrom("succeeds", "succeeds", "succeeds", "fails", "dies"),
   holdMillis: fc.constantFrom(0, 0, 50, 1_000, undefined, undefined)
 })
@@ -108,6 +124,11 @@ const ask: fc.Arbitrary<Command> = fc.record({
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 14, arbitrary: ask },
   { weight: 2, arbitrary: key.map((key): Command => ({ _tag: "Set", key })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(key, which).map(([key, which]): Command => ({ _tag: "SetAgain", key, which }))
+  },
+  { weight: 2, arbitrary: fc.constant<Command>({ _tag: "Write" }) },
   { weight: 3, arbitrary: key.map((key): Command => ({ _tag: "Invalidate", key })) },
   { weight: 5, arbitrary: which.map((which): Command => ({ _tag: "Return", which })) },
   { weight: 3, arbitrary: which.map((which): Command => ({ _tag: "Interrupt", which })) },

@@ -7,7 +7,7 @@ import { Cause, Effect } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { execute, shrink } from "./execution.js"
-import { answers, arbitrary, faults, format, operations, type Program } from "./program.js"
+import { answers, arbitrary, faults, format, keyKinds, operations, type Program } from "./program.js"
 
 const deep = process.env["PATINOX_DEEP"] === "1"
 const seed = Number(process.env["PATINOX_SEED"] ?? 20_240)
@@ -37,7 +37,14 @@ const others = [
   "stale",
   "shared",
   "set",
-  "not set"
+  "not set",
+  ...keyKinds.map((kind) => `keys: ${kind}`),
+  "set after its release",
+  "set in use",
+  "refreshed after a write",
+  "asked from inside",
+  "CacheFull circle",
+  "beside an abandoned lookup"
 ]
 
 it(

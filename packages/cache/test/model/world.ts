@@ -3,18 +3,67 @@
  * caller with its deadline. What must never be is found when it happens; what must hold at rest, by `check`.
  */
 import type { ResourceRegistry } from "@patinox/core"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
+import { UserFunction } from "@patinox/core/Foundation"
+import { Untellable } from "@patinox/vitest"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { CacheError, CachePolicy, ResourceCache } from "../../src/index.js"
 import { type Caller, endingOf, Made, must, outcomes } from "./books.js"
-import type { Answer, Command, Fault, Operation, Program } from "./program.js"
+import type { Answer, Command, Fault, KeyKind, Operation, Program } from "./program.js"
 import { limits } from "./program.js"
+
+const isError = (value: unknown): boolean => UserFunction.call(() => value instanceof Error, () => false)
+const isUntellable = (value: unknown): boolean =>
+  Untellable.isUntellable(value) || typeof value === "symbol" || typeof value === "bigint"
+
+/** The keys that a program gives to the cache, and back. */
+class Keys {
+  private readonly untellable = new Map<string, object>()
+  private readonly names = new Map<unknown, string>()
+  private readonly url = new URL("http://host/")
+
+  constructor(private readonly kind: KeyKind) {}
+
+  of(name: string): unknown {
+    switch (this.kind) {
+      case "text":
+        return name
+      case "struct":
+        return Data.struct({ name })
+      case "changed": {
+        this.url.pathname = name
+        return this.url
+      }
+      case "untellable": {
+        const made = this.untellable.get(name) ?? Untellable.key(name < "c" ? { hash: 1 } : {})
+        this.untellable.set(name, made)
+        this.names.set(made, name)
+        return made
+      }
+    }
+  }
+
+  nameOf(key: any): string {
+    switch (this.kind) {
+      case "text":
+        return key
+      case "struct":
+        return key.name
+      case "changed":
+        return key.pathname.slice(1)
+      case "untellable":
+        return this.names.get(key)!
+    }
+  }
+}
 
 export class World {
   readonly made: Array<Made> = []
   readonly callers: Array<Caller> = []
   readonly met = new Map<string, number>()
   violation: unknown = undefined
-  cache!: ResourceCache.ResourceCache<string, Made, string>
+  cache!: ResourceCache.ResourceCache<unknown, Made, unknown>
+  private version = 0
+  private readonly keys: Keys
   private readonly calls = { lookup: 0, release: 0, listener: 0, weigher: 0, timeToLive: 0 }
   private readonly epochs = new Map<string, number>()
   /** By key: lookups that an invalidation found, which may begin, or begin again, beside those for others. */
@@ -31,7 +80,10 @@ export class World {
     private readonly registry: ResourceRegistry.Shape,
     private readonly now: () => number,
     private readonly letGo: Deferred.Deferred<void>
-  ) {}
+  ) {
+    this.keys = new Keys(program.settings.keys)
+    this.count(`keys: ${program.settings.keys}`)
+  }
 
   count(what: string): void {
     this.met.set(what, (this.met.get(what) ?? 0) + 1)
@@ -59,7 +111,8 @@ export class World {
     return fault
   }
 
-  private behave(fault: Fault): Effect.Effect<void, string> {
+  /** `within` is the key that it is done for. */
+  private behave(fault: Fault, within: string): Effect.Effect<void, unknown> {
     switch (fault) {
       case "none":
         return Effect.void
@@ -75,7 +128,31 @@ export class World {
         return Effect.uninterruptible(Deferred.await(this.letGo))
       case "slow":
         return Effect.sleep(400)
+      case "asks":
+        return this.askFrom(within)
+      case "untellable":
+        // `Effect.fail` itself would look at it.
+        return Effect.failCause(
+          Cause.fail(Untellable.make(Untellable.forms[this.calls.lookup % Untellable.forms.length]!))
+        )
     }
+  }
+
+  /** One key leads to the next, so that no lookup waits for itself but for room. */
+  private askFrom(within: string): Effect.Effect<void> {
+    const next = String.fromCharCode(within.charCodeAt(0) + 1)
+    if (next > "h") return Effect.void
+    return Effect.suspend(() => {
+      const from = this.now()
+      return Effect.match(this.cache.use(this.keys.of(next), () => Effect.void), {
+        onSuccess: () => this.count("asked from inside"),
+        onFailure: (error) => {
+          if (!CacheError.is(error) || error._tag !== "CacheFull" || error.isCircle !== true) return
+          this.count("CacheFull circle")
+          this.watch(() => must(this.now() === from, "a circle is seen at once"))
+        }
+      })
+    })
   }
 
   private answer<A>(operation: "weigher" | "timeToLive", good: A, wrong: A): A {
@@ -86,12 +163,13 @@ export class World {
     return answer === "wrong" ? wrong : good
   }
 
-  private readonly lookup = (key: string): Effect.Effect<Made, string, Scope.Scope> =>
+  private readonly lookup = (given: unknown): Effect.Effect<Made, unknown, Scope.Scope> =>
     Effect.suspend(() => {
+      const key = this.keys.nameOf(given)
       const { lookups, entries } = Effect.runSync(this.cache.snapshot)
-      const way = entries.some((entry) => entry.key === key) ? "refresh" : "lookup"
-      const made = new Made(this.made.length + 1, key, this.epoch(key), way)
-      this.watch(() => this.checkLookup(made, lookups.filter((other) => other.key === key).length))
+      const way = entries.some((entry) => this.keys.nameOf(entry.key) === key) ? "refresh" : "lookup"
+      const made = new Made(this.made.length + 1, key, this.epoch(key), way, this.version)
+      this.watch(() => this.checkLookup(made, lookups.filter((other) => this.keys.nameOf(other.key) === key).length))
       this.made.push(made)
       const fault = this.fault("lookup")
       const { releasedBy } = this.program.settings
@@ -109,7 +187,7 @@ export class World {
           })
       )
       return Effect.onExit(
-        Effect.as(Effect.andThen(open, Effect.suspend(() => this.behave(fault))), made),
+        Effect.as(Effect.andThen(open, Effect.suspend(() => this.behave(fault, key))), made),
         (exit) =>
           Effect.sync(() => {
             made.state = Exit.isSuccess(exit) ? "made" : "failed"
@@ -124,10 +202,15 @@ export class World {
     const isClosed = this.closedAt !== undefined && this.now() > this.closedAt
     must(!isClosed, `${name} is looked up though the cache is closed`)
     must(known > 0, `${name} is looked up, and the cache does not know`)
-    const beside = this.made.find((other) =>
-      other.state === "coming" && other.key === key && other.epoch === epoch && other.way === "lookup" &&
-      other.lastCaller === Infinity
-    )
+    const { abandoned } = Effect.runSync(this.cache.snapshot)
+    // What does not end is nobody's.
+    const lost = abandoned.filter((lookup) => this.keys.nameOf(lookup.key) === key).length
+    if (abandoned.length > 0) this.count("beside an abandoned lookup")
+    const beside =
+      this.made.filter((other) =>
+        other.state === "coming" && other.key === key && other.epoch === epoch && other.way === "lookup" &&
+        other.lastCaller === Infinity
+      )[lost]
     const late = this.late.get(key) ?? 0
     if (beside !== undefined && late > 0) this.late.set(key, late - 1)
     else must(beside === undefined, `${name} is looked up beside ${beside?.name}`)
@@ -137,7 +220,10 @@ export class World {
     const taking = this.made.filter((other) =>
       other.way === "lookup" && (other.state === "coming" || (other.state === "made" && !this.isOver(other)))
     )
-    must(taking.length < maxEntries, `${name} is looked up where there is no room: ${taking.map((made) => made.name)}`)
+    must(
+      taking.length - abandoned.length < maxEntries,
+      `${name} is looked up where there is no room: ${taking.map((made) => made.name)}`
+    )
   }
 
   /** As far as the cache can know: a release that does not stop is let go of; its users had a part of its time. */
@@ -157,12 +243,13 @@ export class World {
     made.releasedAt ??= this.now()
   }
 
-  private readonly release = (made: Made, key: string): Effect.Effect<void, string> => {
+  private readonly release = (made: Made, given: unknown): Effect.Effect<void, unknown> => {
+    const key = this.keys.nameOf(given)
     this.watch(() => must(made.key === key, `${made.name} is released as ${key}`))
     this.releasing(made)
     made.isBeingReleased = true
     return Effect.onExit(
-      Effect.suspend(() => this.behave(this.fault("release"))),
+      Effect.suspend(() => this.behave(this.fault("release"), key)),
       (exit) =>
         Effect.sync(() => {
           made.isBeingReleased = false
@@ -177,7 +264,8 @@ export class World {
       (this.closedAt !== undefined && this.now() >= this.closedAt + limits.closeTimeout * 0.8)
   }
 
-  private readonly listener = ({ key, reason, value }: ResourceCache.Removal<string, Made>) => {
+  private readonly listener = ({ key: given, reason, value }: ResourceCache.Removal<unknown, Made>) => {
+    const key = this.keys.nameOf(given)
     this.count(`heard of ${reason}`)
     this.watch(() => {
       must(value.key === key, `${value.name} is removed as ${key}`)
@@ -186,14 +274,14 @@ export class World {
     })
     value.heardSince = this.now()
     return Effect.ensuring(
-      Effect.suspend(() => this.behave(this.fault("listener"))),
+      Effect.suspend(() => this.behave(this.fault("listener"), key)),
       Effect.sync(() => {
         value.heardSince = undefined
       })
     )
   }
 
-  private readonly timeToLive = (_key: string, exit: Exit.Exit<Made, string>): number => {
+  private readonly timeToLive = (_key: unknown, exit: Exit.Exit<Made, unknown>): number => {
     const { failuresLive, timeToLive } = this.program.settings
     if (Exit.isFailure(exit)) return this.answer("timeToLive", failuresLive, NaN)
     exit.value.timeToLive = 0
@@ -203,7 +291,7 @@ export class World {
   readonly open: Effect.Effect<void, never, Scope.Scope | ResourceRegistry.ResourceRegistry> = Effect.gen(
     this,
     function*() {
-      const { failuresLive, hasListener, opsBeforeYield: _, policy, releasedBy, timeToLive, ...settings } =
+      const { failuresLive, hasListener, keys: _keys, opsBeforeYield: _, policy, releasedBy, timeToLive, ...settings } =
         this.program.settings
       const isByValue = failuresLive > 0 || timeToLive === 0
       const off = (millis: number) => millis === 0 ? "off" as const : millis
@@ -233,6 +321,7 @@ export class World {
         number: this.callers.length + 1,
         epoch: this.epoch(key),
         startedAt: this.now(),
+        version: this.version,
         gate: yield* Deferred.make<void>(),
         fiber: undefined,
         stage: "asking",
@@ -259,14 +348,21 @@ export class World {
         )
       const { cache } = this
       const ways = {
-        use: () => cache.use(key, body),
-        get: () => Effect.scoped(Effect.flatMap(cache.get(key), body)),
-        getIfPresent: () =>
+        use: () => cache.use(this.keys.of(key), body),
+        get: () => Effect.scoped(Effect.flatMap(cache.get(this.keys.of(key)), body)),
+        getAll: () =>
+          Effect.scoped(Effect.flatMap(cache.getAll([this.keys.of(key)]), (all) => Effect.forEach(all, body))),
+        peek: () =>
           Effect.scoped(Effect.flatMap(
-            cache.getIfPresent(key),
+            cache.peek(this.keys.of(key)),
             (found) => Option.isSome(found) ? body(found.value) : Effect.void
           )),
-        refresh: () => cache.refresh(key)
+        getIfPresent: () =>
+          Effect.scoped(Effect.flatMap(
+            cache.getIfPresent(this.keys.of(key)),
+            (found) => Option.isSome(found) ? body(found.value) : Effect.void
+          )),
+        refresh: () => Effect.tap(cache.refresh(this.keys.of(key)), () => this.checkRefreshed(caller))
       }
       caller.fiber = yield* Effect.forkDaemon(Effect.onExit(ways[command.way](), (exit) =>
         Effect.sync(() => {
@@ -274,6 +370,17 @@ export class World {
           caller.stage = "over"
         })))
     })
+  }
+
+  /** What there is after a refresh was read after it had begun. */
+  private checkRefreshed({ command: { key }, number, version }: Caller): Effect.Effect<void> {
+    return Effect.scoped(Effect.map(this.cache.peek(this.keys.of(key)), (found) => {
+      if (Option.isNone(found) || found.value.way === "set") return
+      if (version > 0) this.count("refreshed after a write")
+      this.watch(() =>
+        must(found.value.version >= version, `caller ${number} has refreshed ${found.value.name} in vain`)
+      )
+    }))
   }
 
   private checkGiven({ command, epoch, number }: Caller, made: Made): void {
@@ -286,7 +393,7 @@ export class World {
     const age = this.now() - made.createdAt
     const isNew = age < made.timeToLive + Math.max(staleOnError, staleWhileRevalidate)
     // With no time to live it is for those who wait for it.
-    must(isNew || age === 0, `caller ${number} got ${made.name}, which is too old: ${age}`)
+    must(isNew || age === 0 || made.mayBeRenewed, `caller ${number} got ${made.name}, which is too old: ${age}`)
     if (age >= made.timeToLive && age > 0) this.count("stale")
     if (made.users > 1) this.count("shared")
   }
@@ -302,10 +409,14 @@ export class World {
         return must(own === outcomes[command.outcome], `caller ${number} ends with ${exit} instead of its own outcome`)
       }
       if (Exit.isSuccess(exit)) {
-        return must(command.way === "getIfPresent" || command.way === "refresh", `caller ${number} got nothing`)
+        const mayBeNothing = command.way === "getIfPresent" || command.way === "refresh" || command.way === "peek"
+        return must(mayBeNothing, `caller ${number} got nothing`)
       }
-      const isLookups = own === "injected failure" || (own instanceof Error && !Exit.isInterrupted(exit))
-      must(CacheError.is(own) || isLookups, `caller ${number} ends with ${exit}`)
+      const isLookups = own === "injected failure" || (isError(own) && !Exit.isInterrupted(exit))
+      must(
+        CacheError.is(own) || isLookups || isUntellable(own),
+        `caller ${number} ends with what nobody has ended with`
+      )
     })
   }
 
@@ -324,7 +435,8 @@ export class World {
 
   /** Just before it is. */
   private invalidating(invalid?: string): void {
-    for (const { callers, key } of Effect.runSync(this.cache.snapshot).lookups) {
+    for (const { callers, key: given } of Effect.runSync(this.cache.snapshot).lookups) {
+      const key = this.keys.nameOf(given)
       const isMeant = callers > 0 && (invalid === undefined || key === invalid)
       if (isMeant) this.late.set(key, (this.late.get(key) ?? 0) + 1)
     }
@@ -339,7 +451,7 @@ export class World {
     made.hasNoRelease = releasedBy === "scope"
     this.made.push(made)
     this.invalidating(key)
-    return this.other(Effect.onExit(this.cache.set(key, made), (exit) =>
+    return this.other(Effect.onExit(this.cache.set(this.keys.of(key), made), (exit) =>
       Effect.sync(() => {
         this.count(Exit.isSuccess(exit) ? "set" : "not set")
         this.epochs.set(key, Math.max(this.epoch(key), made.epoch))
@@ -354,10 +466,24 @@ export class World {
         return this.ask(command)
       case "Set":
         return this.set(command.key)
+      case "SetAgain": {
+        const made = this.made.filter(({ state }) => state === "made")[command.which % Math.max(1, this.made.length)]
+        if (made === undefined) return Effect.void
+        // The key's own is renewed: whatever is being looked up is not for others then.
+        this.invalidating(command.key)
+        this.count(
+          made.releasedAt !== undefined ? "set after its release" : made.users > 0 ? "set in use" : "set again"
+        )
+        made.mayBeRenewed ||= made.key === command.key
+        return this.other(Effect.ignore(cache.set(this.keys.of(command.key), made)))
+      }
+      case "Write":
+        this.version++
+        return Effect.void
       case "Invalidate":
         this.invalidating(command.key)
         this.nothingBefore(command.key)
-        return Effect.asVoid(cache.invalidate(command.key))
+        return Effect.asVoid(cache.invalidate(this.keys.of(command.key)))
       case "InvalidateWhere": {
         const isMeant = (made: Made) => made.number % 2 === 0
         this.invalidating()
@@ -365,7 +491,8 @@ export class World {
         for (const made of this.made) {
           if (made.state === "coming") made.lastCaller = Math.min(made.lastCaller, this.callers.length)
         }
-        return Effect.asVoid(cache.invalidateWhere((key, made) => {
+        return Effect.asVoid(cache.invalidateWhere((given, made) => {
+          const key = this.keys.nameOf(given)
           this.watch(() => must(made.key === key, `${made.name} is at ${key}`))
           if (isMeant(made)) this.nothingBefore(key)
           return isMeant(made)
@@ -408,6 +535,13 @@ export class World {
 
   // --- what holds at rest --------------------------------------------------------------------------------------------
 
+  /** Keys by their names: some cannot be told. */
+  private tell({ counts, ...keyed }: Record<string, unknown>): string {
+    const lists = Object.values(keyed as Record<string, ReadonlyArray<{ readonly key: unknown }>>)
+    const told = lists.map((list) => list.map((one) => ({ ...one, key: this.keys.nameOf(one.key) })))
+    return JSON.stringify({ counts, told })
+  }
+
   private isUsed({ heardSince, users }: Made): boolean {
     return users > 0 || (heardSince !== undefined && this.now() < heardSince + limits.releaseTimeout)
   }
@@ -416,8 +550,8 @@ export class World {
     if (this.violation !== undefined) throw this.violation
     const now = this.now()
     const { counts, entries, lookups, retired } = yield* this.cache.snapshot
-    const told = JSON.stringify({ counts, entries, lookups, retired })
-    must(new Set(entries.map(({ key }) => key)).size === entries.length, "a key has one value")
+    const told = this.tell({ counts, entries, lookups, retired })
+    must(new Set(entries.map(({ key }) => this.keys.nameOf(key))).size === entries.length, "a key has one value")
     must(counts.entries === entries.length, `the entries are counted: ${told}`)
     must(counts.loading + counts.waiting === lookups.length, `the lookups are counted: ${told}`)
     must(counts.waiting === 0 || this.program.settings.whenFull !== "exceed", "nothing waits for room")
@@ -468,7 +602,7 @@ export class World {
   /** A healthy cache gives what is asked for. */
   readonly works: Effect.Effect<void> = Effect.gen(this, function*() {
     if (this.closedAt !== undefined || this.isRegistryClosed) return
-    const value = yield* Effect.fork(this.cache.use("z", (made) => Effect.succeed(made.key)))
+    const value = yield* Effect.fork(this.cache.use(this.keys.of("z"), (made) => Effect.succeed(made.key)))
     yield* Effect.repeatN(Effect.yieldNow(), 1_000)
     const exit = yield* Fiber.poll(value)
     must(Option.isSome(exit) && Exit.isSuccess(exit.value), `a healthy cache gives nothing: ${exit}`)
@@ -479,7 +613,7 @@ export class World {
     const { counts, entries, lookups, retired, state } = yield* this.cache.snapshot
     must(state === "closed", "it is closed")
     const left = Object.values(counts).reduce((sum, count) => sum + count, 0) + entries.length + lookups.length
-    must(left + retired.length === 0, `something is left: ${JSON.stringify({ counts, entries, lookups, retired })}`)
+    must(left + retired.length === 0, `something is left: ${this.tell({ counts, entries, lookups, retired })}`)
     for (const { number, stage } of this.callers) must(stage === "over", `caller ${number} never ends: ${stage}`)
     for (const fiber of this.others) must(Option.isSome(yield* Fiber.poll(fiber)), "a call never ends")
     for (const made of this.made) {

@@ -1,0 +1,21 @@
+/** What a snapshot, a report and a line in the log say of a lookup that does not end. */
+import type { Attempt } from "./Loading.js"
+import * as Seam from "./Seam.js"
+
+/** A lookup that does not end, and how it can be found. */
+export interface AbandonedLookup {
+  readonly key: unknown
+  readonly runningMillis: number
+  readonly fiberId: string
+  readonly spanName?: string
+}
+
+export const abandonedOf = ({ fiber, loading, startedAt }: Attempt<any, any, any>, now: number): AbandonedLookup => {
+  const span = fiber === undefined ? undefined : Seam.spanOf(fiber)
+  return {
+    key: loading.key,
+    runningMillis: now - startedAt,
+    fiberId: fiber === undefined ? "none" : `#${Seam.fiberNumber(fiber)}`,
+    ...(span?._tag === "Span" ? { spanName: span.name } : undefined)
+  }
+}
