@@ -2,10 +2,11 @@
  * Runs a program as the process: signals, a deadline for all that follows them, a report, and the exit code. Not for a part
  * of a process: there is one of these in it at a time, in the main thread.
  */
+import { Wording } from "@patinox/core/Foundation"
 import { Validation } from "@patinox/core/PatinoxError"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import { Cause, Effect, Exit, Layer, type Scope } from "effect"
-import { runProgram } from "./internal/Main.js"
+import { type Program, runProgram } from "./internal/Main.js"
 import { type Options, resolve } from "./internal/RunOptions.js"
 import * as Stdio from "./internal/Stdio.js"
 
@@ -39,8 +40,8 @@ export interface RunMain {
  */
 export const runMain: RunMain = (...args: ReadonlyArray<any>): any =>
   Effect.isEffect(args[0])
-    ? start(args[0] as Effect.Effect<unknown, unknown, Scope.Scope>, args[1])
-    : (effect: Effect.Effect<unknown, unknown, Scope.Scope>) => start(effect, args[0])
+    ? start(() => args[0], args[1])
+    : (effect: Effect.Effect<unknown, unknown, Scope.Scope>) => start(() => effect, args[0])
 
 /** Of `launch`. */
 export interface LaunchOptions<R> extends Options {
@@ -83,28 +84,56 @@ export const launch: Launch = (...args: ReadonlyArray<any>): any =>
 
 const startLayer = (layer: Layer.Layer<unknown, unknown>, options: LaunchOptions<any> = {}): void => {
   const main: Effect.Effect<unknown, unknown, any> = options.main ?? Effect.never
-  start(Effect.flatMap(ResourceScope.build(layer), (context) => Effect.provide(main, context)), options)
+  start((build) => Effect.flatMap(build(layer), (context) => Effect.provide(main, context)), options)
 }
+
+/**
+ * Asks for a graceful stop of the process, from wherever: the same shutdown as at a signal begins, `readinessDelay` included,
+ * and is not waited for. The exit code is 0 where all is clean. Where a shutdown goes on, or nothing runs, it does nothing.
+ * Inside the program `Shutdown` of `@patinox/platform` does the same without knowing of Node.
+ *
+ * ```ts no-run
+ * import { NodeRuntime } from "@patinox/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const batch = Effect.andThen(Effect.log("all is done"), NodeRuntime.requestShutdown("the batch is done"))
+ * ```
+ */
+export const requestShutdown = (message?: string): Effect.Effect<void> =>
+  Effect.sync(() => shared[running]?.request(message))
 
 /** Shared by all copies of this package in the process. */
 const running = Symbol.for("@patinox/platform-node/running")
-const shared = globalThis as { [running]?: boolean }
+/** The scope of the program that was started last. */
+const last = Symbol.for("@patinox/platform-node/last")
+const shared = globalThis as {
+  [running]?: { readonly request: (message: string | undefined) => void } | undefined
+  [last]?: object
+}
 
-const start = (program: Effect.Effect<unknown, unknown, Scope.Scope>, options: Options = {}): void => {
+const start = (program: Program, options: Options = {}): void => {
   const resolved = resolve(options)
   if (resolved instanceof Validation) return refuse(resolved)
   const scope = Effect.runSyncExit(ResourceScope.make(resolved.scope))
   if (Exit.isFailure(scope)) return refuse(Cause.squash(scope.cause))
-  if (shared[running] === true) {
+  if (shared[running] !== undefined) {
     throw new Error("NodeRuntime runs a program already: run the two as one effect, with Effect.all or Layer.merge")
   }
-  shared[running] = true
-  runProgram(program, resolved, scope.value, () => {
-    shared[running] = false
+  // From its first step on it may ask for its end.
+  let requested: readonly [message: string | undefined] | undefined
+  shared[running] = { request: (message) => (requested ??= [message]) }
+  shared[last] = scope.value
+  const main = runProgram(program, resolved, scope.value, {
+    onEnd: () => {
+      shared[running] = undefined
+    },
+    isLast: () => shared[last] === scope.value
   })
+  shared[running] = main
+  if (requested !== undefined) main.request(requested[0])
 }
 
 const refuse = (error: unknown): void => {
-  Stdio.writeNow(`NodeRuntime: ${error instanceof Validation ? error.message : error}`)
+  Stdio.writeNow(`NodeRuntime: ${error instanceof Validation ? error.message : Wording.unknown(error)}`)
   process.exit(1)
 }

@@ -230,11 +230,11 @@ it.effect("a bad option is refused before there is a server", () =>
       ],
       [
         { drainTimeout: "2 seconds", keepAliveGrace: "3 seconds" },
-        "Invalid option \"keepAliveGrace\": got \"3 seconds\", expected a duration from 0 up to the drainTimeout of 2000 ms"
+        "Invalid option \"keepAliveGrace\": got \"3 seconds\", expected a duration from 0 up to the drainTimeout of 2 s"
       ],
       [
         { keepAliveGrace: "never" as never },
-        "Invalid option \"keepAliveGrace\": got \"never\", expected a duration from 0 up to the drainTimeout of 15000 ms"
+        "Invalid option \"keepAliveGrace\": got \"never\", expected a duration from 0 up to the drainTimeout of 15 s"
       ]
     ]
     for (const [options, message] of cases) {

@@ -198,4 +198,10 @@ describe.concurrent("a second program in the process", () => {
     expectCode(ended, 0)
     expect(ended.stdout + ended.stderr).toBe("done\nthe second\n")
   })
+
+  it("is not ended as a leftover of the first one", async ({ expect }) => {
+    const ended = await run("twice, the second for longer")
+    expectCode(ended, 0)
+    expect(ended.stdout + ended.stderr).toBe("done\nclosed\n")
+  })
 })

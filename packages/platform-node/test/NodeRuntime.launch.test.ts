@@ -1,5 +1,5 @@
 /** Apps of layers as the process: their main program, layers that fail to build, and a layer that hangs inside. */
-import { beforeAll, describe, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { compile, expectCode, makeFolder, start } from "./process.js"
 
 const folder = makeFolder()
@@ -68,6 +68,13 @@ describe.concurrent("a launched app", () => {
     expect(ended.stdout).toContain("the layer drains\n")
     expect(ended.stdout).toContain("ready at close: false\n")
   })
+})
+
+it("fibers that a layer forks into its scope from callbacks run to their end, and end with it", async () => {
+  const ended = await terminated("bridge")
+  expectCode(ended, 0)
+  expect(ended.stdout).toMatch(/^handled by a bridge\nready\n[^]*ended with its layer\n/)
+  expect(ended.stdout).not.toContain("interrupted\n")
 })
 
 describe.concurrent("a layer that hangs inside of an app", () => {

@@ -32,7 +32,9 @@ export const compile = async (fixture: URL, folder: string): Promise<string> => 
     platform: "node",
     target: "node20",
     conditions: ["source"],
-    keepNames: true
+    keepNames: true,
+    // What is left of CommonJS in it, as `ws`, asks for modules of Node's.
+    banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url)` }
   })
   return outfile
 }
@@ -58,15 +60,14 @@ export interface StartOptions {
   readonly node?: ReadonlyArray<string>
   readonly stdio?: StdioOptions
   readonly env?: Readonly<Record<string, string>>
+  /** What hangs for so long has failed its test; a slow machine has not. Default 25 s. */
+  readonly limitMillis?: number
 }
-
-/** What hangs for so long has failed its test; a slow machine has not. */
-const limitMillis = 25_000
 
 export const start = (
   script: string,
   args: ReadonlyArray<unknown> = [],
-  { env = {}, node = [], stdio = ["ignore", "pipe", "pipe"] }: StartOptions = {}
+  { env = {}, limitMillis = 25_000, node = [], stdio = ["ignore", "pipe", "pipe"] }: StartOptions = {}
 ): Started => {
   const child = spawn(process.execPath, [...node, script, ...args.map((arg) => JSON.stringify(arg))], {
     stdio,
@@ -85,7 +86,12 @@ export const start = (
   const limit = setTimeout(() => child.kill("SIGKILL"), limitMillis)
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject)
-    child.on("close", (code, signal) => {
+    // No "close" comes where there was a channel that has been closed.
+    const closed = [child.stdout, child.stderr].map((stream) =>
+      new Promise<void>((then) => stream === null ? then() : stream.once("close", then))
+    )
+    child.on("exit", async (code, signal) => {
+      await Promise.all(closed)
       clearTimeout(limit)
       resolve({ code, signal, stdout, stderr, millis: performance.now() - from })
     })

@@ -143,7 +143,7 @@ type Guarded<Groups extends AnyGroup, Name extends string> =
  * )
  * const { dispose, handler } = HttpApiBuilder.toWebHandler(Layer.merge(live, HttpServer.layerContext))
  * const response = await handler(new Request("http://localhost/ready"))
- * const { checks, status } = await response.json()
+ * const { checks, status } = JSON.parse(await response.text())
  * console.log(response.status, status, checks[0].name) // => 503 failing database
  * await dispose()
  * ```

@@ -4,10 +4,9 @@
  * restarted for it.
  */
 import { PatinoxError } from "@patinox/core"
-import { checkDuration } from "@patinox/core/Foundation"
+import { checkDuration, checkPause } from "@patinox/core/Foundation"
 import { Context, type Duration, Effect, Layer, Scope } from "effect"
 import * as CheckRun from "./internal/CheckRun.js"
-import { checkPause } from "./internal/Options.js"
 
 export type { CheckResult } from "./internal/CheckRun.js"
 
@@ -37,7 +36,7 @@ export class HealthChecks extends Context.Tag("@patinox/platform/HealthChecks")<
 const limitsOf = (options: CheckOptions): CheckRun.CheckLimits | PatinoxError.Validation => {
   const timeout = checkDuration("timeout", options.timeout ?? 500)
   if (timeout instanceof PatinoxError.Validation) return timeout
-  const cacheFor = checkPause("cacheFor", options.cacheFor ?? 1_000, Infinity, "")
+  const cacheFor = checkPause("cacheFor", options.cacheFor ?? 1_000)
   return cacheFor instanceof PatinoxError.Validation ? cacheFor : { timeout, cacheFor }
 }
 

@@ -11,13 +11,12 @@ import {
   HttpServerRequest
 } from "@effect/platform"
 import { type CleanupError, PatinoxError, ResourceGuard, ResourceRegistry } from "@patinox/core"
-import { checkDuration } from "@patinox/core/Foundation"
-import { Clock, type Context, Data, type Duration, Effect, Exit, Fiber, Option, Scope } from "effect"
-import { checkPause } from "./internal/Options.js"
-import { listed, Requests, type RunningRequest } from "./internal/Requests.js"
+import { checkDuration, checkDurationIn, Wording } from "@patinox/core/Foundation"
+import { Clock, Context, Data, type Duration, Effect, Exit, Fiber, Metric, Option, Scope } from "effect"
+import { listed, Requests, type RunningRequest, type UnsentRequest } from "./internal/Requests.js"
 import { Readiness } from "./Readiness.js"
 
-export type { RunningRequest } from "./internal/Requests.js"
+export type { RunningRequest, UnsentRequest } from "./internal/Requests.js"
 
 /** What can be done with the connections of a server. None of it waits, but for `awaitClosed`. */
 export interface Connections {
@@ -29,6 +28,15 @@ export interface Connections {
   readonly stopListening: Effect.Effect<void>
   /** From now on a connection is closed as soon as it has no request. */
   readonly closeIdle: Effect.Effect<void>
+  /** Closes the connection of a request once its response is sent, as far as that is the last one on it. */
+  readonly closeAfter?: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void>
+  /**
+   * From now on a response whose body has begun and is not complete ends with its connection, so that its client sees that
+   * it was cut off: the end of an interrupted handler's body would look like that of a whole one.
+   */
+  readonly breakOffBegun?: Effect.Effect<void>
+  /** Requests whose responses are complete and not sent to the end yet, as their clients take their time. */
+  readonly unsent?: Effect.Effect<ReadonlyArray<UnsentRequest>>
   /** Closes what is left, whatever it does. */
   readonly destroyAll: Effect.Effect<void>
   /** Waits until no connection is left. */
@@ -81,12 +89,11 @@ interface Limits {
 const limitsOf = (options: DrainOptions): Limits | PatinoxError.Validation => {
   const drainTimeout = checkDuration("drainTimeout", options.drainTimeout ?? 15_000)
   if (drainTimeout instanceof PatinoxError.Validation) return drainTimeout
-  const keepAliveGrace = checkPause(
-    "keepAliveGrace",
-    options.keepAliveGrace ?? Math.min(5_000, drainTimeout),
-    drainTimeout,
-    ` up to the drainTimeout of ${drainTimeout} ms`
-  )
+  const keepAliveGrace = checkDurationIn("keepAliveGrace", options.keepAliveGrace ?? Math.min(5_000, drainTimeout), {
+    zero: true,
+    max: drainTimeout,
+    maxText: ` up to the drainTimeout of ${Wording.duration(drainTimeout)}`
+  })
   return keepAliveGrace instanceof PatinoxError.Validation ? keepAliveGrace : { drainTimeout, keepAliveGrace }
 }
 
@@ -100,6 +107,21 @@ const endsWithin = (wait: Effect.Effect<void>, millis: number): Effect.Effect<bo
     (exit) => Exit.isSuccess(exit) && Option.isSome(exit.value)
   )
 
+const cutOff = /* @__PURE__ */ Metric.counter("patinox_http_requests_cut_off_total", {
+  description: "Requests that a draining server has interrupted before they were answered in full",
+  incremental: true
+})
+
+/** In the metrics, and in the log at a level that makes the exit code of a process 1: a client has got no answer. */
+const tellCutOff = (requests: ReadonlyArray<RunningRequest>): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.andThen(
+      Metric.incrementBy(cutOff, requests.length),
+      Effect.logError(
+        `HTTP requests did not finish while draining and are interrupted: ${listed(requests, now)}`
+      )
+    ))
+
 const drain = (
   connections: Connections,
   requests: Requests,
@@ -108,19 +130,17 @@ const drain = (
   Effect.gen(function*() {
     yield* connections.announceClose
     yield* connections.stopListening
+    yield* requests.drain(connections.closeAfter ?? (() => Effect.void))
     const over = Effect.andThen(connections.awaitClosed, requests.awaitNone)
     const isOver = yield* endsWithin(over, keepAliveGrace)
     yield* connections.closeIdle
     const rest = drainTimeout === Infinity ? Infinity : drainTimeout - keepAliveGrace
     if (!isOver && !(yield* endsWithin(over, rest))) {
-      const late = yield* requests.list
-      const now = yield* Clock.currentTimeMillis
-      if (late.length > 0) {
-        yield* Effect.logWarning(
-          `HTTP requests did not finish while draining and are interrupted: ${listed(late, now)}`
-        )
-      }
+      const late = yield* Effect.flatMap(connections.unsent ?? Effect.succeed([]), requests.listFinite)
+      yield* connections.breakOffBegun ?? Effect.void
       yield* requests.interruptAll
+      // A logger that throws must not keep the connections open.
+      if (late.length > 0) yield* Effect.exit(tellCutOff(late))
       yield* endsWithin(over, stopMillis / 2)
     }
     // From here on no handler starts: not even one on a connection that was still to be secured.
@@ -134,21 +154,47 @@ const drain = (
     }
   })
 
+/** The server that a handler is run by, as far as it has to know. */
+const Serving = /* @__PURE__ */ Context.Reference<Pick<Requests, "endWithDrain">>()("@patinox/platform/Serving", {
+  defaultValue: () => ({ endWithDrain: Effect.void })
+})
+
+/**
+ * A handler that may go on for ever, and ends with the drain: a long poll, a stream that never ends. When its server drains
+ * it is interrupted at once, with its finalizers: what has begun is ended properly, what has not is answered with 503, and
+ * nobody counts it as cut off. Server-sent events (`text/event-stream`) and `multipart/x-mixed-replace` need no such word,
+ * and a WebSocket is told by a close frame. Elsewhere, on a server that does not drain, it changes nothing.
+ *
+ * ```ts no-run
+ * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { HttpDrain } from "@patinox/platform"
+ * import { Effect, Schedule, Stream } from "effect"
+ *
+ * const ticks = Stream.repeat(Stream.make("tick\n"), Schedule.spaced("1 second")).pipe(Stream.encodeText)
+ * const app = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/ticks", HttpDrain.endWithDrain(Effect.succeed(HttpServerResponse.stream(ticks)))),
+ *   HttpRouter.get("/poll", HttpDrain.endWithDrain(Effect.never))
+ * )
+ * ```
+ */
+export const endWithDrain = <A, E, R>(handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Serving, (serving) => Effect.interruptible(Effect.andThen(serving.endWithDrain, handler)))
+
 type App = HttpApp.Default<any, any>
-type Serving = readonly [Requests, Scope.CloseableScope]
+type Served = readonly [Requests, Scope.CloseableScope]
 
 /** Serves in a scope of its own, so that what ends it can be limited. */
 const open = (
   { connections, server }: Listener,
   app: App,
   middleware: HttpMiddleware.HttpMiddleware | undefined
-): Effect.Effect<Serving, never, any> =>
+): Effect.Effect<Served, never, any> =>
   inOwnScope(Effect.gen(function*() {
     const requests = new Requests()
     const tracked = (app: App): App =>
       Effect.andThen(
         Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => requests.enter(request)),
-        app
+        Effect.flatMap(Effect.provideService(app, Serving, requests), requests.respond)
       )
     yield* Effect.orDie(connections.open)
     // Around the middleware, which may answer without the app.
@@ -192,20 +238,31 @@ const serving = (
     typeName: "HttpServer",
     timeout,
     attemptTimeout: timeout,
+    // Who drains takes its time; what becomes of the requests is told by the drain.
+    slowAfter: timeout,
     recovery: { strategy: () => "Fail" as const },
     metadata: { address: HttpServer.formatAddress(listener.server.address) },
     dependsOn
   }
   return (app: App, middleware?: HttpMiddleware.HttpMiddleware): Effect.Effect<void, never, any> =>
     // The guard is in the registry of the server; the handlers have what they were given, be it another one.
-    Effect.contextWithEffect((given: Context.Context<any>) =>
-      ResourceGuard.acquireReleaseInterruptible(
+    Effect.contextWithEffect((given: Context.Context<any>) => {
+      let annotations: Record<string, string> = {}
+      return ResourceGuard.makeInterruptible(
         Effect.mapInputContext(open(listener, app, middleware), () => given),
-        ([requests, scope]: Serving) =>
-          Effect.ensuring(drain(listener.connections, requests, limits), closeBeside(scope)),
+        ([requests, scope]: Served) =>
+          Effect.ensuring(
+            Effect.suspend(() => Effect.annotateLogs(drain(listener.connections, requests, limits), annotations)),
+            closeBeside(scope)
+          ),
         options
-      ).pipe(Effect.orDie, Effect.asVoid, Effect.provideService(ResourceRegistry.ResourceRegistry, registry))
-    )
+      ).pipe(
+        Effect.tap(({ id }) => Effect.sync(() => (annotations = { "patinox.resource.id": id }))),
+        Effect.orDie,
+        Effect.asVoid,
+        Effect.provideService(ResourceRegistry.ResourceRegistry, registry)
+      )
+    })
 }
 
 /**
@@ -215,8 +272,12 @@ const serving = (
  *    open), and the listener closes;
  * 2. handlers that run go on, and their responses are sent to the end. A connection without a request is closed after
  *    `keepAliveGrace`; a request that comes before is answered;
- * 3. what is left at `drainTimeout` is interrupted and named in a warning. It has a second to stop, then connections are
- *    destroyed; a handler that still runs is let go, and the cleanup fails with `RequestsLetGo`.
+ *    Server-sent events end at once, as their clients ask again (see `endWithDrain` for other endless responses);
+ * 3. what is left at `drainTimeout`, complete responses included that their clients still read, is interrupted, counted in
+ *    `patinox_http_requests_cut_off_total`, and named in the log at level Error, which makes the exit code of a process 1. A body
+ *    that has begun ends with its connection, so that its client
+ *    sees that it is cut off. Handlers have a second to stop, then connections are destroyed; one that still runs is let go,
+ *    and the cleanup fails with `RequestsLetGo`.
  *
  * Serving again opens the listener again. The server itself, as `acquire` gives it, is a guard called `HttpListener`, in
  * the scope at hand. A bad option fails with a `Validation` before the acquire. As `serve` has no error, a registry that

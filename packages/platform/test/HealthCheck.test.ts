@@ -187,7 +187,7 @@ it.effect("a name that is taken or empty, and a bad limit, are refused", () =>
       "Invalid option \"timeout\": got 0, expected a duration above 0, or Duration.infinity"
     )
     expect(yield* refusal("other", { cacheFor: "x" as never })).toBe(
-      "Invalid option \"cacheFor\": got \"x\", expected a duration from 0"
+      "Invalid option \"cacheFor\": got \"x\", expected a duration from 0, or Duration.infinity"
     )
     expect(yield* statuses).toEqual({ database: "passing" })
   }).pipe(Effect.scoped, withChecks))

@@ -247,7 +247,7 @@ it.effect("at a nearer deadline it is over, whatever still runs, and nothing is 
     const [server, listener] = report.records
     expect(listener).toMatchObject({ typeName: "HttpListener", outcome: "cleaned" })
     expect(server).toMatchObject({ typeName: "HttpServer", outcome: "failed" })
-    expect(server?.error?.message).toContain("interrupted: GET /hangs (5.0 s), GET /hangs (5.0 s)")
+    expect(server?.error?.message).toContain("interrupted: GET /hangs (5 s), GET /hangs (5 s)")
     yield* Deferred.succeed(gate, undefined)
     yield* Fiber.await(hangs!)
   }).pipe(Effect.provide(TestRegistry.layerWith({ shutdownTimeout: "5 seconds" }))))
@@ -267,9 +267,9 @@ it.effect("what the server depends on by id is cleaned up after it", () =>
 it("requests are listed by how long they run, and as many as are of use", () => {
   const request = (path: string, since: number): RunningRequest => ({ method: "GET", path, since })
   expect(listed([request("/b", 900), request("/a", 100), request("/c", 5_000)], 1_000)).toBe(
-    "GET /a (0.9 s), GET /b (0.1 s), GET /c (0.0 s)"
+    "GET /a (900 ms), GET /b (100 ms), GET /c (0 ms)"
   )
-  expect(listed([request("/a", 0), request("/b", 1), request("/c", 2)], 2_000, 1)).toBe("GET /a (2.0 s) and 2 more")
+  expect(listed([request("/a", 0), request("/b", 1), request("/c", 2)], 2_000, 1)).toBe("GET /a (2 s) and 2 more")
   const { message } = new HttpDrain.RequestsLetGo({ requests: [request("/a", 0)], at: 1_500 })
   expect(message).toBe("Still running after they were interrupted: GET /a (1.5 s)")
 })

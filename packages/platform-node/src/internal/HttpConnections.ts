@@ -3,7 +3,7 @@
  * may be closed, and when. It knows nothing of the handlers; they are told what Node leaves out, that a response which
  * will never be sent is over.
  */
-import { HttpServerError } from "@effect/platform"
+import { HttpServerError, type HttpServerRequest } from "@effect/platform"
 import type { HttpDrain } from "@patinox/platform"
 import { Effect } from "effect"
 import { EventEmitter } from "node:events"
@@ -11,9 +11,15 @@ import type * as Http from "node:http"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import * as Tls from "node:tls"
+import * as Seam from "./Seam.js"
 
 interface Exchange {
+  readonly request: Http.IncomingMessage
   readonly response: Http.ServerResponse
+  /** On a clock that never jumps. */
+  readonly since: number
+  /** The connection is closed after it, though the response may not have said so. */
+  isLast: boolean
   /** Whether the connection would stay, for all that the client and the server's own settings say. */
   readonly keepAlive: boolean
   /** Those of Node on the response's end: any more belong to who waits for it. */
@@ -26,6 +32,29 @@ interface Connection {
   readonly exchanges: Array<Exchange>
   /** Another protocol is spoken on it. */
   upgraded: boolean
+}
+
+/**
+ * Whether a client can tell where the body ends: by its chunks or its length. To a client of HTTP/1.0 without a length the end
+ * of the connection is the end of the body.
+ */
+const isFramed = ({ chunkedEncoding, useChunkedEncodingByDefault }: Http.ServerResponse): boolean =>
+  chunkedEncoding || useChunkedEncodingByDefault
+
+/** Ends a connection in the middle of a body, so that the client sees that the body is not complete. */
+const breakOff = (response: Http.ServerResponse, socket: Net.Socket): void => {
+  if (isFramed(response)) return socket.destroySoon()
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    // No TCP socket of its own, as under TLS.
+    socket.destroy()
+  }
+}
+
+/** Calls back whoever waits for a write that nobody will read. */
+const callBack = (args: ReadonlyArray<unknown>): void => {
+  for (const arg of args) if (typeof arg === "function") arg()
 }
 
 const unavailable = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -44,7 +73,20 @@ const closeWebSocket = (socket: object): void => {
 const endUnsent = ({ finishListeners, response }: Exchange): void => {
   for (const listener of response.rawListeners("finish").slice(finishListeners)) listener.call(response)
   response.end = (...args: ReadonlyArray<unknown>) => {
-    for (const arg of args) if (typeof arg === "function") arg()
+    callBack(args)
+    return response
+  }
+}
+
+/**
+ * From now on the end of a body that has begun is the end of its connection: an interrupted handler would end the body
+ * properly, and a part of a download would look like the whole. What is written until then is still sent.
+ */
+const breakOffAtEnd = ({ response }: Exchange, socket: Net.Socket): void => {
+  if (!response.headersSent || response.writableEnded) return
+  response.end = (...args: ReadonlyArray<unknown>) => {
+    callBack(args)
+    breakOff(response, socket)
     return response
   }
 }
@@ -114,7 +156,10 @@ export class HttpConnections implements HttpDrain.Connections {
       return
     }
     const exchange: Exchange = {
+      request,
       response,
+      since: Seam.nowMillis(),
+      isLast: false,
       keepAlive: response.shouldKeepAlive,
       finishListeners: response.listenerCount("finish")
     }
@@ -127,6 +172,7 @@ export class HttpConnections implements HttpDrain.Connections {
   private ended(connection: Connection, exchange: Exchange): void {
     connection.exchanges.splice(connection.exchanges.indexOf(exchange), 1)
     if (!exchange.response.writableFinished) endUnsent(exchange)
+    if (exchange.isLast && connection.exchanges.length === 0) connection.socket.destroySoon()
     this.closeIfIdle(connection)
   }
 
@@ -193,6 +239,37 @@ export class HttpConnections implements HttpDrain.Connections {
     this.closesIdle = true
     for (const connection of this.connections.values()) this.closeIfIdle(connection)
   })
+
+  readonly closeAfter = (request: HttpServerRequest.HttpServerRequest) =>
+    Effect.sync(() => {
+      // By its socket: there may be as many of these as there are connections.
+      const source = request.source as Http.IncomingMessage
+      for (const exchange of this.connections.get(source.socket)?.exchanges ?? []) {
+        if (exchange.request === source) exchange.isLast = true
+      }
+    })
+
+  readonly breakOffBegun = Effect.sync(() => {
+    for (const { exchanges, socket } of this.connections.values()) {
+      for (const exchange of exchanges) breakOffAtEnd(exchange, socket)
+    }
+  })
+
+  readonly unsent = Effect.sync(() =>
+    [...this.connections.values()].flatMap(({ exchanges }) =>
+      exchanges.flatMap(({ isLast, request, response, since }) =>
+        // One that the drain has ended itself is lost to nobody.
+        isLast || !response.writableEnded || response.writableFinished
+          ? []
+          : [{
+            source: request,
+            method: request.method ?? "",
+            url: request.url ?? "",
+            ageMillis: Seam.nowMillis() - since
+          }]
+      )
+    )
+  )
 
   readonly destroyAll = Effect.sync(() => {
     // Ends the timer that looks for slow requests, too.

@@ -3,10 +3,14 @@
  * order of things is an Effect; the deadline and what comes after it are callbacks, as they have to work when that is stuck.
  */
 import * as CleanupReport from "@patinox/core/CleanupReport"
+import { ShutdownHost, Wording as Text } from "@patinox/core/Foundation"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import * as Readiness from "@patinox/platform/Readiness"
-import { Cause, Effect, Exit, Fiber, HashMap, Logger, LogLevel, Scope } from "effect"
+import { type Reason, Shutdown } from "@patinox/platform/Shutdown"
+import { Cause, type Context, Duration, Effect, Exit, Fiber, HashMap, Layer, Logger, LogLevel, Scope } from "effect"
 import { constants } from "node:os"
+import { Builds } from "./Builds.js"
+import { Cleanups } from "./Cleanups.js"
 import * as Plan from "./Plan.js"
 import type { Resolved } from "./RunOptions.js"
 import * as Seam from "./Seam.js"
@@ -14,11 +18,49 @@ import * as Stdio from "./Stdio.js"
 import * as Watchdog from "./Watchdog.js"
 import * as Wording from "./Wording.js"
 
+/** How long no layer is built until the start is over: one that consists of others may only be about to begin the next. */
+const pauseMillis = 100
+
 /** How long, after the deadline, the last lines have to get out: within the grace of the watchdog. */
 const lastMillis = 250
 
+/** The program, which is given the way in which its layers are built. */
+export type Program = (build: Build) => Effect.Effect<unknown, unknown, Scope.Scope>
+
+/** Builds a layer into the scope at hand, each of its parts in a scope with limits. */
+type Build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Effect.Effect<Context.Context<A>, E, R | Scope.Scope>
+
+/** Timers by name, of which each is set once at a time. */
+class Timers {
+  private readonly running = new Map<string, Seam.Timer>()
+
+  set(name: string, millis: number, onTime: () => void): void {
+    this.running.get(name)?.clear()
+    this.running.set(name, Seam.startTimer(millis, onTime))
+  }
+
+  clear(): void {
+    for (const timer of this.running.values()) timer.clear()
+    this.running.clear()
+  }
+}
+
+/** What runs one program after the other. */
+interface MainHost {
+  /** The program has ended, and the process goes on. */
+  readonly onEnd: () => void
+  /** Whether no other program has been started since. */
+  readonly isLast: () => boolean
+}
+
 class Main {
   private readonly plan: Plan.Plan
+  private readonly builds = new Builds({
+    onBegin: () => this.watchStart(),
+    onPause: () => this.startTimers.set("pause", pauseMillis, () => this.settleStart())
+  })
+  private readonly startTimers: Timers = new Timers()
+  private readonly cleanups: Cleanups
   private readonly readiness = Effect.runSync(Readiness.make)
   private readonly loggerScope = Effect.runSync(ResourceScope.make())
   private readonly keepAlive = Seam.startKeepAlive()
@@ -32,6 +74,10 @@ class Main {
   /** How the program ended, as far as it has. */
   private exit: Exit.Exit<unknown, unknown> | undefined = undefined
   private begunAt = 0
+  /** What set the shutdown off. */
+  private reason: Reason | undefined = undefined
+  private closesUntil: number
+  private restoreLayers: (() => void) | undefined = undefined
   private deadline: Seam.Timer | undefined = undefined
   private progress: Seam.Timer | undefined = undefined
   private watchdog: Watchdog.Watchdog | undefined = undefined
@@ -49,46 +95,127 @@ class Main {
   constructor(
     private readonly options: Resolved,
     private readonly scope: ResourceScope.ResourceScope,
-    private readonly onEnd: () => void
+    private readonly host: MainHost
   ) {
     this.plan = Plan.plan(options.shutdownTimeout, options.readinessDelay)
+    this.closesUntil = this.plan.letGoAt
+    this.cleanups = new Cleanups(
+      scope,
+      Effect.runSync(ResourceScope.make({ finalizerTimeout: Duration.infinity })),
+      () => this.begunAt === 0 ? undefined : { elapsed: this.elapsed, until: this.closesUntil }
+    )
     this.listeners = [
       ...options.signals.filter((signal) => signal in constants.signals).map((signal) =>
         [signal, () => this.onSignal(signal)] as const
       ),
+      // Without a channel it never comes.
+      ...options.signals.includes("disconnect") ? [["disconnect", () => this.onDisconnect()] as const] : [],
+      ["exit", (code: number) => this.onExit(code)],
       ["uncaughtException", (error: unknown) => this.onUncaught("uncaughtException", error)],
-      ["unhandledRejection", (reason: unknown) => this.onUncaught("unhandledRejection", reason)]
+      ["unhandledRejection", (reason: unknown) => this.onRejection(reason)]
     ]
   }
 
-  start(program: Effect.Effect<unknown, unknown, Scope.Scope>): void {
+  start(program: Program): void {
     for (const [event, listener] of this.listeners) process.on(event, listener)
-    Seam.fork(this.run(program), Seam.firstRefs(this.options.hasPrettyLogger, this.cleanupWatch))
+    if (this.options.limitsLayers) this.restoreLayers = Seam.replaceMemoMaps(() => this.makeMemoMap(false))
+    const isLimited = this.restoreLayers !== undefined || !this.options.limitsLayers
+    const effect = isLimited
+      ? this.run(program)
+      : Effect.andThen(Effect.logWarning(Wording.layersWithoutLimits), this.run(program))
+    Seam.fork(effect, Seam.firstRefs(this.options.hasPrettyLogger, this.cleanupWatch))
+  }
+
+  /** Begins the same shutdown as a signal. */
+  request(message: string | undefined): void {
+    if (this.begunAt > 0) return
+    Stdio.tolerateLoss()
+    const { readinessDelay, shutdownTimeout } = this.options
+    // Words of an error, say, that are none.
+    const words = message === undefined || typeof message === "string" ? message : Text.unknown(message)
+    const reason = { _tag: "Request", message: words } as const
+    this.begin(reason)
+    this.log(LogLevel.Info, Wording.begun(Wording.why(reason), shutdownTimeout, readinessDelay))
+  }
+
+  // --- layers --------------------------------------------------------------------------------------------------------
+
+  private makeMemoMap(ofLoggers: boolean): Layer.MemoMap {
+    const { finalizerTimeout, order } = this.options.scope
+    const memoMap = Effect.runSync(ResourceScope.makeMemoMap({
+      timeout: this.options.shutdownTimeout,
+      ...(finalizerTimeout === undefined ? {} : { finalizerTimeout }),
+      ...(order === undefined ? {} : { order })
+    }))
+    return this.builds.watch(memoMap, ofLoggers)
+  }
+
+  private buildWith<A, E, R>(
+    layer: Layer.Layer<A, E, R>,
+    ofLoggers: boolean
+  ): Effect.Effect<Context.Context<A>, E, R | Scope.Scope> {
+    return Effect.flatMap(Scope.Scope, (scope) => Layer.buildWithMemoMap(layer, this.makeMemoMap(ofLoggers), scope))
+  }
+
+  private settleStart(): boolean {
+    const isOver = this.builds.settle()
+    if (isOver) this.startTimers.clear()
+    return isOver
+  }
+
+  /** A layer begins to be built: a start that hangs is told of, and limited. */
+  private watchStart(): void {
+    const { startTimeout } = this.options
+    const from = Seam.nowMillis()
+    const tell = (n: number): void => {
+      this.startTimers.set("tell", Plan.startProgressAt(n) - (Seam.nowMillis() - from), () => {
+        const lines = this.builds.lines()
+        if (lines.length > 0) this.log(LogLevel.Warning, Wording.starting(lines, Seam.nowMillis() - from))
+        tell(n + 1)
+      })
+    }
+    tell(0)
+    if (startTimeout === Infinity) return
+    this.startTimers.set("end", startTimeout, () => {
+      const lines = this.builds.lines()
+      if (this.settleStart() || this.begunAt > 0) return
+      this.isClean = false
+      Stdio.tolerateLoss()
+      this.begin({ _tag: "StartTimeout", layers: lines.map(({ name }) => name) })
+      this.log(LogLevel.Error, Wording.startTimedOut(lines, startTimeout))
+    })
   }
 
   // --- the program ---------------------------------------------------------------------------------------------------
 
-  private run(program: Effect.Effect<unknown, unknown, Scope.Scope>): Effect.Effect<void> {
+  private run(program: Program): Effect.Effect<void> {
     const { loggerLayer, reportsErrors } = this.options
     const loggers = loggerLayer === undefined ? Effect.void : Effect.andThen(
-      Scope.extend(ResourceScope.build(loggerLayer), this.loggerScope),
+      Scope.extend(this.buildWith(loggerLayer, true), this.loggerScope),
       Effect.sync(() => {
         this.loggerRefs = Seam.refsOf(this.fiber)
       })
     )
-    const provided = Effect.andThen(loggers, program).pipe(
-      Effect.provideService(Scope.Scope, this.scope),
-      Effect.provideService(Readiness.Readiness, this.readiness)
-    )
+    const provided = Effect.andThen(loggers, Effect.suspend(() => program((layer) => this.buildWith(layer, false))))
+      .pipe(
+        Effect.provideService(Scope.Scope, this.scope),
+        Effect.provideService(Readiness.Readiness, this.readiness),
+        Effect.provideService(ShutdownHost, this.cleanups),
+        Effect.provideService(Shutdown, {
+          reason: Effect.sync(() => this.reason),
+          request: (message) => Effect.sync(() => this.request(message))
+        })
+      )
     const ended = (exit: Exit.Exit<unknown, unknown>) => {
       this.exit = exit
       const report = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && reportsErrors
         ? Effect.catchAllCause(
           Effect.logError(exit.cause),
-          () => Effect.sync(() => Stdio.writeNow(Cause.pretty(exit.cause)))
+          () => Effect.sync(() => Stdio.writeNow(Wording.cause(exit.cause)))
         )
         : Effect.void
-      return Effect.andThen(report, Effect.sync(() => this.begin()))
+      // Whatever becomes of the report.
+      return Effect.ensuring(report, Effect.sync(() => this.begin({ _tag: "Ended", exit })))
     }
     return Seam.withFiber((fiber) => {
       this.fiber = fiber
@@ -110,7 +237,7 @@ class Main {
 
   /** A shutdown that the program did not ask for ends the process; after its own end the process may end by itself. */
   private get isForced(): boolean {
-    return this.signal !== undefined || this.hasUncaught
+    return this.signal !== undefined || this.hasUncaught || (this.reason !== undefined && this.reason._tag !== "Ended")
   }
 
   private onSignal(name: string): void {
@@ -122,31 +249,63 @@ class Main {
       ? Wording.begun(name, shutdownTimeout, readinessDelay)
       : Wording.begun(name, shutdownTimeout - this.elapsed, 0)
     Stdio.tolerateLoss()
-    this.begin()
+    this.begin({ _tag: "Signal", signal: name })
     this.log(LogLevel.Info, text)
   }
 
   private onNextSignal(first: Plan.Received, next: Plan.Received): void {
-    if (Plan.isSameKey(first, next, Stdio.isAtTerminal())) return
+    if (Plan.isRepeated(first, next)) return
     const code = 128 + constants.signals[next.signal as NodeJS.Signals]
     Stdio.writeNow(Wording.secondSignal(next.signal, first.signal, code, this.left()))
+    this.isExiting = true
     Stdio.exit(code)
+  }
+
+  /**
+   * The parent has gone, or wants to hear no more. That is no second signal, and what comes after it is a first one: a
+   * parent that sends a signal and ends sends both, in any order.
+   */
+  private onDisconnect(): void {
+    if (this.begunAt > 0) return
+    const { readinessDelay, shutdownTimeout } = this.options
+    Stdio.tolerateLoss()
+    this.begin({ _tag: "Signal", signal: "disconnect" })
+    this.log(LogLevel.Info, Wording.begun("disconnect", shutdownTimeout, readinessDelay))
+  }
+
+  /** The process ends, and not by this: what is lost is told, and is no success. */
+  private onExit(code: number): void {
+    if (this.isExiting || this.begunAt === 0) return
+    if (this.isEnding) {
+      if (code === 0) process.exitCode = Plan.exitCode(this.facts)
+      return
+    }
+    const ours = code === 0 ? 1 : code
+    process.exitCode = ours
+    Stdio.writeNow(Wording.foreignExit(Stdio.callerOfExit(), ours, this.left()))
+  }
+
+  private onRejection(reason: unknown): void {
+    if (this.options.shutsDownByRejection) this.onUncaught("unhandledRejection", reason)
+    else this.log(LogLevel.Error, "unhandledRejection", Cause.die(reason))
   }
 
   private onUncaught(event: string, error: unknown): void {
     this.hasUncaught = true
     Stdio.tolerateLoss()
-    this.begin()
+    this.begin({ _tag: "Uncaught", event, error })
     const cause = Cause.die(error)
     this.log(LogLevel.Fatal, event, cause)
     // It may be the very error of what the logger writes to.
-    if (Stdio.isLost()) Stdio.writeNow(`${event}\n${Cause.pretty(cause)}`)
+    if (Stdio.isLost()) Stdio.writeNow(`${event}\n${Wording.cause(cause)}`)
   }
 
   /** From here on the time runs. */
-  private begin(): void {
+  private begin(reason: Reason): void {
     if (this.begunAt > 0) return
     this.begunAt = Seam.nowMillis()
+    this.reason = reason
+    this.startTimers.clear()
     this.runningFibers()
     const { shutdownTimeout } = this.options
     if (shutdownTimeout < Infinity) {
@@ -157,7 +316,7 @@ class Main {
     Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
       if (Exit.isFailure(exit)) {
         this.isClean = false
-        Stdio.writeNow(`The shutdown itself failed: ${Cause.pretty(exit.cause)}`)
+        Stdio.writeNow(`The shutdown itself failed: ${Wording.cause(exit.cause)}`)
       }
       this.end()
     })
@@ -207,8 +366,10 @@ class Main {
       const exit = this.exit ??= Exit.interrupt(this.fiber.id())
       // As the application has set its fiber up: with its loggers, too, which the close may take away.
       const refs = Seam.refsOf(this.fiber)
+      this.closesUntil = closedAt
       const report = yield* this.close(this.scope, exit, closedAt, refs)
-      this.tellEnd(report, this.loggerRefs ?? refs)
+      if (!Seam.isEmpty(this.cleanups.after)) yield* this.close(this.cleanups.after, exit, closedAt, refs)
+      this.tellEnd(this.report ?? report, this.loggerRefs ?? refs)
       if (Seam.isEmpty(this.loggerScope)) return
       const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
       if (!CleanupReport.isClean(loggers)) {
@@ -220,7 +381,10 @@ class Main {
 
   private close(scope: ResourceScope.ResourceScope, exit: Exit.Exit<unknown, unknown>, until: number, refs: Seam.Refs) {
     const timeout = Math.max(1, until - this.elapsed)
-    return Fiber.join(Seam.fork(ResourceScope.close(scope, exit, { timeout }), refs))
+    return Fiber.join(Seam.fork(
+      Effect.provideService(ResourceScope.close(scope, exit, { timeout }), ShutdownHost, this.cleanups),
+      refs
+    ))
   }
 
   // --- what it says --------------------------------------------------------------------------------------------------
@@ -233,7 +397,7 @@ class Main {
   private log(level: LogLevel.LogLevel, text: string, cause?: Cause.Cause<unknown>, refs = this.refs): void {
     const line = cause === undefined ? Effect.logWithLevel(level, text) : Effect.logWithLevel(level, text, cause)
     if (Seam.runNow(line, refs)) return
-    Stdio.writeNow(cause === undefined ? text : `${text}\n${Cause.pretty(cause)}`)
+    Stdio.writeNow(cause === undefined ? text : `${text}\n${Wording.cause(cause)}`)
   }
 
   private runningFibers(): ReadonlyArray<Wording.FiberLine> {
@@ -242,7 +406,12 @@ class Main {
   }
 
   private left(): Wording.Left {
-    return { fibers: this.runningFibers(), report: this.scope.report }
+    return { fibers: this.runningFibers(), report: this.report }
+  }
+
+  /** Of all that has been cleaned up since the shutdown began, and of what still is. */
+  private get report(): CleanupReport.CleanupReport | undefined {
+    return this.cleanups.report(this.plan.interruptAt)
   }
 
   private tellProgress(n: number): void {
@@ -250,7 +419,9 @@ class Main {
       const text = this.isStopping
         ? Wording.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
         : undefined
-      if (text !== undefined) this.log(LogLevel.Warning, text)
+      // What takes longer than it should is warned of by whoever runs it.
+      const isLate = this.elapsed > this.options.shutdownTimeout / 2
+      if (text !== undefined) this.log(isLate ? LogLevel.Warning : LogLevel.Info, text)
       this.tellProgress(n + 1)
     })
   }
@@ -260,7 +431,7 @@ class Main {
     // What blocks the main thread is not ended by a timer, and may be late all the same.
     const isClean = this.isClean &&= CleanupReport.isClean(report) && this.elapsed <= this.options.shutdownTimeout
     const level = !isClean ? LogLevel.Error : this.isForced ? LogLevel.Info : LogLevel.Debug
-    const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : "the end of the program")
+    const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : Wording.why(this.reason!))
     this.log(level, Wording.ended(report, isClean, why, this.elapsed), undefined, refs)
   }
 
@@ -323,15 +494,17 @@ class Main {
     this.deadline?.clear()
     this.watchdog?.stop()
     for (const [event, listener] of this.listeners) process.off(event, listener)
-    this.onEnd()
+    this.restoreLayers?.()
+    this.host.onEnd()
     this.watchLeftOpen()
   }
 
-  /** The program has ended; what it has left open keeps the process alive for as long again, but no longer. */
+  /** The program has ended; what it has left open keeps the process alive for as long again, or for the next program. */
   private watchLeftOpen(): void {
     const { shutdownTimeout } = this.options
     if (shutdownTimeout === Infinity) return
     const timer = Seam.startTimer(shutdownTimeout, () => {
+      if (!this.host.isLast()) return
       // A reader that takes its time is no leftover.
       if (Stdio.pending() > 0) return Stdio.flush(() => this.watchLeftOpen())
       Stdio.writeNow(Wording.leftOpen(Stdio.activeResources(), shutdownTimeout))
@@ -341,8 +514,9 @@ class Main {
   }
 }
 
-/** Runs a program with the scope given, which it closes; calls `onEnd` where the process goes on after it. */
-export const runProgram = (
-  program: Effect.Effect<unknown, unknown, Scope.Scope>,
-  ...args: ConstructorParameters<typeof Main>
-): void => new Main(...args).start(program)
+/** Runs a program with the scope given, which it closes; calls `host.onEnd` where the process goes on after it. */
+export const runProgram = (program: Program, ...args: ConstructorParameters<typeof Main>): Pick<Main, "request"> => {
+  const main = new Main(...args)
+  main.start(program)
+  return main
+}

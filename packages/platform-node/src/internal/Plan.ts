@@ -29,6 +29,9 @@ export const plan = (shutdownTimeout: number, readinessDelay: number): Plan => {
 /** When the nth line of progress is due, from 0: after 2 s, and each time twice as late. */
 export const progressAt = (n: number): number => 2_000 * 2 ** n
 
+/** When the nth line about a start that takes its time is due, from 0: after 10 s, and each time twice as late. */
+export const startProgressAt = (n: number): number => 10_000 * 2 ** n
+
 /** What is known when the process ends. */
 export interface Facts {
   /** What the teardown makes of the program's exit. */
@@ -50,9 +53,12 @@ export interface Received {
   readonly at: number
 }
 
+/** A signal that comes again within so many milliseconds is the first one, delivered twice. */
+const repeatMillis = 500
+
 /**
- * Whether two signals are one key press: a terminal sends Ctrl-C to every process of the foreground, and a parent such as
- * `tsx` hands its own on to its child.
+ * Whether the second signal is the first one delivered twice: a terminal, a process group or a closing shell sends its own,
+ * and a parent such as `tsx`, `nodemon` or `concurrently` hands on the one that it got.
  */
-export const isSameKey = (first: Received, second: Received, atTerminal: boolean): boolean =>
-  atTerminal && first.signal === "SIGINT" && second.signal === "SIGINT" && second.at - first.at < 500
+export const isRepeated = (first: Received, second: Received): boolean =>
+  first.signal === second.signal && second.at - first.at < repeatMillis

@@ -1,13 +1,26 @@
 /** Options of `runMain` and `launch`: defaults, and what is allowed. Pure: bad input comes back as a `Validation`. */
 import { defaultTeardown, type Teardown } from "@effect/platform/Runtime"
-import { invalidOption, type Validation } from "@patinox/core/PatinoxError"
+import { checkDurationIn, durationMillis, wrongChoice } from "@patinox/core/Foundation"
+import { invalidOption, Validation } from "@patinox/core/PatinoxError"
 import type { ScopeOptions } from "@patinox/core/ResourceScope"
-import { Duration, Layer } from "effect"
+import { type Duration, Layer } from "effect"
 import { maxTimerMillis } from "./Seam.js"
 import { duration } from "./Wording.js"
 
-/** Signals that can ask a process to shut down. */
-export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR1" | "SIGUSR2" | "SIGPWR" | "SIGBREAK"
+/**
+ * What can ask a process to shut down: signals, and `"disconnect"`, the end of the channel to the parent that has forked this
+ * process (Node's IPC): without its parent nobody would end it.
+ */
+export type Signal =
+  | "SIGTERM"
+  | "SIGINT"
+  | "SIGHUP"
+  | "SIGQUIT"
+  | "SIGUSR1"
+  | "SIGUSR2"
+  | "SIGPWR"
+  | "SIGBREAK"
+  | "disconnect"
 
 /** Of `runMain` and `launch`. */
 export interface Options extends Pick<ScopeOptions, "finalizerTimeout" | "order"> {
@@ -21,8 +34,23 @@ export interface Options extends Pick<ScopeOptions, "finalizerTimeout" | "order"
    * `shutdownTimeout`, which includes it. Default 0.
    */
   readonly readinessDelay?: Duration.DurationInput
-  /** What shuts the process down; those that the platform does not have are left out. Default SIGTERM, SIGINT, SIGHUP. */
+  /**
+   * How long the first layers may take to be built, by `launch`, `Layer.launch` or `Effect.provide`: above 0, up to 24 days,
+   * or `Duration.infinity`. What is not built by then is named, and the process shuts down with 1. Default 5 minutes.
+   */
+  readonly startTimeout?: Duration.DurationInput
+  /**
+   * What shuts the process down; those that the platform does not have are left out. Default SIGTERM, SIGINT, SIGHUP and
+   * disconnect. Leave `"disconnect"` out where a parent disconnects on purpose and this process is to go on.
+   */
   readonly signals?: ReadonlyArray<Signal>
+  /** What a rejected promise that nobody handles does: it shuts the process down, or is logged as an error. Default "shutdown". */
+  readonly unhandledRejection?: "shutdown" | "log"
+  /**
+   * Layers that the program builds with `Layer.launch`, `Effect.provide` or a `ManagedRuntime` keep the scopes of Effect,
+   * without limits for their finalizers. Default false.
+   */
+  readonly disableLayerLimits?: boolean
   /**
    * The application's loggers: built first, in a scope of their own that closes last, so that they get the report and each
    * failure. With it the pretty logger is not added. Default none.
@@ -39,7 +67,10 @@ export interface Options extends Pick<ScopeOptions, "finalizerTimeout" | "order"
 export interface Resolved {
   readonly shutdownTimeout: number
   readonly readinessDelay: number
+  readonly startTimeout: number
   readonly signals: ReadonlyArray<Signal>
+  readonly shutsDownByRejection: boolean
+  readonly limitsLayers: boolean
   readonly loggerLayer: Layer.Layer<never, unknown> | undefined
   readonly reportsErrors: boolean
   readonly hasPrettyLogger: boolean
@@ -51,7 +82,8 @@ export interface Resolved {
 export const defaults = {
   shutdownTimeout: 25_000,
   readinessDelay: 0,
-  signals: ["SIGTERM", "SIGINT", "SIGHUP"]
+  startTimeout: 300_000,
+  signals: ["SIGTERM", "SIGINT", "SIGHUP", "disconnect"]
 } as const
 
 const allSignals: ReadonlyArray<Signal> = [
@@ -62,27 +94,24 @@ const allSignals: ReadonlyArray<Signal> = [
   "SIGUSR1",
   "SIGUSR2",
   "SIGPWR",
-  "SIGBREAK"
+  "SIGBREAK",
+  "disconnect"
 ]
 
-/** Milliseconds, or NaN: `Duration` takes what is below 0 for 0. */
-const millisOf = (value: unknown): number => {
-  if (/^\s*-/.test(String(value)) || Number.isNaN(value)) return NaN
-  const decoded = Duration.decodeUnknown(value)
-  return decoded._tag === "Some" ? Duration.toMillis(decoded.value) : NaN
-}
+/** What a timer can hold, or without a limit. */
+const checkLimit = (option: string, value: unknown): number | Validation =>
+  durationMillis(value) === Infinity ? Infinity : checkDurationIn(option, value, {
+    max: maxTimerMillis,
+    maxText: ", up to 24 days, or Duration.infinity"
+  })
 
 export const resolve = (options: Options): Resolved | Validation => {
   const { disableErrorReporting, disablePrettyLogger, finalizerTimeout, loggerLayer, order, teardown } = options
-  const shutdownTimeout = millisOf(options.shutdownTimeout ?? defaults.shutdownTimeout)
-  if (!(shutdownTimeout > 0 && (shutdownTimeout <= maxTimerMillis || shutdownTimeout === Infinity))) {
-    return invalidOption(
-      "shutdownTimeout",
-      options.shutdownTimeout,
-      "a duration above 0, up to 24 days, or Duration.infinity"
-    )
-  }
-  const readinessDelay = millisOf(options.readinessDelay ?? defaults.readinessDelay)
+  const shutdownTimeout = checkLimit("shutdownTimeout", options.shutdownTimeout ?? defaults.shutdownTimeout)
+  if (shutdownTimeout instanceof Validation) return shutdownTimeout
+  const startTimeout = checkLimit("startTimeout", options.startTimeout ?? defaults.startTimeout)
+  if (startTimeout instanceof Validation) return startTimeout
+  const readinessDelay = durationMillis(options.readinessDelay ?? defaults.readinessDelay)
   if (!(readinessDelay >= 0 && readinessDelay < Math.min(shutdownTimeout, maxTimerMillis))) {
     return invalidOption(
       "readinessDelay",
@@ -96,6 +125,9 @@ export const resolve = (options: Options): Resolved | Validation => {
   if (!Array.isArray(signals) || !signals.every((signal) => allSignals.includes(signal))) {
     return invalidOption("signals", signals, `a list of ${allSignals.join(", ")}`)
   }
+  const { unhandledRejection } = options
+  const mistake = wrongChoice("unhandledRejection", unhandledRejection, ["shutdown", "log"])
+  if (mistake !== undefined) return mistake
   if (loggerLayer !== undefined && !Layer.isLayer(loggerLayer)) {
     return invalidOption("loggerLayer", loggerLayer, "a Layer")
   }
@@ -105,6 +137,9 @@ export const resolve = (options: Options): Resolved | Validation => {
   return {
     shutdownTimeout,
     readinessDelay,
+    startTimeout,
+    shutsDownByRejection: unhandledRejection !== "log",
+    limitsLayers: options.disableLayerLimits !== true,
     signals: [...new Set(signals)],
     loggerLayer,
     reportsErrors: disableErrorReporting !== true,

@@ -2,7 +2,9 @@
  * Everything this package takes from the insides of Effect 3 and from the clock of the process: fibers with the FiberRefs
  * of another, what a fiber is at, timers. An edition for another major of Effect rewrites this file and leaves the others.
  */
+import { UserFunction } from "@patinox/core/Foundation"
 import {
+  Context,
   Effect,
   Exit,
   type Fiber,
@@ -10,9 +12,11 @@ import {
   FiberRef,
   FiberRefs,
   HashSet,
+  Layer,
   Logger,
   Runtime,
   type Scope,
+  SynchronizedRef,
   type Tracer
 } from "effect"
 import type { FiberLine } from "./Wording.js"
@@ -72,11 +76,12 @@ export const fork = <A, E>(effect: Effect.Effect<A, E>, refs: Refs): Fiber.Runti
     })
   )(effect)
 
-/** Whether it ended in this turn, with success. */
-export const runNow = (effect: Effect.Effect<unknown>, refs: Refs): boolean => {
-  const exit = fork(effect, refs).unsafePoll()
-  return exit !== null && Exit.isSuccess(exit)
-}
+/** Whether it ended in this turn, with success. A defect that throws on being looked at comes out of the fiber itself. */
+export const runNow = (effect: Effect.Effect<unknown>, refs: Refs): boolean =>
+  UserFunction.call(() => {
+    const exit = fork(effect, refs).unsafePoll()
+    return exit !== null && Exit.isSuccess(exit)
+  }, () => false)
 
 export const isRunning = (fiber: AnyFiber): boolean => fiber.unsafePoll() === null
 
@@ -109,4 +114,119 @@ export const lineOf = (fiber: AnyFiber): FiberLine => {
 export const isEmpty = (scope: Scope.Scope): boolean => {
   const { state } = scope as unknown as { readonly state: { readonly finalizers?: ReadonlyMap<unknown, unknown> } }
   return (state.finalizers?.size ?? 0) === 0
+}
+
+export const spanNameOf = (fiber: AnyFiber): string | undefined => lineOf(fiber).span
+
+// --- layers ---------------------------------------------------------------------------------------------------------
+
+type AnyLayer = Layer.Layer<any, any, any>
+
+interface LayerParts {
+  readonly _op_layer?: string
+  readonly layer?: AnyLayer
+  readonly effect?: { readonly _op?: string; readonly effect_instruction_i1?: (value: unknown) => unknown }
+}
+
+/** What a memo map is called for. */
+type Memoize = (layer: AnyLayer, scope: Scope.Scope) => Effect.Effect<Context.Context<any>, any, any>
+
+/** Calls back where a layer begins to be built in a memo map, with what is to be called once it is or is not. */
+export const watchBuilds = (
+  memoMap: Layer.MemoMap,
+  begin: (layer: AnyLayer, fiber: AnyFiber) => (isBuilt: boolean) => void
+): Layer.MemoMap => {
+  const map = memoMap as Layer.MemoMap & { getOrElseMemoize: Memoize }
+  const build = map.getOrElseMemoize.bind(map)
+  map.getOrElseMemoize = (layer, scope) =>
+    withFiber((fiber) => {
+      const end = begin(layer, fiber)
+      return Effect.onExit(build(layer, scope), (exit) => Effect.sync(() => end(Exit.isSuccess(exit))))
+    })
+  return map
+}
+
+/** Whether a layer is none that is put together from others. */
+export const isLeaf = (layer: AnyLayer): boolean => {
+  const { _op_layer, layer: inner } = layer as unknown as LayerParts
+  return _op_layer === "Fresh"
+    ? inner !== undefined && isLeaf(inner)
+    : _op_layer === "Scoped" || _op_layer === "FromEffect"
+}
+
+/** Throws wherever it is looked at, so that a function which only hands it on is told from one that uses it. */
+const probe = /* @__PURE__ */ (() =>
+  new Proxy(() => {}, {
+    apply: () => {
+      throw new Error("a probe")
+    },
+    get: () => {
+      throw new Error("a probe")
+    }
+  }))()
+
+interface Step {
+  readonly _op?: string
+  readonly effect_instruction_i0?: unknown
+}
+
+/** The step of an effect after another one, if that is what it is. */
+const lastStep = (effect: unknown): ((value: unknown) => unknown) | undefined => {
+  const { _op, effect_instruction_i1 } = effect as NonNullable<LayerParts["effect"]>
+  return _op === "OnSuccess" ? effect_instruction_i1 : undefined
+}
+
+/** The source of the one step of `Effect.map`, minified or not: no step that an application has written is tried. */
+const mapStep = /* @__PURE__ */ String(
+  /* @__PURE__ */ lastStep(/* @__PURE__ */ Effect.map(Effect.void, (value) => value))
+)
+
+/**
+ * The keys of the services that a layer will give, where they can be known before it is built: `Layer.effect` and
+ * `Layer.scoped` end with a step that puts the service under its Tag, and does nothing else.
+ */
+export const nameOf = (layer: AnyLayer): string | undefined => {
+  const { _op_layer, effect, layer: inner } = layer as unknown as LayerParts
+  if (_op_layer === "Fresh" && inner !== undefined) return nameOf(inner)
+  const last = effect === undefined ? undefined : lastStep(effect)
+  if (last === undefined || String(last) !== mapStep) return undefined
+  try {
+    const { _op, effect_instruction_i0: next } = last(probe) as Step
+    const context = _op === "Sync" ? (next as () => unknown)() : next
+    const keys = Context.isContext(context) ? [...context.unsafeMap.keys()] : []
+    return keys.length === 0 ? undefined : keys.join(", ")
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether nothing has been built in a memo map of Effect's own. */
+const isUnused = (memoMap: object): boolean => {
+  try {
+    const { ref } = memoMap as { readonly ref: SynchronizedRef.SynchronizedRef<ReadonlyMap<unknown, unknown>> }
+    return Effect.runSync(SynchronizedRef.get(ref)).size === 0
+  } catch {
+    return false
+  }
+}
+
+/**
+ * From now on layers that are built in new memo maps of Effect's own, as by `Layer.launch` and `Effect.provide`, are built in
+ * those of `make`: nothing else of Effect could be told to. Gives how to undo that, or `undefined` where this version of
+ * Effect makes its memo maps in another way.
+ */
+export const replaceMemoMaps = (make: () => Layer.MemoMap): (() => void) | undefined => {
+  const prototype = Object.getPrototypeOf(Effect.runSync(Layer.makeMemoMap)) as { getOrElseMemoize?: Memoize }
+  const own = Object.hasOwn(prototype, "getOrElseMemoize") ? prototype.getOrElseMemoize : undefined
+  if (typeof own !== "function") return undefined
+  prototype.getOrElseMemoize = function(this: { getOrElseMemoize: Memoize }, layer, scope) {
+    // Its own from now on, also when this is undone: what has been built in it is not built again.
+    this.getOrElseMemoize = isUnused(this)
+      ? (make() as unknown as { getOrElseMemoize: Memoize }).getOrElseMemoize
+      : own.bind(this)
+    return this.getOrElseMemoize(layer, scope)
+  }
+  return () => {
+    prototype.getOrElseMemoize = own
+  }
 }

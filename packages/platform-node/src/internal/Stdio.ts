@@ -2,9 +2,6 @@
 import { closeSync, writeSync } from "node:fs"
 import { isatty } from "node:tty"
 
-/** Whether somebody may press Ctrl-C. */
-export const isAtTerminal = (): boolean => isatty(0) || isatty(2)
-
 const pause = /* @__PURE__ */ new Int32Array(/* @__PURE__ */ new SharedArrayBuffer(4))
 
 /** Writes to standard error in this turn; gives up where nobody reads or it is closed. */
@@ -81,4 +78,13 @@ export const flush = (then: () => void): void => {
     stream.write("", taken)
   }
   taken()
+}
+
+/** While listeners of `exit` are called: the line of the stack that has called `process.exit`, as far as there is one. */
+export const callerOfExit = (): string | undefined => {
+  // An application may have another form of stacks.
+  const stack: unknown = new Error().stack
+  const lines = typeof stack === "string" ? stack.split("\n") : []
+  const exit = lines.findIndex((line) => /\bprocess\.(?:reallyE|e)xit\b/.test(line))
+  return exit === -1 ? undefined : lines[exit + 1]?.trim()
 }

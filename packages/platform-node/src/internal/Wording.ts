@@ -1,9 +1,18 @@
 /** What the process says while it shuts down, as text. Pure. */
 import * as CleanupReport from "@patinox/core/CleanupReport"
+import { UserFunction, Wording } from "@patinox/core/Foundation"
+import type { Reason } from "@patinox/platform/Shutdown"
+import { Cause, Chunk } from "effect"
 
-/** `12 ms`, `1.5 s`, `25 s`. */
-export const duration = (millis: number): string =>
-  Math.round(millis) < 1_000 ? `${Math.round(millis)} ms` : `${Number((millis / 1_000).toFixed(1))} s`
+/** As everywhere. */
+export const duration = Wording.duration
+
+/** A cause with its stacks; where an error in it throws on being looked at, what can be said of each. Never throws. */
+export const cause = (self: Cause.Cause<unknown>): string =>
+  UserFunction.call(() => Cause.pretty(self), () => {
+    const errors = [...Chunk.toReadonlyArray(Cause.failures(self)), ...Chunk.toReadonlyArray(Cause.defects(self))]
+    return errors.length === 0 ? "interrupted" : errors.map(Wording.unknown).join("\n")
+  })
 
 /** A fiber that runs. */
 export interface FiberLine {
@@ -56,14 +65,55 @@ export const progress = (left: Left, millis: number, shutdownTimeout: number): s
 export const letGo = (fibers: ReadonlyArray<FiberLine>, millis: number): string =>
   `Let go of what ignores interruption for ${duration(millis)}: ${list(fibers.map(fiber))}`
 
+/** What set it off, as in "Shut down in 2 s after SIGTERM". */
+export const why = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "Signal":
+      return reason.signal
+    case "Request":
+      return reason.message === undefined ? "a request" : `a request (${reason.message})`
+    case "Uncaught":
+      return "an uncaught error"
+    case "StartTimeout":
+      return "a start that took too long"
+    case "Ended":
+      return "the end of the program"
+    default:
+      return reason satisfies never
+  }
+}
+
+/** A layer that is being built. */
+export interface BuildLine {
+  readonly name: string
+  readonly millis: number
+}
+
+const build = ({ millis, name }: BuildLine): string => `${name} for ${duration(millis)}`
+
+export const starting = (builds: ReadonlyArray<BuildLine>, millis: number): string =>
+  `Still starting after ${duration(millis)}, waiting for ${list(builds.map(build))}`
+
+export const startTimedOut = (builds: ReadonlyArray<BuildLine>, startTimeout: number): string =>
+  `Not started within ${duration(startTimeout)}: still building ${list(builds.map(build))}`
+
+export const layersWithoutLimits =
+  "Layers that the program builds with Layer.launch or Effect.provide have no limits for their finalizers, as this version " +
+  "of effect makes them in another way: build them with NodeRuntime.launch or ResourceScope.provide"
+
+/** Rows of a report that go into a log line, the worst first; all of them where there are few. */
+const maxRows = 50
+
+const table = (report: CleanupReport.CleanupReport): string => CleanupReport.render(report, { maxRows })
+
 /** The report of a whole shutdown: a line, and the table where something is amiss. */
-export const ended = (report: CleanupReport.CleanupReport, isClean: boolean, why: string, millis: number): string =>
+export const ended = (report: CleanupReport.CleanupReport, isClean: boolean, after: string, millis: number): string =>
   isClean
-    ? `Shut down in ${duration(millis)} after ${why}: ${CleanupReport.summary(report)}`
-    : `Shut down in ${duration(millis)} after ${why}, not cleanly:\n${CleanupReport.render(report)}`
+    ? `Shut down in ${duration(millis)} after ${after}: ${CleanupReport.summary(report)}`
+    : `Shut down in ${duration(millis)} after ${after}, not cleanly:\n${table(report)}`
 
 export const loggerEnded = (report: CleanupReport.CleanupReport): string =>
-  `The logger did not close cleanly:\n${CleanupReport.render(report)}`
+  `The logger did not close cleanly:\n${table(report)}`
 
 /** What there is to say at an end that nobody waits for: at the deadline, or at a second signal. */
 const unfinished = (what: string, left: Left): string => {
@@ -71,18 +121,27 @@ const unfinished = (what: string, left: Left): string => {
   return [
     what,
     ...(still === undefined ? [] : [`Still running: ${still}`]),
-    left.report === undefined ? "No cleanup has begun." : CleanupReport.render(left.report)
+    left.report === undefined ? "No cleanup has begun." : table(left.report)
   ].join("\n")
 }
 
 export const secondSignal = (signal: string, first: string, code: number, left: Left): string =>
   unfinished(`${signal} after ${first}: exits at once with ${code}.`, left)
 
+/** Somebody else ends the process: `caller` is the line of the stack that has called `process.exit`, as far as known. */
+export const foreignExit = (caller: string | undefined, code: number, left: Left): string =>
+  unfinished(
+    `process.exit was called ${
+      caller === undefined ? "" : `${caller} `
+    }in the middle of the shutdown: exits with ${code}.`,
+    left
+  )
+
 export const deadlinePassed = (shutdownTimeout: number, left: Left): string =>
   unfinished(`The deadline of ${duration(shutdownTimeout)} has passed: exits with 1.`, left)
 
 export const watchdogMissing = (error: unknown): string =>
-  `No watchdog thread, so a finalizer that blocks the main thread would not be ended: ${error}`
+  `No watchdog thread, so a finalizer that blocks the main thread would not be ended: ${Wording.unknown(error)}`
 
 /** Of the types that `process.getActiveResourcesInfo` gives. */
 export const leftOpen = (types: ReadonlyArray<string>, shutdownTimeout: number): string => {

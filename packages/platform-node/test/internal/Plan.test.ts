@@ -63,15 +63,17 @@ it.each<readonly [string, Partial<Plan.Facts>, number]>([
   expect(Plan.exitCode({ ...clean, ...facts })).toBe(code)
 })
 
-it.each<readonly [string, string, number, boolean, boolean]>([
-  ["SIGINT", "SIGINT", 0, true, true],
-  ["SIGINT", "SIGINT", 499, true, true],
-  ["SIGINT", "SIGINT", 500, true, false],
-  // Somebody else sent both.
-  ["SIGINT", "SIGINT", 0, false, false],
-  ["SIGTERM", "SIGTERM", 0, true, false],
-  ["SIGINT", "SIGTERM", 0, true, false],
-  ["SIGTERM", "SIGINT", 0, true, false]
-])("%s and %s %d ms later are one key press at a terminal (%s): %s", (first, second, millis, atTerminal, isSame) => {
-  expect(Plan.isSameKey({ signal: first, at: 5 }, { signal: second, at: 5 + millis }, atTerminal)).toBe(isSame)
+it.each<readonly [string, string, number, boolean]>([
+  ["SIGINT", "SIGINT", 0, true],
+  ["SIGTERM", "SIGTERM", 30, true],
+  ["SIGHUP", "SIGHUP", 499, true],
+  ["SIGUSR2", "SIGUSR2", 499, true],
+  ["disconnect", "disconnect", 0, true],
+  ["SIGINT", "SIGINT", 500, false],
+  ["SIGTERM", "SIGTERM", 500, false],
+  ["SIGINT", "SIGTERM", 0, false],
+  ["SIGTERM", "SIGINT", 0, false],
+  ["SIGHUP", "SIGTERM", 1, false]
+])("a %s and a %s %d ms later are one signal delivered twice: %s", (first, second, millis, isRepeated) => {
+  expect(Plan.isRepeated({ signal: first, at: 5 }, { signal: second, at: 5 + millis })).toBe(isRepeated)
 })

@@ -12,7 +12,10 @@ it("without options the defaults hold", () => {
   expect(resolve({})).toMatchObject({
     shutdownTimeout: 25_000,
     readinessDelay: 0,
-    signals: ["SIGTERM", "SIGINT", "SIGHUP"],
+    startTimeout: 300_000,
+    shutsDownByRejection: true,
+    limitsLayers: true,
+    signals: ["SIGTERM", "SIGINT", "SIGHUP", "disconnect"],
     loggerLayer: undefined,
     reportsErrors: true,
     hasPrettyLogger: true,
@@ -65,7 +68,7 @@ it.each<unknown>(["SIGTERM", ["SIGKILL"], ["SIGSTOP"], ["SIGTREM"], [15]])(
   "%j are no signals to shut down by",
   (signals) => {
     expect(messageOf({ signals })).toMatch(
-      /^Invalid option "signals": got .*, expected a list of SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPWR, SIGBREAK$/
+      /^Invalid option "signals": got .*, expected a list of SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPWR, SIGBREAK, disconnect$/
     )
   }
 )

@@ -27,7 +27,7 @@ const record = (
 const report = (...records: ReadonlyArray<CleanupReport.CleanupRecord>) =>
   CleanupReport.make({ records, durationMillis: 1_234, deadlineMillis: 24_000, deadlineReached: false })
 
-const fiber = (id: number, span?: string): Wording.FiberLine => ({ id, span, ageMillis: 61_000 })
+const fiber = (id: number, span?: string): Wording.FiberLine => ({ id, span, ageMillis: 41_000 })
 
 it.each([[0, "0 ms"], [999.4, "999 ms"], [999.6, "1 s"], [1_500, "1.5 s"], [25_000, "25 s"], [24_960, "25 s"]])(
   "%d ms are %s",
@@ -43,7 +43,7 @@ describe("what still runs", () => {
       fibers: [fiber(7, "query"), fiber(8)]
     }
     expect(Wording.running(left)).toBe(
-      "Database for 1.9 s, fiber #7 in span \"query\" (61 s old), fiber #8 (61 s old)"
+      "Database for 1.9 s, fiber #7 in span \"query\" (41 s old), fiber #8 (41 s old)"
     )
   })
 
@@ -54,7 +54,7 @@ describe("what still runs", () => {
 
   it("is not listed without an end", () => {
     const fibers = Array.from({ length: 1_000 }, (_, id) => fiber(id))
-    expect(Wording.running({ report: undefined, fibers })).toMatch(/fiber #9 \(61 s old\), 990 more$/)
+    expect(Wording.running({ report: undefined, fibers })).toMatch(/fiber #9 \(41 s old\), 990 more$/)
   })
 })
 
@@ -75,7 +75,7 @@ it("progress names what runs, and is silent where nothing does", () => {
 
 it("who is let go of is named", () => {
   expect(Wording.letGo([fiber(7, "query")], 20_000)).toBe(
-    "Let go of what ignores interruption for 20 s: fiber #7 in span \"query\" (61 s old)"
+    "Let go of what ignores interruption for 20 s: fiber #7 in span \"query\" (41 s old)"
   )
 })
 
@@ -104,7 +104,7 @@ describe("an end that nobody waits for", () => {
 
   it("tells where no cleanup has begun", () => {
     expect(Wording.deadlinePassed(25_000, { report: undefined, fibers: [fiber(7)] })).toBe(
-      "The deadline of 25 s has passed: exits with 1.\nStill running: fiber #7 (61 s old)\nNo cleanup has begun."
+      "The deadline of 25 s has passed: exits with 1.\nStill running: fiber #7 (41 s old)\nNo cleanup has begun."
     )
   })
 })

@@ -2,7 +2,8 @@
  * How one health check is run: one at a time for whoever asks, inside a time limit, and its result kept for a moment. A
  * check that ignores its interruption is left behind, named as timed out, and not run beside itself.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Fiber, Inspectable, Option } from "effect"
+import { UserFunction, Wording } from "@patinox/core/Foundation"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option } from "effect"
 import * as Seam from "./Seam.js"
 
 /** What a check found. */
@@ -31,11 +32,11 @@ export interface CheckLimits {
 
 const millisBetween = (start: bigint, end: bigint): number => Number(end - start) / 1e6
 
-/** Without the stack, which a message of several lines may hold, too. */
+/** Without the stack, which a message of several lines may hold, too. Whatever a check fails with, this is a text. */
 const lineOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  const text = error instanceof Error ? error.message : Inspectable.toStringUnknown(error, 0)
-  return text.split("\n", 1)[0]!
+  const message = UserFunction.call<unknown>(() => error instanceof Error ? error.message : undefined, () => undefined)
+  return Wording.line(typeof message === "string" ? message : Wording.unknown(error))
 }
 
 /** Pure: the result of a run. Without an exit it did not end in time. */
@@ -55,8 +56,18 @@ export const make = (name: string, check: Effect.Effect<unknown, unknown>, limit
   let flight: Deferred.Deferred<CheckResult> | undefined
   let running: Fiber.RuntimeFiber<unknown, unknown> | undefined
 
-  const tell = (result: CheckResult, exit: Option.Option<Exit.Exit<unknown, unknown>>): Effect.Effect<void> => {
-    const was = last?.result.status ?? "passing"
+  /** A logger that throws changes nothing about the result. */
+  const tell = (
+    was: CheckResult["status"],
+    result: CheckResult,
+    exit: Option.Option<Exit.Exit<unknown, unknown>>
+  ): Effect.Effect<void> => Effect.asVoid(Effect.exit(Effect.suspend(() => changed(was, result, exit))))
+
+  const changed = (
+    was: CheckResult["status"],
+    result: CheckResult,
+    exit: Option.Option<Exit.Exit<unknown, unknown>>
+  ): Effect.Effect<void> => {
     if (result.status === was) return Effect.void
     if (result.status === "passing") return Effect.logInfo(`Health check ${name} is passing again`)
     const cause = Option.isSome(exit) && Exit.isFailure(exit.value) ? [exit.value.cause] : []
@@ -76,10 +87,11 @@ export const make = (name: string, check: Effect.Effect<unknown, unknown>, limit
       if (Option.isNone(exit)) yield* Fiber.interruptFork(fiber)
       const at = yield* Clock.currentTimeNanos
       const result = resultOf(name, exit, Math.round(millisBetween(startedAt, at)))
-      yield* tell(result, exit)
+      const was = last?.result.status ?? "passing"
       last = { result, at }
       flight = undefined
       yield* Deferred.succeed(done, result)
+      yield* tell(was, result, exit)
     })
 
   const result = Effect.uninterruptibleMask((restore) =>
