@@ -168,7 +168,7 @@ describe("service", { concurrent: true }, () => {
     const { code, stdout } = await service.process.ended
     expect({ code, stdout }).toMatchObject({ code: 1 })
     expect(await response).toBe("reset")
-    expect(stdout).toMatch(/WARN .* did not finish while draining and are interrupted: POST \/orders \(/)
+    expect(stdout).toMatch(/ERROR .* did not finish while draining and are interrupted: POST \/orders \(/)
     expect(stdout).toMatch(/Shut down in .* after SIGTERM, not cleanly:\n/)
     expect(stdout).toMatch(/^\d .* HttpServer +failed .*Still running after they were interrupted: POST \/orders \(/m)
     expect(stdout).toMatch(/^\d .* service\/Database +cleaned /m)

@@ -18,10 +18,10 @@ export const append = (path: string, entries: ReadonlyArray<string>) =>
     Effect.map(attempt(path, () => open(path, "a")), (handle) => ({ handle, pending: "" })),
     ({ handle, pending }) =>
       Effect.ensuring(attempt(path, () => handle.write(pending)), Effect.promise(() => handle.close())),
-    (journal) =>
-      Effect.sync(() => {
-        journal.pending += entries.map((entry) => `${entry}\n`).join("")
-        return entries.length
-      }),
     { typeName: "Journal" }
+  )((journal) =>
+    Effect.sync(() => {
+      journal.pending += entries.map((entry) => `${entry}\n`).join("")
+      return entries.length
+    })
   )
