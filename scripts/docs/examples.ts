@@ -1,6 +1,6 @@
 /**
- * Finds the documentation examples: fenced `ts` blocks of Markdown files and of JSDoc comments. A fence may say
- * `no-run` (type-checked only) or `no-check` (left alone).
+ * Finds the documentation examples: fenced `ts` blocks of Markdown files and of JSDoc comments. A fence may say `test`
+ * (a test file of vitest's), `no-run` (type-checked only) or `no-check` (left alone).
  */
 
 export interface Example {
@@ -9,6 +9,8 @@ export interface Example {
   readonly line: number
   readonly code: string
   readonly runs: boolean
+  /** A test file, which vitest runs. */
+  readonly isTest?: true
 }
 
 const openingFence = /^(\s*)(`{3,})(\S*)\s*(.*)$/
@@ -24,7 +26,8 @@ const fences = (file: string, lines: ReadonlyArray<string>): ReadonlyArray<Examp
     if (language === "ts" && !words.includes("no-check")) {
       const body = lines.slice(start + 1, start + 1 + length)
       const code = body.map((line) => line.startsWith(indent) ? line.slice(indent.length) : line.trimStart()).join("\n")
-      found.push({ file, line: start + 1, code, runs: !words.includes("no-run") })
+      const isTest = words.includes("test") ? { isTest: true as const } : {}
+      found.push({ file, line: start + 1, code, runs: !words.includes("no-run"), ...isTest })
     }
     start += length + 1
   }

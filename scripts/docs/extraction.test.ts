@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { type Example, examplesOf } from "./examples.js"
 import { root } from "./repository.js"
 import { run } from "./run.js"
+import { asTestFile, inPlainNode } from "./running.js"
 import { typeProblems } from "./types.js"
 
 const markdown = (...lines: ReadonlyArray<string>) => lines.join("\n").replaceAll("~~~", "```")
@@ -22,6 +23,11 @@ describe("an example is found", () => {
   it("unless it is tagged no-check; tagged no-run it does not run", () => {
     const text = markdown("~~~ts no-check", "?", "~~~", "~~~ts no-run", "a()", "~~~")
     expect(examplesOf("a.md", text)).toEqual([{ file: "a.md", line: 4, code: "a()", runs: false }])
+  })
+
+  it("as a test file where it is tagged test", () => {
+    const [example] = examplesOf("a.md", markdown("~~~ts test", "a()", "~~~"))
+    expect(example).toEqual({ file: "a.md", line: 1, code: "a()", runs: true, isTest: true })
   })
 
   it("in JSDoc, with and without @example, and nowhere else in a source", () => {
@@ -69,6 +75,21 @@ describe("a type error", () => {
     expect(problems.get(wrong)).toEqual([expect.stringMatching(/^a\.md:12: .*not assignable/)])
     expect(problems.get(right)).toEqual([])
   })
+
+  it("is a use of the DOM, and an element that may not be there", () => {
+    const of = (code: string): Example => ({ file: "a.md", line: 1, code, runs: true })
+    const dom = of("export const title = document.title")
+    const body = of(`export const { rows } = await (await fetch("http://localhost")).json()`)
+    const element = of("const list: Array<string> = []\nexport const length = list[0].length")
+    const node = of(`export const text = (await fetch("http://localhost")).text()`)
+    const problems = typeProblems(root, [dom, body, element, node])
+    expect([dom, body, element, node].map((example) => problems.get(example)!.length > 0)).toEqual([
+      true,
+      true,
+      true,
+      false
+    ])
+  })
 })
 
 describe("an example", () => {
@@ -112,5 +133,40 @@ describe("an example", () => {
   it("fails when it throws or what it awaits rejects", async () => {
     await expect(runCode(`throw new Error("thrown")`)).rejects.toThrow("thrown")
     await expect(runCode(`await Promise.reject(new Error("rejected"))`)).rejects.toThrow("rejected")
+  })
+})
+
+describe("outside of this vitest", () => {
+  const of = (line: number, ...code: ReadonlyArray<string>): Example => ({
+    file: "outside.md",
+    line,
+    code: code.join("\n"),
+    runs: true
+  })
+
+  it(
+    "an example has a process of vitest's or a plain one, and what is wrong is told of each",
+    { timeout: 60_000 },
+    async () => {
+      const wrong = await inPlainNode(
+        [
+          of(1, `console.log(process.env["VITEST"]) // => undefined`),
+          of(10, "console.log(1) // => 2"),
+          of(20, `import "@patinox/vitest"`),
+          of(40, `import { make } from "@patinox/vitest/TestResource"`, "console.log(typeof make) // => function")
+        ],
+        path.join(root, ".tmp/self")
+      )
+      expect(wrong.map((problem) => problem === null)).toEqual([true, false, false, true])
+      expect(wrong[1]).toMatch(/outside\.md:11: expected \/\/ => 2/)
+      expect(wrong[2]).toMatch(/Vitest failed to access its internal state/)
+    }
+  )
+
+  it("a test file passes where its tests do, and fails with what vitest says", { timeout: 60_000 }, async () => {
+    const test = (line: number, expected: number) =>
+      of(line, `import { expect, it } from "vitest"`, `it("adds", () => expect(1 + 1).toBe(${expected}))`)
+    expect(await asTestFile(test(1, 2))).toBe(null)
+    expect(await asTestFile(test(2, 3))).toMatch(/expected 2 to be 3/)
   })
 })

@@ -12,6 +12,10 @@ export const typeProblems = (
   const options: ts.CompilerOptions = {
     ...ts.convertCompilerOptionsFromJson(config.compilerOptions, root).options,
     noEmit: true,
+    // As strict as a user's project may be, which runs in Node and so has no DOM.
+    lib: ["lib.es2022.d.ts", "lib.esnext.disposable.d.ts"],
+    strict: true,
+    noUncheckedIndexedAccess: true,
     // An example often shows a value that it then leaves alone.
     noUnusedLocals: false
   }

@@ -7,35 +7,35 @@ export const cacheDecisions = [
   mutation(
     "callers of a cache that ask for the same key have a lookup each",
     "internal/CacheState.ts",
-    "    if (existing !== undefined) {\n      existing.callers.add(caller)\n      return existing\n    }\n",
-    "",
+    "    if (existing !== undefined) {\n      const joined",
+    "    if (existing?.isDetached === true) {\n      const joined",
     "ResourceCache.sharing"
   ),
   mutation(
     "an old value in a cache is looked up anew for each who asks",
     "internal/CacheState.ts",
-    "if (origin !== undefined && this.loadings.get(slot.key) === undefined && ",
+    "if (origin !== undefined && this.loads.get(slot.key) === undefined && ",
     "if (origin !== undefined && ",
     "ResourceCache.stale"
   ),
   mutation(
     "a value is looked up anew for who wants only what is there",
     "internal/CacheState.ts",
-    "if (origin !== undefined && this.loadings",
-    "if (this.loadings",
+    "if (origin !== undefined && this.loads",
+    "if (this.loads",
     "ResourceCache.stale"
   ),
   mutation(
     "a value that is refreshed over and over in use never takes room",
     "internal/CacheState.ts",
-    "return old === undefined || this.exempt.get(key) !== undefined",
+    "return old === undefined || this.exempt.like(keyed) !== undefined",
     "return old === undefined",
     "ResourceCache.capacity"
   ),
   mutation(
     "a value that was refreshed in use once takes room ever after",
     "internal/CacheState.ts",
-    "    if (slot.isExempt) this.exempt.delete(slot.key)\n",
+    "    if (slot.isExempt) this.exempt.delete(slot)\n",
     "",
     "ResourceCache.capacity"
   ),
@@ -70,36 +70,36 @@ export const cacheDecisions = [
   mutation(
     "who asks after an invalidation gets what was being looked up by then",
     "internal/CacheState.ts",
-    "const wasComing = this.detach(key)",
-    "const wasComing = this.loadings.get(key) !== undefined",
+    "const wasComing = this.detach(keyed)",
+    "const wasComing = this.loads.like(keyed) !== undefined",
     "ResourceCache.inuse"
   ),
   mutation(
     "a lookup that ends later takes the place of a value that was set",
     "internal/CacheState.ts",
-    "    this.detach(slot.key)\n    const old",
+    "    this.detach(slot)\n    const old",
     "    const old",
     "internal/CacheState"
   ),
   mutation(
     "the end of an invalidated lookup forgets the one that came after it",
-    "internal/CacheState.ts",
-    "if (this.loadings.get(loading.key) === loading) this.loadings.delete(loading.key)",
-    "this.loadings.delete(loading.key)",
+    "internal/Loads.ts",
+    "    this.takeRoom(loading, false)\n    this.current.delete(loading)",
+    "    this.takeRoom(loading, false)\n    this.current.delete(this.current.like(loading) ?? loading)",
     "internal/CacheState"
   ),
   mutation(
     "a value that is replaced takes the new one along",
     "internal/CacheState.ts",
-    "if (this.slots.get(slot.key) === slot) {",
-    "{",
+    "    if (this.slots.has(slot)) {\n      this.slots.delete(slot)\n",
+    "    {\n      this.slots.delete(this.slots.like(slot) ?? slot)\n",
     "ResourceCache"
   ),
   mutation(
     "a value of a cache is released in use when it leaves",
     "internal/CacheState.ts",
-    "    this.host.removed(slot, reason)\n    if (slot.status === \"retired\" && slot.users === 0) this.release(slot)",
-    "    this.host.removed(slot, reason)\n    if (slot.status === \"retired\") this.release(slot)",
+    "if (this.retired.has(slot) && slot.users === 0) this.release(slot)",
+    "if (this.retired.has(slot)) this.release(slot)",
     "ResourceCache.inuse"
   ),
   mutation(
@@ -126,16 +126,16 @@ export const cacheDecisions = [
   ),
   mutation(
     "a lookup of a cache that waits for room is begun though who asked gave up",
-    "internal/CacheState.ts",
-    "    this.queued.delete(loading)\n    this.end(loading)",
-    "    this.end(loading)",
+    "internal/Loads.ts",
+    "    loading.phase = \"over\"\n    this.queued.delete(loading)\n",
+    "    loading.phase = \"over\"\n",
     "ResourceCache.capacity"
   ),
   mutation(
     "a lookup of a cache does not begin when there is room again",
     "internal/CacheState.ts",
-    "    if (slot.isExempt) this.exempt.delete(slot.key)\n    this.makeRoom(now)\n",
-    "    if (slot.isExempt) this.exempt.delete(slot.key)\n",
+    "    if (slot.isExempt) this.exempt.delete(slot)\n    this.makeRoom(now)\n",
+    "    if (slot.isExempt) this.exempt.delete(slot)\n",
     "internal/CacheState"
   ),
   mutation(
@@ -183,7 +183,7 @@ export const cacheDecisions = [
   mutation(
     "a cache that does not wait turns away who wants a value looked up anew",
     "internal/CacheState.ts",
-    "if (isFull && this.needsRoom(key, old)) return",
+    "if (isFull && this.needsRoom(keyed, old)) return",
     "if (isFull) return",
     "internal/CacheState.property"
   ),
@@ -245,7 +245,7 @@ export const cacheDecisions = [
   ),
   mutation(
     "a refresh that lost its old value takes no room",
-    "internal/CacheState.ts",
+    "internal/Loads.ts",
     "    if (this.running.has(loading)) this.takeRoom(loading, true)\n",
     "",
     "internal/CacheState"
@@ -260,13 +260,13 @@ export const cacheDecisions = [
   mutation(
     "a refresh that waits for an older value does not begin when that is gone",
     "internal/CacheState.ts",
-    "if (this.mayStart(next.key, next.old)) this.startQueued(next, now)",
-    "if (next.key === undefined) this.startQueued(next, now)",
+    "if (this.mayStart(next, next.old)) this.start(next, now)",
+    "if (next.key === undefined) this.start(next, now)",
     "ResourceCache.capacity"
   ),
   mutation(
     "a refresh that lost its old value is not given room",
-    "internal/CacheState.ts",
+    "internal/Loads.ts",
     "    this.queued.orphaned(loading)\n",
     "",
     "internal/CacheState.property"
@@ -274,7 +274,7 @@ export const cacheDecisions = [
   mutation(
     "a cache has no timer for what expires",
     "internal/CacheState.ts",
-    "    if (this.isTimed || this.agesIdle) this.host.dueAt(slot, Aging.dueAt(slot, this.limits))\n",
+    "    if (this.isTimed || this.agesIdle) this.setTimer(slot)\n",
     "",
     "ResourceCache.expiry"
   ),
@@ -288,23 +288,38 @@ export const cacheDecisions = [
   mutation(
     "a value that was used again meanwhile never expires for lack of use",
     "internal/CacheState.ts",
-    "if (now + 0.5 < at) return this.host.dueAt(slot, at)",
-    "if (now + 0.5 < at) return",
+    "if (now + 0.5 < Aging.dueAt(slot, this.limits)) return this.setTimer(slot)",
+    "if (now + 0.5 < Aging.dueAt(slot, this.limits)) return",
     "ResourceCache.expiry"
   ),
   mutation(
     "a timer that is a fraction of a millisecond early does not make a value expire",
     "internal/CacheState.ts",
-    "if (now + 0.5 < at)",
-    "if (now < at)",
+    "if (now + 0.5 < Aging.dueAt(",
+    "if (now < Aging.dueAt(",
     "internal/CacheState"
   ),
   mutation(
     "a value in use expires for lack of use by its timer",
+    "internal/Aging.ts",
+    "value.timeToIdle === undefined || value.users > 0\n",
+    "value.timeToIdle === undefined\n",
+    "ResourceCache.inuse",
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value whose timer has come while it was in use never expires for lack of use",
     "internal/CacheState.ts",
-    "    if (slot.users > 0 && this.agesIdle) slot.usedAt = now\n",
+    "      if (slot.isUntimed) this.setTimer(slot)\n",
     "",
-    "ResourceCache.inuse"
+    "ResourceCache.expiry"
+  ),
+  mutation(
+    "a value that is looked at for longer than it is used expires when that ends",
+    "internal/CacheState.ts",
+    "(wasUse || slot.isUntimed)",
+    "wasUse",
+    "ResourceCache.expiry"
   ),
   mutation(
     "a value in use expires for lack of use when somebody asks for it",
@@ -316,7 +331,7 @@ export const cacheDecisions = [
   mutation(
     "the time to idle begins with the last use, and not after it",
     "internal/CacheState.ts",
-    "      if (this.agesIdle) slot.usedAt = this.host.now()\n",
+    "      if (this.agesIdle && (wasUse || slot.isUntimed)) slot.usedAt = this.host.now()\n",
     "",
     "internal/CacheState"
   ),
@@ -470,8 +485,8 @@ export const cacheDecisions = [
   mutation(
     "keys of the same hash are the same key",
     "internal/KeyMap.ts",
-    "bucket?.find(([other]) => Equal.equals(other, key))?.[1]",
-    "bucket?.[0]?.[1]",
+    "this.byHash?.get(hash)?.find((other) => isSameKey(other.key, key))",
+    "this.byHash?.get(hash)?.[0]",
     "internal/KeyMap"
   ),
   mutation(
@@ -484,8 +499,8 @@ export const cacheDecisions = [
   mutation(
     "keys that are equal are two",
     "internal/KeyMap.ts",
-    "if (bucket !== undefined && index >= 0) bucket[index] = [key, value]\n    else {",
-    "{",
+    "    if (index >= 0) bucket[index] = value\n    else {",
+    "    {",
     "internal/KeyMap"
   )
 ]

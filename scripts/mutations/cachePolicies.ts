@@ -129,7 +129,7 @@ export const cachePolicies = [
   mutation(
     "W-TinyLFU forgets the uses of an entry that is pinned",
     "internal/WTinyLfu.ts",
-    "    else if (entry.mark === onProbation) entry.mark = isProtected\n",
+    "      if (entry.mark === onProbation) entry.mark = isProtected\n",
     "",
     "internal/WTinyLfu"
   ),
@@ -150,15 +150,15 @@ export const cachePolicies = [
   mutation(
     "W-TinyLFU protects nobody",
     "internal/WTinyLfu.ts",
-    "if (list === this.probation && entry.weight <= this.protected.maxWeight) this.protected.append(entry)\n    else if",
-    "if",
+    "else if (list === this.probation && entry.weight <= this.protected.maxWeight) this.protected.append(entry)\n",
+    "",
     "internal/WTinyLfu"
   ),
   mutation(
     "W-TinyLFU keeps its window as it is",
     "internal/WTinyLfu.ts",
-    "if (this.isFilled) this.climber.climb(rate)",
-    "void rate",
+    "if (this.choice.saw(hits, isHit)) this.resize(this.choice.share)",
+    "void hits",
     "internal/WTinyLfu"
   ),
   mutation(
@@ -190,24 +190,82 @@ export const cachePolicies = [
     "internal/WTinyLfu"
   ),
   mutation(
-    "a hill climber goes on though it gets worse",
-    "internal/HillClimber.ts",
-    "change >= 0 ? this.step : -this.step",
-    "this.step",
-    "internal/HillClimber"
+    "the window of W-TinyLFU changes though no other is ahead for more than chance",
+    "internal/WindowChoice.ts",
+    "certainty * Math.sqrt(this.differing[of]) + cost",
+    "0 * cost",
+    "internal/WindowChoice"
   ),
   mutation(
-    "a hill climber never leaves the foot of the hill",
-    "internal/HillClimber.ts",
-    "    if (this.share === before) this.step = -this.step\n",
+    "the window of W-TinyLFU changes for less than the change costs",
+    "internal/WindowChoice.ts",
+    " + cost * this.places",
+    " + 0 * cost",
+    "internal/WindowChoice"
+  ),
+  mutation(
+    "the window of W-TinyLFU is that of callers long ago",
+    "internal/WindowChoice.ts",
+    "if (this.seen >= this.remembered) this.forget()",
+    "void this.remembered",
+    "internal/WindowChoice"
+  ),
+  mutation(
+    "W-TinyLFU believes miniatures whose keys cannot be told apart",
+    "internal/WindowChoice.ts",
+    "    if (this.current === before) this.retreat()\n",
     "",
-    "internal/HillClimber"
+    "internal/WindowChoice",
+    "internal/WTinyLfu"
   ),
   mutation(
-    "a hill climber that has settled does not see that all has changed",
-    "internal/HillClimber.ts",
-    "Math.abs(change) >= jump ? Math.sign(step) * this.firstStep : step * decay",
-    "step * decay",
-    "internal/HillClimber"
+    "a miniature of W-TinyLFU keeps what is gone for another reason",
+    "internal/WTinyLfu.ts",
+    "this.miniatures?.remove(entry.hash)",
+    "void entry",
+    "internal/WTinyLfu"
+  ),
+  mutation(
+    "the miniatures of W-TinyLFU forget what had to make room",
+    "internal/WTinyLfu.ts",
+    "entry !== this.named && this.isSeen(entry.hash)",
+    "this.isSeen(entry.hash)",
+    "internal/WTinyLfu",
+    "CachePolicy.caffeine"
+  ),
+  mutation(
+    "a key of a miniature gets the number of one that is still there",
+    "internal/Miniatures.ts",
+    "    keys.hold(key)\n    let hits",
+    "    keys.hold(key)\n    keys.letGo(key)\n    let hits",
+    "internal/Miniatures"
+  ),
+  mutation(
+    "a miniature keeps nothing for who comes back often",
+    "internal/Miniatures.ts",
+    "this.append(key, segment === window ? window : main)",
+    "this.append(key, window)",
+    "internal/Miniatures"
+  ),
+  mutation(
+    "keys of small numbers share their hashes",
+    "internal/KeyHash.ts",
+    "  if (comparesFields(comparison)) return ofFields(key)\n",
+    "",
+    "internal/KeyHash"
+  ),
+  mutation(
+    "equal keys whose fields are in another order are two keys",
+    "internal/KeyHash.ts",
+    "sum = (sum + mixed(",
+    "sum = mixed(sum + mixed(",
+    "internal/KeyHash"
+  ),
+  mutation(
+    "equal keys of two copies of Effect are two keys",
+    "internal/KeyHash.ts",
+    "String(comparison) !== text",
+    "comparison !== ours",
+    "internal/KeyHash"
   )
 ]

@@ -49,8 +49,8 @@ export const cacheRunning = [
   mutation(
     "a lookup goes on whose callers are all out of time",
     "internal/Caller.ts",
-    "    cache.state.abandon(this, loading!)\n    cache.counted()\n    if (old",
-    "    cache.counted()\n    if (old",
+    "    cache.state.abandon(this, loading!)\n    cache.lookups",
+    "    cache.lookups",
     "ResourceCache.sharing",
     "ResourceCache.capacity"
   ),
@@ -148,37 +148,37 @@ export const cacheRunning = [
   mutation(
     "a lookup that nobody waits for may take for ever",
     "internal/Lookups.ts",
-    "    this.limit(loading, loading.startedAt + options.acquireTimeout, () => this.cache.state.giveUp(loading))\n",
+    "      this.limit(attempt, loading.startedAt + options.acquireTimeout, () => this.unasked(loading))\n",
     "",
     "ResourceCache.stale"
   ),
   mutation(
     "the timer of a lookup that nobody waits for outlives it",
     "internal/Lookups.ts",
-    "    if (deadline !== undefined) this.cache.timers.clear(deadline)\n",
+    "    if (attempt.deadline !== undefined) this.cache.timers.clear(attempt.deadline)\n",
     "",
     "ResourceCache.quiet"
   ),
   mutation(
     "a lookup whose value has to be released is interrupted in the middle",
     "internal/Lookups.ts",
-    "if (manager.release === undefined) return Seam",
-    "return Seam",
+    "if (manager.release === undefined) return this.interrupt",
+    "return this.interrupt",
     "ResourceCache.interruption",
     "ResourceCache.closing"
   ),
   mutation(
     "an uninterruptible region of a lookup loses what it has opened",
     "internal/Lookups.ts",
-    "if (Seam.isInterruptible(loading.fiber!)) return",
-    "if (loading.fiber !== undefined) return",
+    "if (Seam.isInterruptible(attempt!.fiber!)) return",
+    "if (attempt!.fiber !== undefined) return",
     "ResourceCache.interruption"
   ),
   mutation(
     "a value is lost when the lookup is interrupted in the step that gives it",
     "internal/Lookups.ts",
-    "this.looked(loading, found ?? exit, scope)",
-    "this.looked(loading, exit, scope)",
+    "this.looked(attempt, found ?? exit, scope)",
+    "this.looked(attempt, exit, scope)",
     "ResourceCache.interruption"
   ),
   mutation(
@@ -199,8 +199,8 @@ export const cacheRunning = [
   mutation(
     "a lookup that fails leaves open what it has opened",
     "internal/Lookups.ts",
-    "return Effect.map(scope.close(exit), then)",
-    "return Effect.sync(then)",
+    "    if (!scope.isEmpty) return Effect.andThen(scope.close(exit), Effect.asVoid(after))\n",
+    "",
     "ResourceCache.release"
   ),
   mutation(
@@ -249,8 +249,8 @@ export const cacheRunning = [
   mutation(
     "a lookup has nothing of its caller's",
     "internal/Lookups.ts",
-    "Seam.forkFor(loading.origin, runtime, this.looking(loading))",
-    "Seam.forkLater(runtime, this.looking(loading))",
+    "attempt.fiber = Seam.forkFor(loading.origin, runtime, this.looking(attempt))",
+    "attempt.fiber = Seam.forkLater(runtime, this.looking(attempt))",
     "ResourceCache.sharing"
   ),
   mutation(
@@ -298,8 +298,8 @@ export const cacheRunning = [
   mutation(
     "the scope of a value stays open whose release failed",
     "internal/Releases.ts",
-    "return Exit.isSuccess(exit) || scope.isEmpty ?",
-    "return true ?",
+    "return Exit.isSuccess(exit) ? Effect.void : Effect.ignore",
+    "return true ? Effect.void : Effect.ignore",
     "ResourceCache.release"
   ),
   mutation(
@@ -368,21 +368,21 @@ export const cacheRunning = [
   mutation(
     "a lookup that cannot be interrupted when a cache forces its end is not looked at again",
     "internal/Lookups.ts",
-    "      if (next <= last) this.limit(loading, next, look)\n",
-    "      if (next < 0) this.limit(loading, next, look)\n",
+    "      if (next <= last) this.limit(attempt!, next, look)\n",
+    "      if (next < 0) this.limit(attempt!, next, look)\n",
     "ResourceCache.closing"
   ),
   mutation(
     "the end of a cache does not wait for lookups that go on",
     "internal/Closing.ts",
-    "return running.size + occupancy.releasing - this.ownRunning",
-    "return occupancy.releasing",
+    "return running.size + occupancy.cached + occupancy.releasing - this.ownRunning",
+    "return occupancy.cached + occupancy.releasing",
     "ResourceCache.closing"
   ),
   mutation(
     "the end of a cache does not wait for releases",
     "internal/Closing.ts",
-    "return running.size + occupancy.releasing - this.ownRunning",
+    "return running.size + occupancy.cached + occupancy.releasing - this.ownRunning",
     "return running.size",
     "ResourceCache.closing"
   ),
@@ -445,8 +445,29 @@ export const cacheRunning = [
   mutation(
     "a plain cache waits for room",
     "internal/Making.ts",
-    "isPlain ? { ...options, whenFull: \"exceed\" } : options",
-    "options",
+    "isPlain ? { ...resolved, whenFull: \"exceed\" } : resolved",
+    "resolved",
+    "ResourceCache"
+  ),
+  mutation(
+    "the close of a cache has the time of a finalizer",
+    "internal/Making.ts",
+    "limitsItself(() => Effect.uninterruptible(close))",
+    "() => Effect.uninterruptible(close)",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "the close of a cache has more time than the scope that it is a part of",
+    "internal/Making.ts",
+    "      if (isWithScope) closing.hasten(leftMillis(fiber, cache.runtime.context as Context.Context<never>))\n",
+    "",
+    "ResourceCache.closing"
+  ),
+  mutation(
+    "a value is given for a scope that has closed meanwhile",
+    "internal/Cache.ts",
+    "hold.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)",
+    "Effect.succeed(held.value)",
     "ResourceCache"
   ),
   mutation(
@@ -458,31 +479,17 @@ export const cacheRunning = [
   ),
   mutation(
     "every failure of a row of refreshes is written to the log",
-    "internal/Teller.ts",
-    "    if (slot.failures > 0) return\n",
-    "",
-    "ResourceCache.stale"
-  ),
-  mutation(
-    "an error without a text keeps a failed refresh from ending",
-    "internal/Teller.ts",
-    "  } catch {\n    return \"what has no text\"\n",
-    "  } catch (error) {\n    throw error\n",
+    "internal/Lookups.ts",
+    "if (keepsOld && old!.failures === 0) teller",
+    "if (keepsOld) teller",
     "ResourceCache.stale"
   ),
   mutation(
     "a cache may have no entries",
     "internal/Options.ts",
-    "(value as number) >= 1",
-    "(value as number) >= 0",
+    "checkCount(option, value, 1)",
+    "checkCount(option, value, 0)",
     "ResourceCache.options"
-  ),
-  mutation(
-    "a time to live below 0 is 0",
-    "internal/Options.ts",
-    "if (!isBelow0(answer)) return Duration",
-    "return Duration",
-    "ResourceCache.expiry"
   ),
   mutation(
     "a value may weigh less than nothing",
@@ -490,5 +497,96 @@ export const cacheRunning = [
     "typeof answer === \"number\" && answer >= 0 &&",
     "typeof answer === \"number\" &&",
     "ResourceCache.weights"
+  ),
+  mutation(
+    "a release that has succeeded runs again where the scope of its value failed to close",
+    "internal/Releases.ts",
+    "release === undefined || held.hasReleased ?",
+    "release === undefined ?",
+    "ResourceCache.boundary"
+  ),
+  mutation(
+    "a scope whose close failed counts as closed well at the next attempt",
+    "internal/Releases.ts",
+    "if (!held.isScopeClosed && scope.isEmpty) {",
+    "if (scope.isEmpty) {",
+    "ResourceCache.boundary"
+  ),
+  mutation(
+    "a value that a cache has had is taken again",
+    "internal/Lookups.ts",
+    "    if (!isThere && !isPlain && isObject(value) && this.owned.has(value)) {",
+    "    if (!isThere && !isPlain && isObject(value) && this.owned.has(value) && key === value) {",
+    "ResourceCache.boundary"
+  ),
+  mutation(
+    "a lookup gives a value that is being released",
+    "internal/Lookups.ts",
+    "if (this.known(exit.value) && state.leaving(exit.value) !== undefined) {",
+    "if (this.known(exit.value) && state.leaving(exit.value) === there) {",
+    "ResourceCache.boundary"
+  ),
+  mutation(
+    "a lookup that does not stop keeps its key and its place",
+    "internal/Lookups.ts",
+    "    state.letGo(attempt.loading, now)\n",
+    "",
+    "ResourceCache.lookups"
+  ),
+  mutation(
+    "a lookup that hangs is shared for ever by those who come one after the other",
+    "internal/Caller.ts",
+    "    cache.lookups.overdue(loading!)\n",
+    "",
+    "ResourceCache.lookups"
+  ),
+  mutation(
+    "what a function of a cache opens for its own sake stays open",
+    "internal/Making.ts",
+    "Effect.scoped(UserFunction.effect(() => f(...args)))",
+    "UserFunction.effect(() => f(...args))",
+    "ResourceCache.boundary"
+  ),
+  mutation(
+    "a circle over room is not seen",
+    "internal/Caller.ts",
+    "      if (RoomCircle.isClosedBy(this)) return",
+    "      if (RoomCircle.isClosedBy(this) && limit < 0) return",
+    "ResourceCache.lookups"
+  ),
+  mutation(
+    "a refresh joins a lookup that has asked before it",
+    "internal/CacheState.ts",
+    "caller.takesOld || !existing.hasAsked ? existing",
+    "caller.takesOld || existing.hasAsked ? existing",
+    "ResourceCache.lookups"
+  ),
+  mutation(
+    "lookups that run side by side send their requests one by one",
+    "internal/Lookups.ts",
+    "this.gathered !== undefined || Seam.isBatching(loading.origin) ?",
+    "this.gathered !== undefined ?",
+    "ResourceCache.lookups"
+  ),
+  mutation(
+    "the end of a large cache lets go of all in one turn",
+    "internal/Closing.ts",
+    "state.closeSome(firstTurn)",
+    "state.closeSome(Infinity)",
+    "ResourceCache.several"
+  ),
+  mutation(
+    "a key that was changed is not found when its value goes",
+    "internal/KeyMap.ts",
+    "  const bucket = this.byHash?.get(hash)\n    const index = bucket?.indexOf(value) ?? -1",
+    "  const bucket = this.byHash?.get(hashOf(key))\n    const index = bucket?.indexOf(value) ?? -1",
+    "internal/KeyMap"
+  ),
+  mutation(
+    "a look at a value counts as a use",
+    "internal/Cache.ts",
+    "this.state.leave(slot, isUse)",
+    "this.state.leave(slot)",
+    "ResourceCache.several"
   )
 ]

@@ -2,21 +2,22 @@
 import { mutationsOf } from "./mutation.js"
 
 const mutation = mutationsOf("core")
+const kernelMutation = mutationsOf("core", "pool")
 
 export const guards = [
   // P1 exactly once
   mutation(
     "a second cleanup is told that it cleaned up",
     "ResourceRegistry.ts",
-    "    return run.isDone || wouldDeadlock(asker, run)\n      ? over",
-    "    return run.isDone || wouldDeadlock(asker, run)\n      ? Effect.void",
+    "return run.isDone ? over : ",
+    "return run.isDone ? Effect.void : ",
     "ResourceGuard"
   ),
   mutation(
     "a close does not wait for a cleanup that runs",
     "internal/Acquire.ts",
-    "if (run.isDone) return afterClose(entry, exit)",
-    "if (run.isDone || run.trigger !== \"scope\") return afterClose(entry, exit)",
+    "      const ended = endNow(registry, entry, \"scope\", exit, closer ?? askerOf(fiber))\n",
+    "      const ended = entry.run === undefined\n        ? endNow(registry, entry, \"scope\", exit, closer ?? askerOf(fiber))\n        : Effect.void\n",
     "ResourceGuard.closing"
   ),
   mutation(
@@ -36,16 +37,16 @@ export const guards = [
   ),
   mutation(
     "a transferred guard stays in its old scope",
-    "ResourceGuard.ts",
-    "      if (entry.scope !== undefined) Seam.dropFinalizer(entry.scope, entry)\n",
+    "internal/Acquire.ts",
+    "  if (entry.scope !== undefined) Seam.dropFinalizer(entry.scope, entry)\n",
     "",
     "ResourceGuard.closing"
   ),
   mutation(
     "a transfer to a closed scope does nothing",
-    "internal/Acquire.ts",
-    "  registry.start(entry, \"scope\", closed, asker)\n  return awaitEnd(entry, asker)",
-    "  return Effect.void",
+    "ResourceGuard.ts",
+    "      return closed === undefined\n        ? Effect.void",
+    "      return true\n        ? Effect.void",
     "ResourceGuard.closing"
   ),
   mutation(
@@ -59,7 +60,7 @@ export const guards = [
   mutation(
     "nothing is forced before the deadline",
     "internal/Batch.ts",
-    "    timers.set(this.forceAt, this.deadline - Recovery.forceMargin(this.timeout))\n",
+    "    timers.set(this.forceAt, deadline - Recovery.forceMargin(deadline - startedAt))\n",
     "",
     "ResourceRegistry.shutdown"
   ),
@@ -74,7 +75,7 @@ export const guards = [
   mutation(
     "a forced cleanup is not reported as forced",
     "internal/Batch.ts",
-    "          run.forced = true\n",
+    "        run.forced = true\n",
     "",
     "ResourceRegistry.shutdown"
   ),
@@ -89,7 +90,7 @@ export const guards = [
   mutation(
     "a release that throws is not caught",
     "internal/CleanupRun.ts",
-    "const release = Effect.suspend(() => entry.release(entry.value, this.exit))",
+    "const release = UserFunction.effect(() => entry.release(entry.value, this.exit))",
     "const release = entry.release(entry.value, this.exit)",
     "ResourceGuard.release"
   ),
@@ -142,7 +143,7 @@ export const guards = [
   mutation(
     "a shutdown waits beyond its deadline",
     "internal/Batch.ts",
-    "    timers.set(this.endAt, this.deadline)\n",
+    "    timers.set(this.endAt, deadline)\n",
     "",
     "ResourceGuard.acquiring"
   ),
@@ -193,9 +194,9 @@ export const guards = [
   ),
   mutation(
     "a batch schedules the oldest first",
-    "internal/Registry.ts",
-    "    for (let i = entries.length - 1; i >= 0; i--) {\n      const entry = entries[i]!",
-    "    for (let i = 0; i < entries.length; i++) {\n      const entry = entries[i]!",
+    "internal/Batch.ts",
+    "new Set([...entries].reverse())",
+    "new Set(entries)",
     "ResourceGuard"
   ),
   mutation(
@@ -208,7 +209,7 @@ export const guards = [
   mutation(
     "a dependent that is being cleaned up already is not waited for",
     "internal/Registry.ts",
-    "          run.waitFor(dependent.run)\n",
+    "          startAfter(run, dependent.run)\n",
     "          void 0\n",
     "ResourceGuard.acquiring"
   ),
@@ -229,7 +230,7 @@ export const guards = [
   mutation(
     "a request's own priority is ignored",
     "ResourceRegistry.ts",
-    "request.priority === undefined ? undefined : CleanupPriority.toNumber(request.priority)",
+    "priority && CleanupPriority.toNumber(priority)",
     "undefined",
     "ResourceRegistry.queue"
   ),
@@ -265,8 +266,8 @@ export const guards = [
   mutation(
     "a strategy that throws breaks the cleanup",
     "internal/CleanupRun.ts",
-    "      // A strategy that throws has no answer; the error it was asked about stays the one that counts.\n      strategy = \"Fail\"",
-    "      throw new Error(\"broken\")",
+    "      () => \"Fail\"\n",
+    "      (defect) => {\n        throw defect\n      }\n",
     "ResourceGuard.recovery"
   ),
   // P6 accounted for
@@ -295,8 +296,8 @@ export const guards = [
   mutation(
     "a value that is gone is kept",
     "internal/Registry.ts",
-    "      } else {\n        entry.value = undefined\n      }",
-    "      }",
+    "      else entry.value = undefined\n",
+    "",
     "ResourceRegistry.memory"
   ),
   mutation(
@@ -325,7 +326,7 @@ export const guards = [
   mutation(
     "a cleanup that waits for another keeps its slot",
     "internal/Asker.ts",
-    "    waiting?.host.giveBackSlot(waiting)\n",
+    "    waiting?.giveWay()\n",
     "",
     "ResourceGuard",
     "ResourceGuard.deadlock"
@@ -333,15 +334,15 @@ export const guards = [
   mutation(
     "circles are not seen",
     "internal/CleanupRun.ts",
-    "    if (next === target) return true\n",
+    "    if (isFound(next)) return true\n",
     "",
     "ResourceGuard.deadlock"
   ),
   mutation(
     "a borrow by the fiber that cleans up is waited for",
     "internal/CleanupRun.ts",
-    "if (holder.fiberId !== this.askedBy) return true",
-    "return true",
+    "      if (fiberId === this.askedBy?.id) continue\n",
+    "",
     "ResourceGuard.release"
   ),
   mutation(
@@ -365,6 +366,20 @@ export const guards = [
     "      this.timers.set(this.limit, this.timers.now() + listenerLimit)\n",
     "",
     "ResourceMonitor"
+  ),
+  mutation(
+    "a slow subscriber of the registry loses its newest events, and never ends",
+    "internal/Seam.ts",
+    "  if (!queue.unsafeOffer(value)) Effect.runSyncExit(Queue.offer(queue, value))",
+    "  queue.unsafeOffer(value)",
+    "internal/kernel/EventHub"
+  ),
+  mutation(
+    "a value that throws on being looked at has no text",
+    "internal/kernel/UserFunction.ts",
+    "    return otherwise(defect)",
+    "    throw defect",
+    "Wording"
   ),
   mutation(
     "a release runs without the acquire's FiberRefs",
@@ -394,11 +409,175 @@ export const guards = [
     "attemptTimeout > timeout * 2\n",
     "ResourceGuard.acquiring"
   ),
+  kernelMutation(
+    "what a user's function throws is shown to Effect's loop",
+    "internal/kernel/UserFunction.ts",
+    "Effect.suspend(() => call(f, dieOf))",
+    "Effect.suspend(f)",
+    "ResourcePool.functions"
+  ),
+  mutation(
+    "a value that Effect's loop cannot look at ends a fiber without an exit",
+    "internal/Seam.ts",
+    "    fiber.resume(Effect.failCause(Cause.die(thrown)))\n",
+    "    throw thrown\n",
+    "ResourceGuard.untellable"
+  ),
   mutation(
     "acquiring continues after the registry has begun to drain",
     "internal/Acquire.ts",
-    "  const refused = registry.refuses(asker)\n",
-    "  const refused = false\n",
+    "    : registry.refuses(asker)\n    ? registry",
+    "    : false\n    ? registry",
     "ResourceGuard.acquiring"
+  ),
+  // Looking and changing are one step
+  mutation(
+    "an update looks in one step and changes in another",
+    "ResourceGuard.ts",
+    "    return this.#usable((_, entry) => {\n      const value = f(entry.value)\n",
+    "    return Effect.flatMap(this.#usable((_, it) => Effect.succeed(it)), (entry) => {\n      const value = f(entry.value)\n",
+    "ResourceGuard.atomicity"
+  ),
+  mutation(
+    "an update gives a value to a guard that its function has cleaned up",
+    "ResourceGuard.ts",
+    "      if (!entry.isUsable) return Effect.fail(gone(entry))\n      entry.value = value\n",
+    "      entry.value = value\n",
+    "ResourceGuard.atomicity"
+  ),
+  mutation(
+    "a disarm that is interrupted may lose the value",
+    "ResourceGuard.ts",
+    "return Seam.syncOrElse(() => entry.isUsable, () => this.#registry.disarm(entry), () => Effect.fail(gone(entry)))",
+    "return this.#usable((_, it) => Effect.succeed(this.#registry.disarm(it)))",
+    "ResourceGuard.atomicity"
+  ),
+  mutation(
+    "a use of a resource that was cleaned up before it began is given nothing",
+    "ResourceGuard.ts",
+    "entry.isUsable ? f(entry.value) : Effect.fail(gone(entry))\n          ))),",
+    "f(entry.value)\n          ))),",
+    "ResourceGuard.atomicity"
+  ),
+  // A request belongs to who has asked
+  mutation(
+    "a handle takes back what others have asked for",
+    "internal/Registry.ts",
+    "if (entry.request !== request || --request.asks > 0) return false",
+    "if (entry.request !== request) return false",
+    "ResourceRegistry.requests"
+  ),
+  mutation(
+    "a handle takes back the retry of a dead letter",
+    "internal/Registry.ts",
+    "if (entry.request !== request || --request.asks > 0) return false",
+    "if (entry.request === undefined || --request.asks > 0) return false",
+    "ResourceRegistry.requests"
+  ),
+  mutation(
+    "a guard that is scheduled is taken for a cleanup of one's own",
+    "ResourceRegistry.ts",
+    "!(\"resource\" in request || \"id\" in request)",
+    "!(\"resource\" in request)",
+    "ResourceRegistry.requests"
+  ),
+  mutation(
+    "a shutdown does not wait for dead letters that are retried",
+    "internal/Registry.ts",
+    "[...this.entries.values(), ...this.retrying]",
+    "[...this.entries.values()]",
+    "ResourceRegistry.requests"
+  ),
+  mutation(
+    "what has ended between the turns of a close is not reported",
+    "internal/Batch.ts",
+    "        this.records.push(this.recordOf(entry))\n        return\n",
+    "        return\n",
+    "ResourceRegistry.turns"
+  ),
+  mutation(
+    "what has no turn before the deadline of a close is not reported",
+    "internal/Batch.ts",
+    "[...this.pending, ...this.left].map(",
+    "[...this.pending].map(",
+    "ResourceRegistry.turns"
+  ),
+  mutation(
+    "a close that comes to wait for a guard goes on being waited for by it",
+    "internal/ScopeClose.ts",
+    "    if (entry.run !== undefined) lookAgain(entry.run)\n",
+    "",
+    "ResourceGuard.waits"
+  ),
+  mutation(
+    "a dead letter that waits to be retried is not started before a deadline",
+    "internal/Batch.ts",
+    "if (entry.isUsable || entry.request !== undefined) {",
+    "if (entry.isUsable) {",
+    "ResourceRegistry.requests"
+  ),
+  mutation(
+    "who was interrupted while waiting for a cleanup stays with it",
+    "internal/Asker.ts",
+    "      unwatch()\n",
+    "",
+    "ResourceRegistry.requests"
+  ),
+  // State first, telling last
+  mutation(
+    "a request is started that was claimed while it was told of",
+    "internal/Dispatcher.ts",
+    "if (request.entry.request === request) this.start(request)",
+    "if (request.state === \"taken\") this.start(request)",
+    "ResourceRegistry.telling"
+  ),
+  mutation(
+    "a resource that was cleaned up while it was told of is cleaned up once more",
+    "internal/Acquire.ts",
+    "  if (entry.run === undefined) {\n    if (!entry.isUsable) return Effect.void\n",
+    "  if (entry.run === undefined || entry.run.isDone) {\n",
+    "ResourceRegistry.telling"
+  ),
+  mutation(
+    "an id that is taken takes the place of its resource",
+    "internal/Registry.ts",
+    "    if (this.isTaken(entry.id)) entry.id = randomIds().next()\n",
+    "",
+    "ResourceRegistry.telling"
+  ),
+  mutation(
+    "a cause that cannot be shown costs its line",
+    "internal/Log.ts",
+    "() => Cause.empty)",
+    "() => cause)",
+    "ResourceRegistry.telling"
+  ),
+  mutation(
+    "a throwing logger keeps a registry from closing",
+    "internal/Log.ts",
+    "    Seam.forkNow(Effect.exit(line), Seam.originOf(fiber))\n    return Effect.void\n",
+    "    return Seam.poll(fiber as never) ?? line\n",
+    "ResourceRegistry.telling"
+  ),
+  mutation(
+    "a duration below 0 is 0",
+    "internal/Options.ts",
+    "    : (typeof value === \"number\" || typeof value === \"bigint\") && !(value >= 0)\n",
+    "    : false\n",
+    "internal/Options"
+  ),
+  mutation(
+    "names of spans are labels of metrics",
+    "internal/Metrics.ts",
+    "event.isSpanName === true ? unnamed : event.typeName",
+    "event.typeName",
+    "ResourceMonitor"
+  ),
+  mutation(
+    "a release that may take its time keeps its slot",
+    "internal/CleanupRun.ts",
+    "      return this.host.giveBackSlot(this)\n",
+    "      return\n",
+    "ResourceGuard.slow"
   )
 ]

@@ -40,17 +40,10 @@ export const nodeRuntime = [
     "internal/Plan"
   ),
   mutation(
-    "a process takes a second SIGINT from elsewhere for the first",
-    "internal/Plan.ts",
-    "  atTerminal && first.signal",
-    "  first.signal",
-    "internal/Plan"
-  ),
-  mutation(
     "a process does not clean up when its terminal is closed",
     "internal/RunOptions.ts",
-    "signals: [\"SIGTERM\", \"SIGINT\", \"SIGHUP\"]",
-    "signals: [\"SIGTERM\", \"SIGINT\"]",
+    "signals: [\"SIGTERM\", \"SIGINT\", \"SIGHUP\", \"disconnect\"]",
+    "signals: [\"SIGTERM\", \"SIGINT\", \"disconnect\"]",
     "internal/RunOptions"
   ),
   mutation(
@@ -157,5 +150,69 @@ export const nodeRuntime = [
     "    execArgv: [],\n    env: {},\n",
     "",
     "NodeRuntime.watchdog"
+  ),
+  mutation(
+    "a signal that is delivered twice ends the process at once",
+    "internal/Plan.ts",
+    "  first.signal === second.signal && second.at - first.at < repeatMillis",
+    "  first.signal === second.signal && second.at - first.at < 0",
+    "internal/Plan",
+    "NodeRuntime.signals"
+  ),
+  mutation(
+    "an exit by others in the middle of the shutdown is a success",
+    "internal/Main.ts",
+    "    const ours = code === 0 ? 1 : code\n",
+    "    const ours = code\n",
+    "NodeRuntime.reasons"
+  ),
+  mutation(
+    "the end of the channel after a signal is a second signal",
+    "internal/Main.ts",
+    "  private onDisconnect(): void {\n    if (this.begunAt > 0) return\n",
+    "  private onDisconnect(): void {\n    if (this.begunAt > 0) return Stdio.exit(1)\n",
+    "NodeRuntime.reasons"
+  ),
+  mutation(
+    "the report of a process leaves out what layers of the program held",
+    "internal/Cleanups.ts",
+    "    if (scope !== this.after) this.scopes.add(scope)",
+    "    if (scope === this.scope) this.scopes.add(scope)",
+    "NodeRuntime.inside"
+  ),
+  mutation(
+    "layers that a program builds have no limits",
+    "internal/Main.ts",
+    "    if (this.options.limitsLayers) this.restoreLayers",
+    "    if (this.options.limitsLayers && this.begunAt > 0) this.restoreLayers",
+    "NodeRuntime.inside"
+  ),
+  mutation(
+    "a registry inside the program closes before the scope of the process",
+    "internal/Cleanups.ts",
+    "    const isOpen = this.after.report === undefined && ",
+    "    const isOpen = this.after.report !== undefined && ",
+    "NodeRuntime.inside"
+  ),
+  mutation(
+    "an error without a text keeps a failed program from its shutdown",
+    "internal/Main.ts",
+    "      return Effect.ensuring(report, ",
+    "      return Effect.andThen(report.pipe(Effect.andThen(Effect.sync(() => String(exit)))), ",
+    "NodeRuntime.untellable"
+  ),
+  mutation(
+    "a program is ended as a leftover of the one before it",
+    "internal/Main.ts",
+    "      if (!this.host.isLast()) return\n",
+    "",
+    "NodeRuntime.ending"
+  ),
+  mutation(
+    "a memo map of the application's builds its layers again after the program",
+    "internal/Seam.ts",
+    "    return this.getOrElseMemoize(layer, scope)\n",
+    "    const build = this.getOrElseMemoize\n    Reflect.deleteProperty(this, \"getOrElseMemoize\")\n    return build(layer, scope)\n",
+    "NodeRuntime.inside"
   )
 ]

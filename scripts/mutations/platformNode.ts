@@ -35,8 +35,8 @@ export const platformNode = [
   mutation(
     "a connection without requests stays after the grace",
     "internal/HttpConnections.ts",
-    "endUnsent(exchange)\n    this.closeIfIdle(connection)",
-    "endUnsent(exchange)",
+    "connection.socket.destroySoon()\n    this.closeIfIdle(connection)",
+    "connection.socket.destroySoon()",
     "NodeHttpServer.draining"
   ),
   mutation(
@@ -45,5 +45,26 @@ export const platformNode = [
     "    this.server.close()\n    for",
     "    for",
     "NodeHttpServer"
+  ),
+  mutation(
+    "a response that the drain cuts off looks complete to its client",
+    "internal/HttpConnections.ts",
+    "      for (const exchange of exchanges) breakOffAtEnd(exchange, socket)\n",
+    "      void [exchanges, socket, breakOffAtEnd]\n",
+    "NodeHttpServer.cutoff"
+  ),
+  mutation(
+    "a response without a length that is cut off looks complete to a client of HTTP/1.0",
+    "internal/HttpConnections.ts",
+    "  if (isFramed(response)) return socket.destroySoon()\n",
+    "  if (isFramed(response) || !socket.destroyed) return socket.destroySoon()\n",
+    "NodeHttpServer.cutoff"
+  ),
+  mutation(
+    "a response that its client still reads at the limit is counted by nobody",
+    "internal/HttpConnections.ts",
+    "isLast || !response.writableEnded || response.writableFinished",
+    "isLast || response.writableEnded",
+    "NodeHttpServer.cutoff"
   )
 ]

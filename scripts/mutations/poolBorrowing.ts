@@ -5,13 +5,6 @@ const mutation = mutationsOf("pool")
 
 export const poolBorrowing = [
   mutation(
-    "a borrower of a pool whose item was unfit is a newcomer",
-    "internal/Borrower.ts",
-    "this.wait(now, true) : this.fit(other, now, now)",
-    "this.wait(now, false) : this.fit(other, now, now)",
-    "ResourcePool.shutdown"
-  ),
-  mutation(
     "a borrow from a pool has a deadline for each of its waits",
     "internal/Borrower.ts",
     "Math.min(slowAt, this.deadline)",
@@ -21,14 +14,7 @@ export const poolBorrowing = [
   mutation(
     "the deadline of a borrow from a pool does not limit its validating",
     "internal/Borrower.ts",
-    "Math.min(options.validateTimeout, left)",
-    "options.validateTimeout",
-    "ResourcePool.timeout"
-  ),
-  mutation(
-    "a pool lends after the deadline of a borrow",
-    "internal/Borrower.ts",
-    "    if (now >= this.deadline) return this.tooLate()\n",
+    "      pool.checks.cutOff(check)\n",
     "",
     "ResourcePool.timeout"
   ),
@@ -70,8 +56,8 @@ export const poolBorrowing = [
   mutation(
     "a borrower of a pool that was served keeps its timer",
     "internal/Borrower.ts",
-    "    this.pool.timers.clear(this)\n    this.resume?.",
-    "    this.resume?.",
+    "    this.pool.timers.clear(this)\n    this.disownCheck()\n",
+    "    this.disownCheck()\n",
     "ResourcePool.quiet"
   ),
   mutation(
@@ -91,8 +77,8 @@ export const poolBorrowing = [
   mutation(
     "a pool keeps an item when invalidateWhen throws",
     "internal/Pool.ts",
-    "does not say that it is.\n      return true",
-    "does not say that it is.\n      return false",
+    "UserFunction.call(() => invalidateWhen(exit.cause), () => true)",
+    "UserFunction.call(() => invalidateWhen(exit.cause), () => false)",
     "ResourcePool.manager"
   ),
   mutation(
@@ -138,13 +124,6 @@ export const poolBorrowing = [
     "ResourcePool.leak"
   ),
   mutation(
-    "a pool with promises keeps what it has taken back",
-    "internal/Promises.ts",
-    "      if (lent.get(item)!.length === 0) lent.delete(item)\n",
-    "",
-    "ResourcePool.memory"
-  ),
-  mutation(
     "a failed callback of a pool with promises is a success",
     "internal/Promises.ts",
     "        exit = Exit.fail(error)\n",
@@ -168,7 +147,7 @@ export const poolBorrowing = [
   mutation(
     "keyed pools keep the pools of keys that are gone",
     "internal/Keyed.ts",
-    "        MutableHashMap.remove(entries, key)\n",
+    "        remove(entry)\n",
     "",
     "ResourcePool.keyed"
   ),

@@ -21,8 +21,8 @@ export const poolDecisions = [
   mutation(
     "a pool creates any number of items at once",
     "internal/PoolState.ts",
-    "Math.min(this.wanted, this.limits.createConcurrency)",
-    "this.wanted",
+    "this.active - this.slow < this.mostCreated && ",
+    "",
     "internal/PoolState",
     "ResourcePool.saturation"
   ),
@@ -58,15 +58,15 @@ export const poolDecisions = [
   mutation(
     "a pool lends the item that was used first",
     "internal/PoolState.ts",
-    "const item = this.idle.pop()",
-    "const item = this.idle.shift()",
+    "this.idle.push(item)\n    else this.idle.unshift(item)",
+    "this.idle.unshift(item)\n    else this.idle.push(item)",
     "internal/PoolState"
   ),
   mutation(
     "the waiting line of a pool serves who came last, first",
     "internal/WaitQueue.ts",
-    "const first = this.lists[band]!.first",
-    "const first = this.lists[band]!.last",
+    "const first: Waiting | undefined = this.lists[band]!.first",
+    "const first: Waiting | undefined = this.lists[band]!.last",
     "internal/WaitQueue"
   ),
   mutation(
@@ -94,15 +94,15 @@ export const poolDecisions = [
   mutation(
     "the waiting line of a pool serves the least urgent first",
     "internal/WaitQueue.ts",
-    "for (let band = bands - 1; band >= 0; band--)",
-    "for (let band = 0; band < bands; band++)",
+    "if (level < highest ||",
+    "if ((next !== undefined && level > highest) ||",
     "internal/WaitQueue"
   ),
   mutation(
     "a creation of a pool that is stuck keeps another from beginning",
     "internal/PoolState.ts",
-    "this.creating - this.stuck < Math.min(",
-    "this.creating < Math.min(",
+    "return this.creating - this.stuck\n",
+    "return this.creating\n",
     "internal/PoolState"
   ),
   mutation(
@@ -151,7 +151,7 @@ export const poolDecisions = [
   mutation(
     "borrowers join a pool that can create nothing",
     "internal/PoolState.ts",
-    "    if (this.isHopeless && !this.circuit.allows(now, this.creating - this.stuck)) return \"creation\"\n",
+    "    if (this.isHopeless && this.active === 0 && !this.circuit.allows(now, 0)) return \"creation\"\n",
     "",
     "internal/PoolState"
   ),

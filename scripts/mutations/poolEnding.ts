@@ -5,10 +5,33 @@ const mutation = mutationsOf("pool")
 
 export const poolEnding = [
   mutation(
+    "the drain of a pool has the time of a finalizer",
+    "ResourcePool.ts",
+    "limitsItself(() => draining)",
+    "() => draining",
+    "ResourcePool.shutdown",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "a drain has more time than the scope that it is a part of",
+    "internal/Drain.ts",
+    "Math.min(timeout, leftMillis(fiber, context))",
+    "timeout",
+    "ResourcePool.shutdown",
+    "ResourcePool.keyed"
+  ),
+  mutation(
+    "an item is lent for a scope that has closed meanwhile",
+    "internal/Pool.ts",
+    "lease.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease)",
+    "Effect.succeed(lease)",
+    "ResourcePool"
+  ),
+  mutation(
     "a drain leaves those that wait for a pool waiting",
     "internal/PoolState.ts",
-    "const refused = this.phase === \"serving\" ? 0 : this.refuseAll(\"closed\")",
-    "const refused = 0",
+    "this.phase === \"serving\" ? 0 : this.refuseAll(\"closed\", who)",
+    "0",
     "internal/PoolState",
     "ResourcePool.shutdown"
   ),
@@ -92,21 +115,21 @@ export const poolEnding = [
   mutation(
     "a closed pool lends what has come back just before",
     "internal/Pool.ts",
-    "!item.isReleased && this.state.phase !== \"closed\"",
-    "!item.isReleased",
+    "!isCondemned && this.state.phase !== \"closed\"",
+    "!isCondemned",
     "ResourcePool.shutdown"
   ),
   mutation(
     "a drain takes the creations of a pool that it interrupts for failures",
     "internal/Lifecycle.ts",
-    "      creation.isStuck = true\n      this.pool.state.createUnwanted()\n",
+    "      this.stopCounting(creation)\n      this.pool.state.createUnwanted()\n",
     "",
     "ResourcePool.shutdown"
   ),
   mutation(
     "a drain waits for a creation of a pool that nobody wants any more",
     "internal/Drain.ts",
-    "        else if (state.waiting.size === 0) lifecycle.giveUpCreations()\n",
+    "        else if (state.waiting.size === 0) this.giveUpWork()\n",
     "",
     "ResourcePool.shutdown"
   ),

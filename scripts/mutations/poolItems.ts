@@ -23,8 +23,8 @@ export const poolItems = [
   mutation(
     "a pool lends an idle item that is too old",
     "internal/PoolState.ts",
-    "if (now < item.expiresAt) {",
-    "if (item !== undefined) {",
+    "if (item === undefined || now < item.expiresAt) return item",
+    "if (item === undefined || now < Infinity) return item",
     "internal/PoolState"
   ),
   mutation(
@@ -37,7 +37,7 @@ export const poolItems = [
   mutation(
     "all items of a pool grow equally old",
     "internal/Lifecycle.ts",
-    "lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * this.random())",
+    "lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * pool.random())",
     "maxLifetime",
     "ResourcePool.saturation"
   ),
@@ -66,8 +66,8 @@ export const poolItems = [
   mutation(
     "an item of a pool whose keep-alive fails stays",
     "internal/Checks.ts",
-    "if (cause === undefined) state.keptAlive(item, timers.now())",
-    "if (cause !== null) state.keptAlive(item, timers.now())",
+    "keepAliveEnded(item, timers.now(), cause === undefined)",
+    "keepAliveEnded(item, timers.now(), true)",
     "ResourcePool.manager"
   ),
   mutation(
@@ -87,10 +87,10 @@ export const poolItems = [
   ),
   mutation(
     "an item of a pool that is being validated stays when its borrower goes",
-    "internal/Checks.ts",
-    "      state.giveBack(item, timers.now(), \"unfit\")\n",
-    "      state.giveBack(item, timers.now(), Exit.isSuccess(exit) ? \"unfit\" : undefined)\n",
-    "ResourcePool.interruption"
+    "internal/Borrower.ts",
+    "    if (check !== undefined) pool.checks.giveUp(check)\n",
+    "",
+    "peers/tarn.items"
   ),
   mutation(
     "a check of a pool that answers with false has not failed",
@@ -102,8 +102,8 @@ export const poolItems = [
   mutation(
     "a pool waits for a check that ignores its interruption",
     "internal/Bounded.ts",
-    "Effect.interruptible(Effect.disconnect(Effect.suspend(make)))",
-    "Effect.interruptible(Effect.suspend(make))",
+    "Effect.interruptible(Effect.disconnect(UserFunction.effect(make)))",
+    "Effect.interruptible(UserFunction.effect(make))",
     "ResourcePool.timeout"
   ),
   mutation(
@@ -130,8 +130,8 @@ export const poolItems = [
   mutation(
     "a creation of a pool that takes too long is not interrupted",
     "internal/Lifecycle.ts",
-    "    state.createStuck(timers.now(), this.random())\n    this.giveUp(creation)\n",
-    "    state.createStuck(timers.now(), this.random())\n",
+    "    this.giveUp(creation)\n    pool.counted()\n",
+    "    pool.counted()\n",
     "ResourcePool.timeout"
   ),
   mutation(
@@ -171,8 +171,8 @@ export const poolItems = [
   ),
   mutation(
     "a pool tells of a failed creation long after one that did not fail",
-    "internal/Pool.ts",
-    "    if (!isLate) this.lastCreationFailure = undefined\n",
+    "internal/Lifecycle.ts",
+    "    if (pool.state.circuit.failures === 0) pool.lastCreationFailure = undefined\n",
     "",
     "ResourcePool.manager"
   ),
@@ -229,15 +229,117 @@ export const poolItems = [
   mutation(
     "a pool lends what its registry has released before it was there",
     "internal/Lifecycle.ts",
-    "        if (item.isReleased) {",
-    "        if (false) {",
+    "        if (item.isReleased || isDead) {",
+    "        if (isDead) {",
     "ResourcePool.registry"
   ),
   mutation(
     "a pool goes on after its registry has closed",
     "internal/Lifecycle.ts",
-    "      if (this.isRefused(cause)) pool.onRegistryClosed()\n",
+    "    if (isNews && this.isRefused(cause)) pool.onRegistryClosed()\n",
     "",
     "ResourcePool.registry"
+  ),
+  mutation(
+    "a failed use of a pool's item is proof of its health",
+    "internal/Pool.ts",
+    "if (Exit.isFailure(exit)) item.doubts |= Doubt.suspect\n    else if",
+    "if",
+    "ResourcePool.distrust",
+    "model/promises"
+  ),
+  mutation(
+    "a suspect item of a pool is lent before others",
+    "internal/PoolState.ts",
+    "if ((item.doubts & Doubt.suspect) === 0) this.idle.push(item)",
+    "if (item.idleSince === now) this.idle.push(item)",
+    "ResourcePool.distrust"
+  ),
+  mutation(
+    "borrowers of a pool wait for a validation that does not answer",
+    "internal/PoolState.ts",
+    "const validated = this.hasFoundUnfit || this.overdue > 0 ? 0 : this.checking",
+    "const validated = this.checking",
+    "ResourcePool.dead"
+  ),
+  mutation(
+    "a full pool of dead items makes no room for a new one",
+    "internal/PoolState.ts",
+    "    if (idle.length > 0) this.removeIdle(idle[0]!, \"doubtful\")\n    else if",
+    "    if",
+    "ResourcePool.dead"
+  ),
+  mutation(
+    "a new item of a pool that is unfit is no failed creation",
+    "internal/PoolState.ts",
+    "      if (isFresh) this.circuit.failed(now, random)\n",
+    "",
+    "ResourcePool.dead"
+  ),
+  mutation(
+    "hung creations of a pool hold back all others",
+    "internal/PoolState.ts",
+    "this.active - this.slow < this.mostCreated",
+    "this.active < this.mostCreated",
+    "ResourcePool.dead",
+    "internal/PoolState.property"
+  ),
+  mutation(
+    "a pool keeps all its idle items alive at once",
+    "internal/PoolState.ts",
+    "Math.max(1, Math.floor(this.lasting / 4))",
+    "Infinity",
+    "ResourcePool.dead",
+    "internal/PoolState"
+  ),
+  mutation(
+    "a borrower of low priority waits for ever",
+    "internal/WaitQueue.ts",
+    "Math.min(bands - 1, band + Math.floor(",
+    "Math.min(bands - 1, band + 0 * Math.floor(",
+    "internal/WaitQueue",
+    "ResourcePool.dead"
+  ),
+  mutation(
+    "an item of a pool that is said to be bad while it is validated is lent",
+    "internal/Pool.ts",
+    "!item.isReleased && !isCondemned &&",
+    "!item.isReleased &&",
+    "model/promises"
+  ),
+  mutation(
+    "what a pool was creating when everything was distrusted is lent",
+    "internal/Lifecycle.ts",
+    "    if (creation.isDistrusted) item.doubts |= Doubt.condemned\n",
+    "",
+    "ResourcePool.distrust"
+  ),
+  mutation(
+    "a pool destroys its items in line with all others",
+    "internal/Lifecycle.ts",
+    "      item.guard!.cleanup,\n      \"AlreadyCleanedUp\",",
+    "      Effect.flatMap(this.scheduled(item), ({ await: over }) => over),\n      \"AlreadyCleanedUp\",",
+    "ResourcePool.distrust"
+  ),
+  mutation(
+    "a pool with promises keeps the numbers that it has taken from their holders",
+    "internal/Promises.ts",
+    "      if (place === others) onTaken(borrowed.lease, () => forget(value, borrowed))\n",
+    "",
+    "ResourcePool.memory"
+  ),
+  mutation(
+    "keyed pools find a pool that has to go by its key",
+    "internal/Keyed.ts",
+    "const remove = (entry: Entry<K, A, E>): void => {",
+    "const remove = (gone: Entry<K, A, E>): void => {\n    const entry = { ...gone, hash: Hash.hash(gone.key) }",
+    "ResourcePool.untellable"
+  ),
+  mutation(
+    "an error that throws where it is looked at ends a creation of a pool",
+    "internal/Lifecycle.ts",
+    "UserFunction.call(() => Option.exists(Cause.failureOption(cause), isOurs), () => false)",
+    "Option.exists(Cause.failureOption(cause), isOurs)",
+    "ResourcePool.untellable"
   )
 ]

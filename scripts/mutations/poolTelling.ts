@@ -8,23 +8,23 @@ const ofHub = mutationsOf("core", "pool")
 export const poolTelling = [
   ofHub(
     "a slow listener of a pool keeps everything that happened",
-    "internal/Hub.ts",
-    "Queue.sliding<Event>(buffered)",
+    "internal/kernel/EventHub.ts",
+    "Queue.sliding<Event>(this.capacity)",
     "Queue.unbounded<Event>()",
     "ResourcePool.events"
   ),
   ofHub(
     "a pool makes events though nobody listens",
-    "internal/Hub.ts",
-    "    if (this.listeners.size === 0) return\n",
+    "internal/kernel/EventHub.ts",
+    "    if (this.subscribers.size === 0) return\n",
     "",
     "ResourcePool.memory"
   ),
   mutation(
     "the events of a pool do not end with it",
     "internal/Teller.ts",
-    "new Hub<PoolEvent>(({ _tag }) => _tag === \"Closed\")",
-    "new Hub<PoolEvent>(() => false)",
+    "new EventHub<PoolEvent>(({ _tag }) => _tag === \"Closed\")",
+    "new EventHub<PoolEvent>(() => false)",
     "ResourcePool.events"
   ),
   mutation(
@@ -44,15 +44,15 @@ export const poolTelling = [
   mutation(
     "a pool logs each failed creation",
     "internal/Teller.ts",
-    "if (inARow === 1 || inARow === limits.failFastAfter) {",
-    "if (inARow > 0) {",
+    "if (failures === 1 || failures === limits.failFastAfter) {",
+    "{",
     "ResourcePool.events"
   ),
   mutation(
     "the gauges of a pool miss a return",
     "internal/Pool.ts",
-    "    state.giveBack(item, now, reason)\n    this.counted()\n",
-    "    state.giveBack(item, now, reason)\n",
+    "    if (!isKept) state.giveBack(item, now, reason)\n    this.counted()\n",
+    "    if (!isKept) state.giveBack(item, now, reason)\n",
     "ResourcePool.events"
   ),
   mutation(

@@ -21,7 +21,7 @@ export const refreshables = [
   mutation(
     "a refresh takes what depends on the value with it",
     "internal/Refreshing.ts",
-    "    handOnDependents(previous.entry, next.entry)\n",
+    "if (previous.entry.isUsable) handOnDependents(previous.entry, next.entry)",
     "",
     "ResourceGuard.refreshable.using"
   ),
@@ -77,8 +77,8 @@ export const refreshables = [
   mutation(
     "a refresh that ends after the close is not released",
     "internal/Refreshing.ts",
-    "if (!this.#isClosed) this.#replace(exit.value)",
-    "this.#replace(exit.value)",
+    "if (!this.#isClosed) this.#replace(held)",
+    "this.#replace(held)",
     "ResourceGuard.refreshable.closing"
   ),
   mutation(
@@ -104,9 +104,23 @@ export const refreshables = [
   ),
   mutation(
     "a cleanup that waited for a borrower gives a scope its time once more",
-    "internal/ScopeClose.ts",
-    "Math.min(outer.limit, outer.entry.deadline)",
-    "Math.min(outer.startedAt + outer.entry.settings.timeout, outer.entry.deadline)",
+    "internal/Asker.ts",
+    "Math.min(run.limit, run.entry.deadline)",
+    "Math.min(run.startedAt + run.entry.settings.timeout, run.entry.deadline)",
     "ResourceScope.faults"
+  ),
+  mutation(
+    "a refresh makes a circle of dependencies",
+    "internal/Acquire.ts",
+    "    if (around !== undefined) return unavailable(entry, around.id, \"circular\")\n",
+    "",
+    "ResourceGuard.circles"
+  ),
+  mutation(
+    "two refreshes at once make a circle of dependencies",
+    "internal/Acquire.ts",
+    " ?? circular(entry)\n",
+    "\n",
+    "ResourceGuard.circles"
   )
 ]

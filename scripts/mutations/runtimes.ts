@@ -68,6 +68,13 @@ export const runtimes = [
     "ResourceGuard.disposable"
   ),
   mutation(
+    "a promise that Symbol.dispose returns is not waited for, and its rejection ends the process",
+    "internal/Disposables.ts",
+    "result === Object(result)",
+    "result === Object(result) && isAsync(resource)",
+    "ResourceGuard.disposable"
+  ),
+  mutation(
     "an unscoped guard that waits for its cleanup is told as leaked",
     "internal/Unscoped.ts",
     "entry.state !== \"inUse\"",
@@ -83,9 +90,9 @@ export const runtimes = [
   ),
   mutation(
     "a release waits for the cleanup that waits for it",
-    "ResourceRegistry.ts",
-    "  asker.run?.block(entry)\n  registry.start(",
-    "  registry.start(",
+    "internal/Asker.ts",
+    "  asker.run?.block(entry)\n  start()",
+    "  start()",
     "ResourceGuard.deadlock"
   ),
   mutation(

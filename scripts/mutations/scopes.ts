@@ -47,8 +47,8 @@ export const scopes = [
   mutation(
     "a ResourceScope closed in a cleanup outlives its limit",
     "internal/ScopeClose.ts",
-    "    return Math.min(timeout, Math.max(0, left * 0.95))",
-    "    return timeout",
+    "limitOf(asker, startedAt) - startedAt\n",
+    "Infinity\n",
     "ResourceScope.closing",
     "ResourceScope.faults",
     "ResourceScope"
@@ -113,7 +113,7 @@ export const scopes = [
   mutation(
     "a cleanup waits for the close of a ResourceScope that waits for it",
     "internal/ScopeWaiters.ts",
-    "    if (asker.run !== undefined && waitsFor(this.entry.run!, asker.run)) return true\n",
+    "    if ((!isCloser || asker.run !== undefined) && waitsFor(this.entry.run!, asker)) return true\n",
     "",
     "ResourceScope.closing"
   ),
@@ -125,5 +125,89 @@ export const scopes = [
     "ResourceScope.closing",
     "ResourceScope.equivalence",
     "ResourceScope"
+  ),
+  mutation(
+    "a finalizer runs under an id of its own",
+    "internal/ScopeWorker.ts",
+    "Seam.forkNow(this.work, this.refs, { id: this.workerId })",
+    "Seam.forkNow(this.work, this.refs)",
+    "ResourceScope.identity"
+  ),
+  mutation(
+    "a release runs under an id of its own",
+    "internal/CleanupRun.ts",
+    "      id: this.askedBy ?? this.entry.owner\n",
+    "      id: undefined\n",
+    "ResourceScope.identity"
+  ),
+  mutation(
+    "a release does not see what its acquire has set",
+    "internal/Acquire.ts",
+    "      entry.origin = Seam.laterOrigin(entry.origin, Seam.originOf(fiber))\n",
+    "",
+    "ResourceScope.identity"
+  ),
+  mutation(
+    "a fiber waits for the close whose finalizer waits for it",
+    "internal/ScopeWaiters.ts",
+    "if (id !== undefined && Seam.isInterruptedBy(fiber, id)) return true",
+    "void id",
+    "ResourceScope.identity"
+  ),
+  mutation(
+    "what is released side by side goes on too early",
+    "internal/ScopeDrive.ts",
+    "drive.limit === 1 ? this.ran : () => host.later(this.ran, 2)",
+    "this.ran",
+    "ResourceScope.order"
+  ),
+  mutation(
+    "a registry in a scope has the limit of a finalizer",
+    "internal/ScopeWorker.ts",
+    "hasLimit(slot[1]) ? unlimited : host.options.finalizer",
+    "host.options.finalizer",
+    "ResourceRegistry.limits"
+  ),
+  mutation(
+    "what a cleanup starts may outlive it",
+    "internal/Registry.ts",
+    "entry.deadline = Math.min(entry.deadline, limitOf(asker, now))",
+    "void limitOf",
+    "ResourceRegistry.limits"
+  ),
+  mutation(
+    "a wait for a shutdown is not noted",
+    "internal/Asker.ts",
+    "      run?.block(this)\n",
+    "",
+    "ResourceRegistry.waits.property"
+  ),
+  mutation(
+    "an interrupted waiter stays with the cleanup",
+    "internal/Asker.ts",
+    "      unwatch()\n",
+    "",
+    "ResourceRegistry.limits"
+  ),
+  mutation(
+    "time goes back with the clock",
+    "internal/Seam.ts",
+    "const next = Math.max(time.now, now, atLeast)",
+    "const next = now",
+    "ResourceRegistry.clocks.property"
+  ),
+  mutation(
+    "a clock that cannot sleep is asked again and again",
+    "internal/Seam.ts",
+    "if (isEarly || !isReadable(clock)) return onMachine(passed)\n",
+    "",
+    "ResourceRegistry.clocks.property"
+  ),
+  mutation(
+    "a storm of finalizers lets nothing else have a turn",
+    "internal/ScopeWorker.ts",
+    "turn.isOver() ? Effect.andThen(turn.next, finalize) : finalize",
+    "finalize",
+    "ResourceRegistry.turns"
   )
 ]

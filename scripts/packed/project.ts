@@ -17,6 +17,8 @@ const peers = [
   "fast-check",
   "vitest",
   "typescript",
+  "tsx",
+  "esbuild",
   "@types/node"
 ]
 
@@ -26,6 +28,7 @@ interface Outcome {
 }
 
 export interface Project {
+  readonly folder: string
   /** Runs node in the project. */
   readonly node: (...args: ReadonlyArray<string>) => Promise<Outcome>
   readonly remove: () => void
@@ -59,5 +62,5 @@ export const makeProject = async (files: string): Promise<Project> => {
   }
   cpSync(files, folder, { recursive: true })
   writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "user", type: "module", private: true }))
-  return { node: nodeIn(folder), remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { folder, node: nodeIn(folder), remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
