@@ -5,9 +5,10 @@
  */
 import type { Option, Schema } from "effect"
 import { Cause } from "effect"
-import * as Schemas from "./internal/Schemas.js"
-import { TaggedError } from "./internal/TaggedError.js"
-import * as Wording from "./internal/Wording.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
+import { TaggedError } from "./internal/kernel/TaggedError.js"
+import * as Text from "./internal/kernel/Text.js"
+import type { recoveryStrategies } from "./internal/kernel/Vocabulary.js"
 import * as PatinoxError from "./PatinoxError.js"
 import type { ResourceId } from "./ResourceId.js"
 
@@ -20,8 +21,8 @@ export class CleanupTimeout extends /* @__PURE__ */ TaggedError("CleanupTimeout"
   readonly attempts: number
 }> {
   override get message(): string {
-    return `Cleanup of ${Wording.resource(this)} timed out after ${Wording.duration(this.limitMillis)} and ${
-      Wording.count(this.attempts, "attempt")
+    return `Cleanup of ${Text.resource(this)} timed out after ${Text.duration(this.limitMillis)} and ${
+      Text.count(this.attempts, "attempt")
     }; ${this.stopped ? "it was stopped" : "it did not stop, was abandoned and may still be running"}`
   }
 }
@@ -32,7 +33,7 @@ export class AlreadyCleanedUp extends /* @__PURE__ */ TaggedError("AlreadyCleane
   readonly typeName: string
 }> {
   override get message(): string {
-    return `${Wording.resource(this)} has already been cleaned up; acquire it anew to use it`
+    return `${Text.resource(this)} has already been cleaned up; acquire it anew to use it`
   }
 }
 
@@ -75,8 +76,8 @@ export class CleanupFailed<out E = unknown> extends /* @__PURE__ */ TaggedError(
     return Cause.failureOption(this.cause)
   }
   override get message(): string {
-    return `Cleanup of ${Wording.resource(this)} failed after ${Wording.count(this.attempts, "attempt")}: ${
-      Wording.unknown(Cause.squash(this.cause))
+    return `Cleanup of ${Text.resource(this)} failed after ${Text.count(this.attempts, "attempt")}: ${
+      Text.unknown(Cause.squash(this.cause))
     }`
   }
 }
@@ -87,7 +88,7 @@ export class RegistryShuttingDown extends /* @__PURE__ */ TaggedError("RegistryS
   readonly id?: ResourceId
 }> {
   override get message(): string {
-    return `The resource registry is shutting down and no longer accepts ${Wording.resource(this)}`
+    return `The resource registry is shutting down and no longer accepts ${Text.resource(this)}`
   }
 }
 
@@ -118,14 +119,14 @@ export type ReleaseError<E> = CleanupTimeout | CleanupFailed<E>
 export type CleanupError<E> = ReleaseError<E> | AlreadyCleanedUp | RegistryShuttingDown
 
 /** What to do about a failed release. */
-export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
+export type RecoveryStrategy = (typeof recoveryStrategies)[number]
 
-const strategies = {
+const strategies: { readonly [Tag in CleanupError<unknown>["_tag"]]: RecoveryStrategy } = {
   CleanupTimeout: "Retry",
   CleanupFailed: "Fallback",
   AlreadyCleanedUp: "Fail",
   RegistryShuttingDown: "Fail"
-} as const
+}
 
 /**
  * What is done about an error unless a policy says otherwise: a timeout is retried, a failure goes to the fallback,

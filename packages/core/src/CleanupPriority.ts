@@ -4,7 +4,7 @@
  */
 import type { Schema } from "effect"
 import { Option, Order as Order_ } from "effect"
-import * as Schemas from "./internal/Schemas.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
 
 /** From the least to the most urgent: 0 to 3. */
 export type CleanupPriority = "Low" | "Normal" | "High" | "Critical"

@@ -5,25 +5,22 @@
 import type { Schema } from "effect"
 import * as CleanupError from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
-import * as Schemas from "./internal/Schemas.js"
-import * as Wording from "./internal/Wording.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
+import * as Text from "./internal/kernel/Text.js"
+import * as Vocabulary from "./internal/kernel/Vocabulary.js"
 import type { ResourceId } from "./ResourceId.js"
 
+/** Every way in which a resource can end. */
+export const outcomes = Vocabulary.outcomes
+
 /** How a resource can end; each ends in exactly one of them. */
-export type Outcome = "cleaned" | "recovered" | "failed" | "abandoned" | "disarmed"
+export type Outcome = (typeof outcomes)[number]
+
+/** Everything that can set a cleanup off. */
+export const triggers = Vocabulary.triggers
 
 /** What set a cleanup off. */
-export type Trigger =
-  | "scope"
-  | "cleanup"
-  | "cascade"
-  | "scheduled"
-  | "background"
-  | "forced"
-  | "shutdown"
-  | "leaked"
-  | "retried"
-  | "acquire"
+export type Trigger = (typeof triggers)[number]
 
 /** The course of one cleanup. */
 export interface CleanupRecord {
@@ -126,8 +123,8 @@ export const summary = ({ deadlineMillis, deadlineReached, durationMillis, total
   const parts = Object.entries(others).filter(([, n]) => n > 0).map(([name, n]) =>
     `${n} ${name.replace(/[A-Z]/, " $&").toLowerCase()}`
   )
-  return `${Wording.count(total, "resource")} in ${Wording.duration(durationMillis)} (${
-    deadlineMillis === Infinity ? "no deadline" : `deadline ${Wording.duration(deadlineMillis)}`
+  return `${Text.count(total, "resource")} in ${Text.duration(durationMillis)} (${
+    deadlineMillis === Infinity ? "no deadline" : `deadline ${Text.duration(deadlineMillis)}`
   }${deadlineReached ? " reached" : ""})${parts.length > 0 ? `: ${parts.join(", ")}` : ""}`
 }
 
@@ -144,13 +141,20 @@ export interface RenderOptions {
 }
 
 /** What did not end well before what did; of each the order in which they were started. */
-const severity = ({ outcome }: CleanupRecord): number =>
-  outcome === "cleaned" || outcome === "disarmed" ? 2 : outcome === "recovered" ? 1 : 0
+const severities: { readonly [Outcome in CleanupRecord["outcome"]]: number } = {
+  failed: 0,
+  abandoned: 0,
+  running: 0,
+  acquiring: 0,
+  recovered: 1,
+  cleaned: 2,
+  disarmed: 2
+}
 
 const shownOf = (records: ReadonlyArray<CleanupRecord>, maxRows: number): ReadonlyArray<CleanupRecord> =>
   records.length <= maxRows
     ? records
-    : [0, 1, 2].flatMap((level) => records.filter((record) => severity(record) === level)).slice(0, maxRows)
+    : [0, 1, 2].flatMap((level) => records.filter((record) => severities[record.outcome] === level)).slice(0, maxRows)
 
 /** The report as a table in plain text, one row a record, and the summary below. */
 export const render = (report: CleanupReport, { maxRows = Infinity }: RenderOptions = {}): string => {
@@ -158,16 +162,16 @@ export const render = (report: CleanupReport, { maxRows = Infinity }: RenderOpti
   const rows = shown.map((record) => [
     String(record.order),
     record.priority,
-    Wording.line(record.typeName),
+    Text.line(record.typeName),
     record.outcome + (record.usedFallback ? " (fallback)" : ""),
     String(record.attempts),
-    Wording.duration(record.waitMillis),
-    Wording.duration(record.runMillis),
+    Text.duration(record.waitMillis),
+    Text.duration(record.runMillis),
     record.trigger + (record.forced ? " (forced)" : ""),
     // The row names the resource already.
     record.error === undefined
       ? ""
-      : Wording.line(record.error.message.replace(`Cleanup of ${Wording.resource(record.error)} `, ""))
+      : Text.line(record.error.message.replace(`Cleanup of ${Text.resource(record.error)} `, ""))
   ])
   const table = [["#", "priority", "type", "outcome", "attempts", "wait", "run", "trigger", "error"], ...rows]
   const widths = table[0]!.map((_, column) => table.reduce((widest, row) => Math.max(widest, width(row[column]!)), 0))

@@ -4,12 +4,12 @@
  * the kind. `CleanupError.toPatinoxError` brings a cleanup's failure in here.
  */
 import type { Schema } from "effect"
-import * as Schemas from "./internal/Schemas.js"
-import { TaggedError } from "./internal/TaggedError.js"
-import * as Wording from "./internal/Wording.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
+import { TaggedError } from "./internal/kernel/TaggedError.js"
+import * as Text from "./internal/kernel/Text.js"
+import type { recoveryStrategies } from "./internal/kernel/Vocabulary.js"
 
-const retryAfter = (millis: number | undefined) =>
-  millis === undefined ? "" : `; try again in ${Wording.duration(millis)}`
+const retryAfter = (millis: number | undefined) => millis === undefined ? "" : `; try again in ${Text.duration(millis)}`
 
 /** A value was given that cannot be used. */
 export class InvalidInput extends /* @__PURE__ */ TaggedError("InvalidInput")<{
@@ -21,7 +21,7 @@ export class InvalidInput extends /* @__PURE__ */ TaggedError("InvalidInput")<{
   readonly source?: "input" | "option"
 }> {
   override get message(): string {
-    const got = typeof this.value === "string" ? JSON.stringify(this.value) : Wording.unknown(this.value)
+    const got = typeof this.value === "string" ? JSON.stringify(this.value) : Text.unknown(this.value)
     return `Invalid ${this.source ?? "input"} "${this.field}": got ${got}, expected ${this.expected}`
   }
 }
@@ -42,7 +42,7 @@ export class ValidationTimeout extends /* @__PURE__ */ TaggedError("ValidationTi
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `Validation of ${this.operation} timed out after ${Wording.duration(this.limitMillis)}`
+    return `Validation of ${this.operation} timed out after ${Text.duration(this.limitMillis)}`
   }
 }
 
@@ -80,7 +80,7 @@ export class NetworkTimeout extends /* @__PURE__ */ TaggedError("Timeout")<{
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `${this.endpoint} timed out after ${Wording.duration(this.limitMillis)}`
+    return `${this.endpoint} timed out after ${Text.duration(this.limitMillis)}`
   }
 }
 
@@ -191,7 +191,7 @@ export class Configuration extends /* @__PURE__ */ TaggedError("Configuration")<
 export type PatinoxError = Validation | Execution | Network | Configuration
 
 /** What to do about an error: as for cleanups, or stop asking another party for a while (`CircuitBreak`). */
-export type RecoveryStrategy = "Retry" | "Fallback" | "Fail" | "CircuitBreak"
+export type RecoveryStrategy = (typeof recoveryStrategies)[number] | "CircuitBreak"
 
 const groups = { Validation, Execution, Network, Configuration }
 

@@ -8,7 +8,7 @@ import type { CleanupError } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import type { CleanupRecord, CleanupReport, Outcome, Trigger } from "./CleanupReport.js"
 import { summary } from "./CleanupReport.js"
-import * as Wording from "./internal/Wording.js"
+import * as Text from "./internal/kernel/Text.js"
 import type { ResourceId } from "./ResourceId.js"
 import type { Owner } from "./ResourceInfo.js"
 
@@ -136,16 +136,16 @@ export type EndEvent = Cleaned | Recovered | Failed | Abandoned | Disarmed
 
 // The line names the resource already.
 const reason = (error: CleanupError<unknown>): string =>
-  error.message.replace(`Cleanup of ${Wording.resource(error)} `, "")
+  error.message.replace(`Cleanup of ${Text.resource(error)} `, "")
 
 const ended = ({ record }: Cleaned | Recovered | Failed | Abandoned): string =>
   `${record.outcome}${record.usedFallback && record.outcome === "recovered" ? " by its fallback" : ""} after ${
-    Wording.duration(record.runMillis)
+    Text.duration(record.runMillis)
   }${
     record.error !== undefined
       ? `: ${reason(record.error)}`
       : record.attempts > 1
-      ? ` and ${Wording.count(record.attempts, "attempt")}`
+      ? ` and ${Text.count(record.attempts, "attempt")}`
       : ""
   }`
 
@@ -155,10 +155,10 @@ const wordings: { readonly [Tag in ResourceEvent["_tag"]]: (event: Extract<Resou
   Unscheduled: () => "no longer waits for cleanup",
   Started: (event) =>
     `cleanup started (${event.trigger}${event.forced ? ", forced" : ""}) after waiting ${
-      Wording.duration(event.waitMillis)
+      Text.duration(event.waitMillis)
     }`,
-  Slow: (event) => `cleanup is slow: running for ${Wording.duration(event.runMillis)}`,
-  Retried: (event) => `attempt ${event.attempt} in ${Wording.duration(event.delayMillis)}: ${reason(event.error)}`,
+  Slow: (event) => `cleanup is slow: running for ${Text.duration(event.runMillis)}`,
+  Retried: (event) => `attempt ${event.attempt} in ${Text.duration(event.delayMillis)}: ${reason(event.error)}`,
   FellBack: (event) => `falls back: ${reason(event.error)}`,
   Cleaned: ended,
   Recovered: ended,
@@ -167,13 +167,13 @@ const wordings: { readonly [Tag in ResourceEvent["_tag"]]: (event: Extract<Resou
   FinishedLate: () => "abandoned cleanup has ended after all",
   Disarmed: () => "disarmed: no cleanup will run",
   LeakSuspected: (event) =>
-    `may be leaked: live for ${Wording.duration(event.ageMillis)}, held by ${
+    `may be leaked: live for ${Text.duration(event.ageMillis)}, held by ${
       event.owner.spanName === undefined ? "" : `span ${event.owner.spanName}, `
     }fiber ${event.owner.fiberId}`,
-  LeakResolved: (event) => `was no leak: ${event.outcome} after ${Wording.duration(event.ageMillis)}`,
+  LeakResolved: (event) => `was no leak: ${event.outcome} after ${Text.duration(event.ageMillis)}`,
   Draining: (event) =>
     `Registry is draining: ${event.live} live, ${
-      event.deadlineMillis === Infinity ? "no deadline" : `deadline ${Wording.duration(event.deadlineMillis)}`
+      event.deadlineMillis === Infinity ? "no deadline" : `deadline ${Text.duration(event.deadlineMillis)}`
     }`,
   Closed: (event) => `Registry closed: ${summary(event.report)}`
 }
@@ -208,5 +208,5 @@ export const isEnd = (event: ResourceEvent): event is EndEvent => ends.includes(
  */
 export const format = (event: ResourceEvent): string => {
   const text = wordings[event._tag](event as never)
-  return Wording.line("id" in event ? `${Wording.resource(event)} ${text}` : text)
+  return Text.line("id" in event ? `${Text.resource(event)} ${text}` : text)
 }

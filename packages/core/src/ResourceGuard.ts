@@ -7,19 +7,26 @@ import { type Context, Effect, Exit, Inspectable, Layer, Scope } from "effect"
 import type * as CleanupError from "./CleanupError.js"
 import { AlreadyCleanedUp } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
-import * as Acquire from "./internal/Acquire.js"
-import { type Asker, askerOf } from "./internal/Asker.js"
-import { callSite } from "./internal/CallSite.js"
-import * as Disposables from "./internal/Disposables.js"
-import { type AnyRelease, type Entry, type Holder, infoOf, type State } from "./internal/Entry.js"
-import * as FromScoped from "./internal/FromScoped.js"
+import { type CallerContext, callerOf } from "./internal/cleanup/CallerContext.js"
+import {
+  type AnyRelease,
+  type CleanupTarget,
+  type Holder,
+  infoOf,
+  type State
+} from "./internal/cleanup/CleanupTarget.js"
+import type { GuardSettings } from "./internal/cleanup/GuardOptions.js"
+import * as Fibers from "./internal/effect3/Fibers.js"
+import * as Refs from "./internal/effect3/Refs.js"
+import * as Acquire from "./internal/guard/Acquire.js"
+import * as Disposables from "./internal/guard/Disposables.js"
+import * as FromScoped from "./internal/guard/FromScoped.js"
+import * as Refreshing from "./internal/guard/RefreshableGuard.js"
+import type { LayerRefreshable, MakeRefreshable } from "./internal/guard/RefreshableTypes.js"
+import * as Unscoped from "./internal/guard/Unscoped.js"
+import { type CallSite, callSite } from "./internal/kernel/CallSite.js"
 import * as UserFunction from "./internal/kernel/UserFunction.js"
-import type { GuardSettings } from "./internal/Options.js"
-import type { LayerRefreshable, MakeRefreshable } from "./internal/Refreshable.js"
-import * as Refreshing from "./internal/Refreshing.js"
-import type { Registry } from "./internal/Registry.js"
-import * as Seam from "./internal/Seam.js"
-import * as Unscoped from "./internal/Unscoped.js"
+import type { Registry } from "./internal/registry/Registry.js"
 import type { RecoveryPolicy } from "./RecoveryPolicy.js"
 import type { ResourceId } from "./ResourceId.js"
 import type { ResourceInfo } from "./ResourceInfo.js"
@@ -62,16 +69,16 @@ export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = De
   readonly close?: "wait" | "background"
 }
 
-export { type DisposableGuard, toAsyncDisposable } from "./internal/Disposables.js"
-export { FinalizersFailed } from "./internal/FromScoped.js"
+export { type DisposableGuard, toAsyncDisposable } from "./internal/guard/Disposables.js"
+export { FinalizersFailed } from "./internal/guard/FromScoped.js"
 export type {
   Refreshable,
   RefreshableOptions,
   RefreshableSnapshot,
   RefreshFailure,
   RefreshUnavailable
-} from "./internal/Refreshable.js"
-export type { UnscopedGuard, UnscopedOptions } from "./internal/Unscoped.js"
+} from "./internal/guard/RefreshableTypes.js"
+export type { UnscopedGuard, UnscopedOptions } from "./internal/guard/Unscoped.js"
 
 /** Where a guard stands. */
 export type GuardState = State
@@ -103,13 +110,13 @@ export interface ResourceGuard<in out A, out E = never> extends Inspectable.Insp
 /** A guard of any resource. */
 export type Any = ResourceGuard<any, any>
 
-const gone = ({ id, typeName }: Entry): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
+const gone = ({ id, typeName }: CleanupTarget): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
 
 class Guard extends Inspectable.Class implements Any {
   readonly #registry: Registry
-  readonly #entry: Entry
+  readonly #entry: CleanupTarget
 
-  constructor(registry: Registry, entry: Entry) {
+  constructor(registry: Registry, entry: CleanupTarget) {
     super()
     this.#registry = registry
     this.#entry = entry
@@ -128,10 +135,10 @@ class Guard extends Inspectable.Class implements Any {
   }
 
   #usable<B, E, R>(
-    f: (fiber: Seam.CurrentFiber, entry: Entry) => Effect.Effect<B, E, R>
+    f: (fiber: Fibers.CurrentFiber, entry: CleanupTarget) => Effect.Effect<B, E, R>
   ): Effect.Effect<B, E | AlreadyCleanedUp, R> {
     const entry = this.#entry
-    return Seam.withFiber((fiber): Effect.Effect<B, E | AlreadyCleanedUp, R> =>
+    return Fibers.withFiber((fiber): Effect.Effect<B, E | AlreadyCleanedUp, R> =>
       entry.isUsable ? UserFunction.effectOf(f, fiber, entry) : Effect.fail(gone(entry))
     )
   }
@@ -148,9 +155,9 @@ class Guard extends Inspectable.Class implements Any {
         restore(this.#usable((fiber, entry) => {
           holder = {
             fiber,
-            fiberId: Seam.fiberNumber(fiber),
+            fiberId: Fibers.fiberNumber(fiber),
             since: this.#registry.timers.now(),
-            span: Seam.spanOf(fiber)
+            span: Fibers.spanOf(fiber)
           }
           entry.hold(holder)
           return f(entry.value)
@@ -173,12 +180,12 @@ class Guard extends Inspectable.Class implements Any {
   }
 
   get cleanup(): Effect.Effect<void, CleanupError.CleanupError<any>> {
-    return Seam.withFiber((fiber) => cleanupNow(this.#registry, this.#entry, askerOf(fiber)))
+    return Fibers.withFiber((fiber) => cleanupNow(this.#registry, this.#entry, callerOf(fiber)))
   }
 
   get disarm(): Effect.Effect<any, AlreadyCleanedUp> {
     const entry = this.#entry
-    return Seam.syncOrElse(() => entry.isUsable, () => this.#registry.disarm(entry), () => Effect.fail(gone(entry)))
+    return Fibers.syncOrElse(() => entry.isUsable, () => this.#registry.disarm(entry), () => Effect.fail(gone(entry)))
   }
 
   transferTo(scope: Scope.Scope): Effect.Effect<void, AlreadyCleanedUp> {
@@ -186,7 +193,7 @@ class Guard extends Inspectable.Class implements Any {
       const closed = Acquire.bind(this.#registry, entry, scope)
       return closed === undefined
         ? Effect.void
-        : Acquire.endNow(this.#registry, entry, "scope", closed, askerOf(fiber))
+        : Acquire.endNow(this.#registry, entry, "scope", closed, callerOf(fiber))
     }))
   }
 
@@ -199,40 +206,41 @@ class Guard extends Inspectable.Class implements Any {
 type Env = Scope.Scope | ResourceRegistry
 type Options<A, E, RS, RF, D> = GuardOptions<NoInfer<A>, NoInfer<E>, RS, RF, D>
 
+const isNamed = (options: { readonly typeName?: string | undefined } | undefined): boolean =>
+  options?.typeName !== undefined
+
 const planOf = (
   release: AnyRelease,
-  options: GuardOptions<any, any, any, any> | undefined,
-  /** What the user has called. */
-  above: Function,
+  options: { readonly typeName?: string | undefined; readonly dependsOn?: Dependencies } | undefined,
+  site: CallSite | undefined,
   tagKey?: string
-): Acquire.Plan => ({
+): Acquire.AcquirePlan => ({
   options: options as GuardSettings | undefined,
   release,
   dependencies: options?.dependsOn,
   tagKey,
-  // A layer is made once, and often before any registry that would want its stack.
-  site: callSite(options?.typeName !== undefined || tagKey !== undefined, tagKey !== undefined, above)
+  site
 })
 
 const scoped = <A, E, R, B>(
   acquire: Effect.Effect<A, E, R>,
-  plan: Acquire.Plan,
+  plan: Acquire.AcquirePlan,
   interruptible: boolean,
-  result: (registry: Registry, entry: Entry, value: A) => B
+  result: (registry: Registry, entry: CleanupTarget, value: A) => B
 ): Effect.Effect<B, any, any> => {
   const run = (effect: Effect.Effect<A, E, R>) =>
-    Seam.withFiber((fiber) => {
-      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
-      return Acquire.acquire(registry, fiber, effect, plan, Seam.service(fiber, Scope.Scope), result)
+    Fibers.withFiber((fiber) => {
+      const registry = registryOf(Refs.service(fiber, ResourceRegistry))
+      return Acquire.acquire(registry, fiber, effect, plan, Refs.service(fiber, Scope.Scope), result)
     })
   return interruptible
     ? Effect.uninterruptibleMask((restore) => run(restore(acquire)))
     : Effect.uninterruptible(run(acquire))
 }
 
-const guardOf = (registry: Registry, entry: Entry): any => new Guard(registry, entry)
-const entryOf = (_registry: Registry, entry: Entry): Entry => entry
-const valueOf = (_registry: Registry, _entry: Entry, value: any): any => value
+const guardOf = (registry: Registry, entry: CleanupTarget): any => new Guard(registry, entry)
+const entryOf = (_registry: Registry, entry: CleanupTarget): CleanupTarget => entry
+const valueOf = (_registry: Registry, _entry: CleanupTarget, value: any): any => value
 
 /** The form of `make` and of its interruptible variant. */
 export interface Make {
@@ -267,11 +275,11 @@ export interface Make {
  * ```
  */
 export const make: Make = (acquire, release, options) =>
-  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, make), false, guardOf)
+  scoped(acquire, planOf(release, options, callSite(isNamed(options), false, make)), false, guardOf)
 
 /** As `make`; the acquire can be interrupted, and then must itself leave nothing behind. */
 export const makeInterruptible: Make = (acquire, release, options) =>
-  scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, makeInterruptible), true, guardOf)
+  scoped(acquire, planOf(release, options, callSite(isNamed(options), false, makeInterruptible)), true, guardOf)
 
 /** The form of `acquireRelease` and of its interruptible variant. */
 export interface AcquireRelease {
@@ -291,9 +299,14 @@ export interface AcquireRelease {
 const acquireReleaseOf = (interruptible: boolean): AcquireRelease => {
   const acquireRelease = (...args: ReadonlyArray<any>): any => {
     if (Effect.isEffect(args[0])) {
-      return scoped(args[0], planOf(args[1], args[2], acquireRelease), interruptible, valueOf)
+      return scoped(
+        args[0],
+        planOf(args[1], args[2], callSite(isNamed(args[2]), false, acquireRelease)),
+        interruptible,
+        valueOf
+      )
     }
-    const plan = planOf(args[0], args[1], acquireRelease)
+    const plan = planOf(args[0], args[1], callSite(isNamed(args[1]), false, acquireRelease))
     return (acquire: Effect.Effect<any, any, any>) => scoped(acquire, plan, interruptible, valueOf)
   }
   return acquireRelease
@@ -307,11 +320,11 @@ export const acquireReleaseInterruptible: AcquireRelease = /* @__PURE__ */ acqui
 
 const afterUse = <B, E>(
   registry: Registry,
-  entry: Entry,
-  asker: Asker,
+  entry: CleanupTarget,
+  caller: CallerContext,
   exit: Exit.Exit<B, E>
 ): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
-  const ended = Acquire.endNow(registry, entry, "cleanup", exit, asker)
+  const ended = Acquire.endNow(registry, entry, "cleanup", exit, caller)
   return Effect.flatMap(ended, (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
     if (Exit.isFailure(exit)) return exit
     const { run } = entry
@@ -336,19 +349,19 @@ export interface Use {
 
 const usedBy = (
   acquire: Effect.Effect<any, any, any>,
-  plan: Acquire.Plan,
+  plan: Acquire.AcquirePlan,
   f: (value: any) => Effect.Effect<any, any, any>
 ): Effect.Effect<any, any, any> =>
   Effect.uninterruptibleMask((restore) =>
-    Seam.withFiber((fiber) => {
-      const registry = registryOf(Seam.service(fiber, ResourceRegistry))
+    Fibers.withFiber((fiber) => {
+      const registry = registryOf(Refs.service(fiber, ResourceRegistry))
       return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined, entryOf), (entry) =>
         Effect.flatMap(
           Effect.exit(restore(UserFunction.effect((): Effect.Effect<any, any, any> =>
             // A forced cleanup may have come first.
             entry.isUsable ? f(entry.value) : Effect.fail(gone(entry))
           ))),
-          (exit) => afterUse(registry, entry, askerOf(fiber), exit)
+          (exit) => afterUse(registry, entry, callerOf(fiber), exit)
         ))
     })
   )
@@ -373,7 +386,7 @@ export const use: Use = /* @__PURE__ */ (() => {
   // `use(acquire, release, f, options)` is what was compiled before the two calls; the types have it no more.
   const use = (acquire: Effect.Effect<any, any, any>, release: AnyRelease, third?: any, fourth?: any): any => {
     const isOne = typeof third === "function"
-    const plan = planOf(release, isOne ? fourth : third, use)
+    const plan = planOf(release, isOne ? fourth : third, callSite(isNamed(isOne ? fourth : third), false, use))
     return isOne ? usedBy(acquire, plan, third) : (f: any) => usedBy(acquire, plan, f)
   }
   return use
@@ -413,7 +426,7 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
 > =>
   Layer.scoped(
     tag,
-    scoped(acquire, planOf(release, options as GuardOptions<any, any, any, any>, layer, tag.key), false, valueOf)
+    scoped(acquire, planOf(release, options, callSite(true, true, layer), tag.key), false, valueOf)
   ) as Layer.Layer<any, any, any>
 
 /**
@@ -440,7 +453,7 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
  * ```
  */
 export const fromScoped: FromScoped.FromScoped = (effect, options) =>
-  FromScoped.make(effect, planOf(() => Effect.void, options as GuardOptions<any, any, any, any>, fromScoped), guardOf)
+  FromScoped.make(effect, planOf(() => Effect.void, options, callSite(isNamed(options), false, fromScoped)), guardOf)
 
 /**
  * A resource that is replaced from time to time while it is in use: rotating credentials, certificates, tokens. Each value
@@ -469,7 +482,7 @@ export const fromScoped: FromScoped.FromScoped = (effect, options) =>
  * ```
  */
 export const refreshable: MakeRefreshable = (acquire, release, options) =>
-  Refreshing.make(acquire, planOf(release, options as GuardOptions<any, any, any, any>, refreshable), options)
+  Refreshing.make(acquire, planOf(release, options, callSite(isNamed(options), false, refreshable)), options)
 
 /**
  * A refreshable as a service, made when its layer is built. What a refresh can fail with is part of the service's type,
@@ -499,7 +512,7 @@ export const layerRefreshable: LayerRefreshable = (tag, acquire, release, option
     tag,
     Refreshing.make(
       acquire,
-      planOf(release, options as GuardOptions<any, any, any, any>, layerRefreshable, tag.key),
+      planOf(release, options, callSite(true, true, layerRefreshable), tag.key),
       options
     )
   )
@@ -512,7 +525,7 @@ export const layerRefreshable: LayerRefreshable = (tag, acquire, release, option
 export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
   scoped(
     acquire,
-    planOf(Disposables.dispose, options as GuardOptions<any, any, any, any>, fromDisposable),
+    planOf(Disposables.dispose, options, callSite(isNamed(options), false, fromDisposable)),
     false,
     guardOf
   )
@@ -536,4 +549,9 @@ export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
  * ```
  */
 export const makeUnscoped: Unscoped.MakeUnscoped = (acquire, release, options) =>
-  Unscoped.make(acquire, planOf(release, options as any, makeUnscoped), options?.onCollected, guardOf)
+  Unscoped.make(
+    acquire,
+    planOf(release, options, callSite(isNamed(options), false, makeUnscoped)),
+    options?.onCollected,
+    guardOf
+  )

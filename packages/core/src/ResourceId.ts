@@ -5,7 +5,7 @@
  */
 import type { Schema } from "effect"
 import { Brand, Context, Effect, Equivalence as Equivalence_, Order as Order_ } from "effect"
-import * as Schemas from "./internal/Schemas.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
 
 /** A UUID that identifies a resource. */
 export type ResourceId = string & Brand.Brand<"ResourceId">

@@ -4,7 +4,7 @@
  */
 import type { Schema } from "effect"
 import type { CleanupPriority } from "./CleanupPriority.js"
-import * as Schemas from "./internal/Schemas.js"
+import * as Schemas from "./internal/kernel/Schemas.js"
 import type { ResourceId } from "./ResourceId.js"
 
 /** Who acquired a resource: the fiber, and the span it was in if there was one. */

@@ -4,7 +4,8 @@
  * an event, and events that it is too slow for are dropped. With none, watching costs a field read.
  */
 import { Context, Effect, Layer, PubSub } from "effect"
-import * as Metrics from "./internal/Metrics.js"
+import { Monitors } from "./internal/registry/Monitors.js"
+import { MetricsMonitor } from "./internal/registry/RegistryMetrics.js"
 import * as ResourceEvent from "./ResourceEvent.js"
 
 /** What watches a registry. */
@@ -45,17 +46,20 @@ export const make = (
 
 /** Several as one: each sees every event, whatever the others do with it. */
 export const all = (monitors: ReadonlyArray<ResourceMonitor>): ResourceMonitor => {
-  const watching = monitors.filter((monitor) => monitor !== noop)
-  return watching.length === 0 ? noop : watching.length === 1 ? watching[0]! : {
-    onEvent: (event) =>
-      Effect.forEach(watching, (monitor) => Effect.exit(Effect.suspend(() => monitor.onEvent(event))), {
-        discard: true
-      })
-  }
+  const watching = monitors
+    .flatMap((monitor) => monitor instanceof Monitors ? monitor.parts : [monitor])
+    .filter((monitor) => monitor !== noop)
+  return watching.length === 0 ? noop : watching.length === 1 ? watching[0]! : new Monitors(watching)
 }
 
-/** Keeps `patinox_*` metrics: live by type, waiting by priority, wait and run times, outcomes, slow ones, retries, leaks. */
-export const metrics: Effect.Effect<ResourceMonitor> = /* @__PURE__ */ Effect.sync(() => make(Metrics.make()))
+/**
+ * Keeps `patinox_*` metrics: live by type, waiting by priority, wait and run times, outcomes, slow ones, retries, leaks.
+ *
+ * A registry counts each of them in the turn in which it happens, and keeps nothing back: who reads `Metric.snapshot`
+ * sees everything up to that moment. It makes no events for them; with nothing else that watches it makes none at all.
+ * So they are right even where another monitor is too slow and loses events, and count once however often they are added.
+ */
+export const metrics: Effect.Effect<ResourceMonitor> = /* @__PURE__ */ Effect.sync(() => new MetricsMonitor())
 
 /** Logs every event as one line at debug level; failures, slow cleanups and suspected leaks are logged by the registry. */
 export const logs: ResourceMonitor = /* @__PURE__ */ make((event) =>

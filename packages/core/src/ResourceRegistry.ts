@@ -6,42 +6,50 @@ import { type Config, type ConfigError, Context, Effect, Exit, Layer, Scope, typ
 import * as CleanupError from "./CleanupError.js"
 import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
-import { endNow, reserve } from "./internal/Acquire.js"
-import { type Asker, askerOf, awaitEnd, limitOf, startFor } from "./internal/Asker.js"
-import { callSite, startCapturing } from "./internal/CallSite.js"
-import { Entry, infoOf } from "./internal/Entry.js"
+import { awaitEnd, type CallerContext, callerOf, limitOf, startFor } from "./internal/cleanup/CallerContext.js"
+import * as Log from "./internal/cleanup/CleanupLog.js"
+import { CleanupTarget, infoOf } from "./internal/cleanup/CleanupTarget.js"
+import { type GuardSettings } from "./internal/cleanup/GuardOptions.js"
+import * as Clocks from "./internal/effect3/Clocks.js"
+import * as Fibers from "./internal/effect3/Fibers.js"
+import * as Refs from "./internal/effect3/Refs.js"
+import * as Scopes from "./internal/effect3/Scopes.js"
+import { endNow, reserve } from "./internal/guard/Acquire.js"
+import { type CallSite, callSite, startCapturing } from "./internal/kernel/CallSite.js"
+import { wrongChoice } from "./internal/kernel/Options.js"
+import { ShutdownHost } from "./internal/kernel/ShutdownHost.js"
+import { TaggedError } from "./internal/kernel/TaggedError.js"
 import * as UserFunction from "./internal/kernel/UserFunction.js"
-import * as Log from "./internal/Log.js"
+import { split } from "./internal/registry/Monitors.js"
+import { Registry } from "./internal/registry/Registry.js"
+import * as RegistryConfig from "./internal/registry/RegistryConfig.js"
 import {
-  type GuardSettings,
   type RegistryOptions,
   type ResolvedOptions,
   resolveRegistry,
-  wrongChoice
-} from "./internal/Options.js"
-import { Registry } from "./internal/Registry.js"
-import * as RegistryConfig from "./internal/RegistryConfig.js"
-import { limitsItself } from "./internal/ScopeKeys.js"
-import * as Seam from "./internal/Seam.js"
-import { ShutdownHost } from "./internal/ShutdownHost.js"
+  wrongPage
+} from "./internal/registry/RegistryOptions.js"
 import {
   accountsOf,
   type DeadLetter,
   deadLetterOf,
   healthOf,
+  pageOf,
   type RegistryAccounts,
   type RegistryHealth,
   type RegistrySnapshot,
-  snapshotOf
-} from "./internal/Snapshot.js"
-import { TaggedError } from "./internal/TaggedError.js"
+  type RegistrySnapshotPage,
+  snapshotOf,
+  type SnapshotPageOptions
+} from "./internal/registry/Snapshot.js"
+import { limitsItself } from "./internal/scope/FinalizerKeys.js"
 import { Validation } from "./PatinoxError.js"
 import type { ResourceEvent } from "./ResourceEvent.js"
 import * as ResourceId from "./ResourceId.js"
 import type { ResourceInfo } from "./ResourceInfo.js"
 import * as ResourceMonitor from "./ResourceMonitor.js"
 
-export type { RegistryOptions } from "./internal/Options.js"
+export type { RegistryOptions } from "./internal/registry/RegistryOptions.js"
 export type {
   AcquiringSnapshot,
   DeadLetter,
@@ -49,8 +57,11 @@ export type {
   RegistryAccounts,
   RegistryHealth,
   RegistrySnapshot,
-  ResourceSnapshot
-} from "./internal/Snapshot.js"
+  RegistrySnapshotPage,
+  ResourceSnapshot,
+  SnapshotPageOptions,
+  SnapshotPlace
+} from "./internal/registry/Snapshot.js"
 
 /** Options of a resource that has no scope: those of a guard that make sense without one. */
 export type RegisterOptions = Omit<GuardSettings, "recovery" | "onFailure" | "close">
@@ -100,7 +111,9 @@ export interface DeadLetters {
   readonly drop: (id: ResourceId.ResourceId) => Effect.Effect<boolean>
 }
 
-/** What the registry offers. Its readings never wait; every failure is typed, but a bad option, which is a defect. */
+/**
+ * What the registry offers. Its readings wait for nobody; every failure is typed, but a bad option, which is a defect.
+ */
 export interface Shape {
   /** Tracks a resource that has no scope; it is cleaned up by `cleanup`, `schedule`, a forced cleanup or the shutdown. */
   readonly register: <E, R>(
@@ -125,7 +138,16 @@ export interface Shape {
   readonly forceCleanupAll: Effect.Effect<CleanupReport>
   /** Waits until nothing waits or runs. */
   readonly awaitIdle: Effect.Effect<void>
+  /**
+   * Everything as it was when this began. Of many live resources the records are made in turns, 250 in each, between
+   * which others go on: what they change is not seen.
+   */
   readonly snapshot: Effect.Effect<RegistrySnapshot>
+  /**
+   * The same with so many of the live resources, and where to go on. One that is live all the while is on exactly one
+   * page, whatever comes and goes between two. A bad `limit` or `after` is a defect.
+   */
+  readonly snapshotPage: (options: SnapshotPageOptions) => Effect.Effect<RegistrySnapshotPage>
   readonly health: Effect.Effect<RegistryHealth>
   readonly isHealthy: Effect.Effect<boolean>
   readonly deadLetters: DeadLetters
@@ -143,30 +165,29 @@ const alreadyCleanedUp = (id: ResourceId.ResourceId, typeName = "resource") =>
   new CleanupError.AlreadyCleanedUp({ id, typeName })
 
 /** Waits for a live or ended entry's outcome. */
-const outcomeOf = (entry: Entry, asker: Asker) => Effect.flatMap(awaitEnd(entry, asker), () => outcome(entry))
+const outcomeOf = (entry: CleanupTarget, caller: CallerContext) =>
+  Effect.flatMap(awaitEnd(entry, caller), () => outcome(entry))
 
 /** Looks at the entry's name only where it fails: that of a call site has to be made from the stack. */
-const outcome = (entry: Entry): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
+const outcome = (entry: CleanupTarget): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
   const { run } = entry
   if (run?.isDone !== true) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
   return run.hasFailed ? Effect.fail(run.error!) : Effect.void
 }
 
 const make = (registry: Registry): Shape => {
-  const asking = <A, E, R>(f: (asker: Asker) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Seam.withFiber((fiber) => f(askerOf(fiber)))
+  const asking = <A, E, R>(f: (caller: CallerContext) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Fibers.withFiber((fiber) => f(callerOf(fiber)))
 
   const registerEntry = <E, R, A>(
     release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
     options: RegisterOptions | undefined,
-    then: (entry: Entry) => A,
-    /** What the user has called. */
-    above: Function
-  ): Effect.Effect<A, CleanupError.RegistryShuttingDown, R> => {
-    const site = callSite(options?.typeName !== undefined, false, above)
-    return Seam.withFiber((fiber) => {
-      const asker = askerOf(fiber)
-      const entry = reserve(registry, fiber, asker, {
+    then: (entry: CleanupTarget) => A,
+    site: CallSite | undefined
+  ): Effect.Effect<A, CleanupError.RegistryShuttingDown, R> =>
+    Fibers.withFiber((fiber) => {
+      const caller = callerOf(fiber)
+      const entry = reserve(registry, fiber, caller, {
         options,
         release: (_, exit) => release(exit),
         dependencies: undefined,
@@ -175,25 +196,24 @@ const make = (registry: Registry): Shape => {
       })
       if (entry instanceof Validation) return Effect.die(entry)
       // Without dependencies the only refusal is that of a shutdown.
-      if (!(entry instanceof Entry)) return Effect.fail(entry as CleanupError.RegistryShuttingDown)
-      registry.register(entry, undefined, asker)
-      registry.tellRegistered(entry)
+      if (!(entry instanceof CleanupTarget)) return Effect.fail(entry as CleanupError.RegistryShuttingDown)
+      registry.register(entry, undefined, caller)
+      registry.reportRegistered(entry)
       return Effect.succeed(then(entry))
     })
-  }
 
   const register: Shape["register"] = (release, options) =>
-    registerEntry(release, options, (entry) => entry.id, register)
+    registerEntry(release, options, (entry) => entry.id, callSite(options?.typeName !== undefined, false, register))
 
   const scheduleEntry = (
-    entry: Entry,
+    entry: CleanupTarget,
     isOwn: boolean,
     priority?: CleanupPriority.CleanupPriority
   ): ScheduledCleanup => {
     let request = registry.schedule(entry, "scheduled", priority && CleanupPriority.toNumber(priority))
     return {
       id: entry.id,
-      await: asking((asker) => outcomeOf(entry, asker)),
+      await: asking((caller) => outcomeOf(entry, caller)),
       cancel: Effect.sync(() => {
         const asked = request
         request = undefined
@@ -205,7 +225,8 @@ const make = (registry: Registry): Shape => {
   const schedule: Shape["schedule"] = (request) => {
     const isId = typeof request === "string"
     if (!isId && !("resource" in request || "id" in request)) {
-      return registerEntry(() => request.cleanup, request, (entry) => scheduleEntry(entry, true), schedule)
+      const site = callSite(request.typeName !== undefined, false, schedule)
+      return registerEntry(() => request.cleanup, request, (entry) => scheduleEntry(entry, true), site)
     }
     return Effect.suspend((): Effect.Effect<ScheduledCleanup, CleanupError.AlreadyCleanedUp> => {
       const { priority, resource } = isId || "id" in request ? { priority: undefined, resource: request } : request
@@ -239,31 +260,35 @@ const make = (registry: Registry): Shape => {
     accounts: Effect.sync(() => accountsOf(registry)),
     schedule,
     cleanup: (id) =>
-      asking((asker) => {
+      asking((caller) => {
         const entry = registry.entries.get(id)
-        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : cleanupNow(registry, entry, asker)
+        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : cleanupNow(registry, entry, caller)
       }),
     cleanupWhere: (predicate) =>
-      asking((asker) =>
+      asking((caller) =>
         UserFunction.call(
           () =>
-            registry.force([...registry.entries.values()].filter((entry) => predicate(infoOf(entry))), asker).await(
-              asker
+            registry.force([...registry.entries.values()].filter((entry) => predicate(infoOf(entry))), caller).await(
+              caller
             ),
           UserFunction.dieOf
         )
       ),
-    forceCleanupAll: asking((asker) =>
-      registry.force([...registry.entries.values(), ...registry.retrying], asker).await(asker)
+    forceCleanupAll: asking((caller) =>
+      registry.force([...registry.entries.values(), ...registry.retrying], caller).await(caller)
     ),
-    awaitIdle: asking((asker) => registry.awaitIdle(asker)),
-    snapshot: Effect.sync(() => snapshotOf(registry)),
+    awaitIdle: asking((caller) => registry.awaitIdle(caller)),
+    snapshot: snapshotOf(registry),
+    snapshotPage: (options) => {
+      const mistake = wrongPage(options)
+      return mistake === undefined ? pageOf(registry, options) : Effect.die(mistake)
+    },
     health: Effect.sync(() => healthOf(registry)),
     isHealthy: Effect.sync(() => registry.phase === "Running"),
     deadLetters: {
       list: Effect.sync(() => registry.deadLetters.list().map(deadLetterOf)),
       retry: (id) =>
-        asking((asker): Effect.Effect<void, CleanupError.CleanupError<unknown> | DeadLetterUnavailable> => {
+        asking((caller): Effect.Effect<void, CleanupError.CleanupError<unknown> | DeadLetterUnavailable> => {
           const letter = registry.deadLetters.get(id)
           const unavailable = (reason: DeadLetterUnavailable["reason"]) =>
             Effect.fail(new DeadLetterUnavailable({ id, reason }))
@@ -272,30 +297,30 @@ const make = (registry: Registry): Shape => {
           if (entry === undefined) return unavailable("value released")
           if (entry.state === "abandoned") return unavailable("abandoned")
           if (entry.request !== undefined || entry.run?.isDone === false) return unavailable("being retried")
-          if (registry.phase !== "Running" && asker.run === undefined) {
+          if (registry.phase !== "Running" && caller.run === undefined) {
             return Effect.fail(registry.shuttingDown(entry.typeName))
           }
-          startFor(asker, entry, () => registry.retry(entry, asker))
-          return outcomeOf(entry, asker)
+          startFor(caller, entry, () => registry.retry(entry, caller))
+          return outcomeOf(entry, caller)
         }),
       drop: (id) => Effect.sync(() => registry.deadLetters.drop(id))
     },
-    events: registry.bus.stream,
-    shutdown: asking((asker) => registry.shutdown(asker).await(asker))
+    events: registry.events.stream,
+    shutdown: asking((caller) => registry.shutdown(caller).await(caller))
   }
 }
 
 /** @internal Cleans up in the caller's turn: typed, exactly once; a later caller waits, then gets `AlreadyCleanedUp`. */
 export const cleanupNow = (
   registry: Registry,
-  entry: Entry,
-  asker: Asker
+  entry: CleanupTarget,
+  caller: CallerContext
 ): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
   const over = Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
   const { run } = entry
-  if (run !== undefined) return run.isDone ? over : Effect.andThen(awaitEnd(entry, asker), over)
+  if (run !== undefined) return run.isDone ? over : Effect.andThen(awaitEnd(entry, caller), over)
   if (!entry.isUsable) return over
-  return Effect.flatMap(endNow(registry, entry, "cleanup", Exit.void, asker), () => outcome(entry))
+  return Effect.flatMap(endNow(registry, entry, "cleanup", Exit.void, caller), () => outcome(entry))
 }
 
 /** @internal */
@@ -304,10 +329,10 @@ export const registryOf = (service: Shape): Registry => service.internal as Regi
 // --- layers ---------------------------------------------------------------------------------------------------------
 
 /** Guards whose scope is open: they were to be released there, and in its order. */
-const openGuards = (registry: Registry): ReadonlyArray<Entry> =>
+const openGuards = (registry: Registry): ReadonlyArray<CleanupTarget> =>
   registry.phase === "Running"
     ? [...registry.entries.values()].filter((entry) =>
-      entry.scope !== undefined && Seam.closedExit(entry.scope) === undefined
+      entry.scope !== undefined && Scopes.closedExit(entry.scope) === undefined
     )
     : []
 
@@ -323,22 +348,22 @@ const closeLayer = (registry: Registry): Effect.Effect<void> =>
   })
 
 const close = (registry: Registry): Effect.Effect<void> =>
-  Effect.uninterruptible(Seam.withFiber((fiber) => {
+  Effect.uninterruptible(Fibers.withFiber((fiber) => {
     const open = openGuards(registry)
     return Effect.flatMap(
       Effect.andThen(
         open.length === 0 ? Effect.void : Log.closedUnderGuards(open),
         Effect.suspend(() => {
-          const asker = askerOf(fiber)
-          const batch = registry.shutdown(asker)
+          const caller = callerOf(fiber)
+          const batch = registry.shutdown(caller)
           // As the registry's owner, also one that somebody else has begun.
-          batch.limitTo(limitOf(asker, registry.timers.now()))
-          return batch.await(asker)
+          batch.limitTo(limitOf(caller, registry.timers.now()))
+          return batch.await(caller)
         })
       ),
       (report) =>
         Effect.andThen(
-          registry.bus.flush,
+          registry.events.flush,
           Effect.suspend(() => Log.shutDown(report))
         )
     )
@@ -348,22 +373,24 @@ const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scop
   Effect.flatMap(Effect.serviceOption(ResourceRegistry), (outer) =>
     Effect.andThen(
       outer._tag === "Some" ? Log.secondRegistry : Effect.void,
-      Seam.withFiber((fiber) => {
-        Seam.checkFibers()
-        const monitor = Context.get(fiber.currentContext, ResourceMonitor.ResourceMonitor)
+      Fibers.withFiber((fiber) => {
+        Fibers.checkFibers()
+        const { counting, others } = split(Context.get(fiber.currentContext, ResourceMonitor.ResourceMonitor))
         const ids = Context.get(fiber.currentContext, ResourceId.Generator)
+        const origin = Refs.originOf(fiber)
         const registry = new Registry(
           options,
-          Seam.clockOf(fiber),
-          Seam.originOf(fiber),
+          Clocks.clockOf(fiber),
+          origin,
           () => ids.next(),
-          monitor === ResourceMonitor.noop ? undefined : (event) => monitor.onEvent(event)
+          others === undefined || others === ResourceMonitor.noop ? undefined : (event) => others.onEvent(event)
         )
+        registry.metrics = counting?.countsFor(origin)
         registry.process = Context.get(fiber.currentContext, ShutdownHost)
         const stopCapturing = startCapturing(options.captureStacks)
         return Effect.as(
           Scope.addFinalizerExit(
-            Seam.service(fiber, Scope.Scope),
+            Refs.service(fiber, Scope.Scope),
             limitsItself(() => Effect.ensuring(closeLayer(registry), Effect.sync(stopCapturing)))
           ),
           make(registry)

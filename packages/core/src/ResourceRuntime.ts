@@ -5,15 +5,18 @@
  */
 import { Effect, type Exit, Fiber, Layer, type Scope } from "effect"
 import type { CleanupReport } from "./CleanupReport.js"
-import { callSite } from "./internal/CallSite.js"
+import * as Fibers from "./internal/effect3/Fibers.js"
+import * as Refs from "./internal/effect3/Refs.js"
+import * as Runtimes from "./internal/effect3/Runtimes.js"
+import * as StartCheck from "./internal/effect3/StartCheck.js"
+import { callSite } from "./internal/kernel/CallSite.js"
+import { TaggedError } from "./internal/kernel/TaggedError.js"
 import * as UserFunction from "./internal/kernel/UserFunction.js"
-import { RunningFibers } from "./internal/RunningFibers.js"
-import { RuntimeEnd } from "./internal/RuntimeEnd.js"
-import { buildWith, ScopeMemoMap } from "./internal/ScopeMemo.js"
-import { ScopeNode } from "./internal/ScopeNode.js"
-import { resolve } from "./internal/ScopeOptions.js"
-import * as Seam from "./internal/Seam.js"
-import { TaggedError } from "./internal/TaggedError.js"
+import { RunningFibers } from "./internal/runtime/RunningFibers.js"
+import { RuntimeDisposal } from "./internal/runtime/RuntimeDisposal.js"
+import { buildWith, LayerMemoMap } from "./internal/scope/LayerMemoMap.js"
+import { ManagedScope } from "./internal/scope/ManagedScope.js"
+import { resolve } from "./internal/scope/ScopeOptions.js"
 import { invalidOption, Validation } from "./PatinoxError.js"
 import type { ScopeOptions } from "./ResourceScope.js"
 
@@ -49,20 +52,20 @@ export interface ResourceRuntime<in R, out ER> extends AsyncDisposable {
    * The layer, built, as a runtime of Effect's. Fibers that are run with it elsewhere are not known here and not ended:
    * prefer the functions below.
    */
-  readonly runtimeEffect: Effect.Effect<Seam.AppRuntime<R>, ER>
+  readonly runtimeEffect: Effect.Effect<Runtimes.AppRuntime<R>, ER>
   /** As `runtimeEffect`. */
-  readonly runtime: () => Promise<Seam.AppRuntime<R>>
+  readonly runtime: () => Promise<Runtimes.AppRuntime<R>>
   readonly runFork: <A, E>(
     effect: Effect.Effect<A, E, R>,
-    options?: Seam.RunForkOptions
+    options?: Runtimes.RunForkOptions
   ) => Fiber.RuntimeFiber<A, E | ER>
   /** Dies with Effect's `AsyncFiberException` where the layer or the effect has to wait. */
   readonly runSyncExit: <A, E>(effect: Effect.Effect<A, E, R>) => Exit.Exit<A, E | ER>
   readonly runSync: <A, E>(effect: Effect.Effect<A, E, R>) => A
   readonly runCallback: <A, E>(
     effect: Effect.Effect<A, E, R>,
-    options?: Seam.RunCallbackOptions<A, E | ER>
-  ) => Seam.Cancel<A, E | ER>
+    options?: Runtimes.RunCallbackOptions<A, E | ER>
+  ) => Runtimes.Cancel<A, E | ER>
   readonly runPromise: <A, E>(
     effect: Effect.Effect<A, E, R>,
     options?: PromiseOptions
@@ -95,28 +98,28 @@ export type Error<T extends ResourceRuntime<never, any>> = [T] extends [Resource
 class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
   private readonly running = new RunningFibers()
   /** The layer as far as it is built; nothing before the first run, and nothing from the dispose on. */
-  private building: Fiber.RuntimeFiber<Seam.AppRuntime<R>, ER> | undefined = undefined
-  private built: Seam.AppRuntime<R> | undefined = undefined
-  private ending: RuntimeEnd | undefined = undefined
+  private building: Fiber.RuntimeFiber<Runtimes.AppRuntime<R>, ER> | undefined = undefined
+  private built: Runtimes.AppRuntime<R> | undefined = undefined
+  private ending: RuntimeDisposal | undefined = undefined
 
   constructor(
     private readonly layer: Layer.Layer<R, ER>,
-    readonly scope: ScopeNode,
+    readonly scope: ManagedScope,
     readonly memoMap: Layer.MemoMap,
     private readonly name: () => string
   ) {}
 
   private build(): void {
     if (this.building !== undefined || this.ending !== undefined) return
-    Seam.startRuntime(Seam.withFiber((fiber) => {
+    Runtimes.startRuntime(Fibers.withFiber((fiber) => {
       // Before anything of the layer runs: it may ask for its own runtime.
       this.building = fiber
       this.running.add(fiber, "the build of the layer in fiber")
-      Seam.observe(fiber, (exit) => {
+      Fibers.observe(fiber, (exit) => {
         if (exit._tag === "Success") this.built = exit.value
       })
       // Of a memo map it needs what each has, Effect's own too.
-      return buildWith(this.layer, this.memoMap as ScopeMemoMap, this.scope)
+      return buildWith(this.layer, this.memoMap as LayerMemoMap, this.scope)
     }))
   }
 
@@ -124,7 +127,7 @@ class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
     return Effect.fail(new RuntimeDisposed({ runtime: this.name() }))
   }
 
-  readonly runtimeEffect: Effect.Effect<Seam.AppRuntime<R>, ER | RuntimeDisposed> = Effect.suspend(() => {
+  readonly runtimeEffect: Effect.Effect<Runtimes.AppRuntime<R>, ER | RuntimeDisposed> = Effect.suspend(() => {
     this.build()
     const { building, built, disposed, ending } = this
     if (ending !== undefined) return disposed
@@ -132,14 +135,14 @@ class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
     return Effect.flatMap(
       Fiber.await(building!),
       // A build that the dispose has interrupted has no answer of its own.
-      (exit): Effect.Effect<Seam.AppRuntime<R>, ER | RuntimeDisposed> => this.ending === undefined ? exit : disposed
+      (exit): Effect.Effect<Runtimes.AppRuntime<R>, ER | RuntimeDisposed> => this.ending === undefined ? exit : disposed
     )
   })
 
   /** Runs an effect in what is built, or lets it wait for that in its own fiber. */
   private run<A, E, B>(
     effect: Effect.Effect<A, E, R>,
-    start: (runtime: Seam.AppRuntime<R>, effect: Effect.Effect<A, E | ER | RuntimeDisposed, R>) => B
+    start: (runtime: Runtimes.AppRuntime<R>, effect: Effect.Effect<A, E | ER | RuntimeDisposed, R>) => B
   ): B {
     this.build()
     const { built } = this
@@ -147,8 +150,8 @@ class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
       ? effect
       : Effect.flatMap(this.runtimeEffect, (runtime) => Effect.provide(effect, runtime))
     return start(
-      built ?? Seam.emptyRuntime() as Seam.AppRuntime<any>,
-      Seam.withFiber((fiber): Effect.Effect<A, E | ER | RuntimeDisposed, R> => {
+      built ?? Runtimes.emptyRuntime() as Runtimes.AppRuntime<any>,
+      Fibers.withFiber((fiber): Effect.Effect<A, E | ER | RuntimeDisposed, R> => {
         if (this.ending !== undefined) return this.disposed
         this.running.add(fiber, "fiber")
         return inside
@@ -159,34 +162,34 @@ class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
   readonly runtime = () => Effect.runPromise(this.runtimeEffect)
 
   readonly runFork: ResourceRuntime<R, ER | RuntimeDisposed>["runFork"] = (effect, options) =>
-    this.run(effect, (runtime, inside) => Seam.run.fork(runtime)(inside, options))
+    this.run(effect, (runtime, inside) => Runtimes.run.fork(runtime)(inside, options))
 
   readonly runSyncExit: ResourceRuntime<R, ER | RuntimeDisposed>["runSyncExit"] = (effect) =>
-    this.run(effect, (runtime, inside) => Seam.run.syncExit(runtime)(inside))
+    this.run(effect, (runtime, inside) => Runtimes.run.syncExit(runtime)(inside))
 
   readonly runSync: ResourceRuntime<R, ER>["runSync"] = (effect) =>
-    this.run(effect, (runtime, inside) => Seam.run.sync(runtime)(inside))
+    this.run(effect, (runtime, inside) => Runtimes.run.sync(runtime)(inside))
 
   readonly runCallback: ResourceRuntime<R, ER | RuntimeDisposed>["runCallback"] = (effect, options) =>
-    this.run(effect, (runtime, inside) => Seam.run.callback(runtime)(inside, options))
+    this.run(effect, (runtime, inside) => Runtimes.run.callback(runtime)(inside, options))
 
   readonly runPromise: ResourceRuntime<R, ER>["runPromise"] = (effect, options) =>
     this.run(
       effect,
-      (runtime, inside) => Seam.run.promise(runtime)(inside, options as { readonly signal?: AbortSignal })
+      (runtime, inside) => Runtimes.run.promise(runtime)(inside, options as { readonly signal?: AbortSignal })
     )
 
   readonly runPromiseExit: ResourceRuntime<R, ER | RuntimeDisposed>["runPromiseExit"] = (effect, options) =>
     this.run(
       effect,
-      (runtime, inside) => Seam.run.promiseExit(runtime)(inside, options as { readonly signal?: AbortSignal })
+      (runtime, inside) => Runtimes.run.promiseExit(runtime)(inside, options as { readonly signal?: AbortSignal })
     )
 
   /** `caller` is the fiber that asks, where it is not the one that runs this. */
-  private end(caller?: Seam.CurrentFiber): Effect.Effect<CleanupReport> {
-    return Effect.uninterruptible(Seam.withFiber((fiber) => {
+  private end(caller?: Fibers.CurrentFiber): Effect.Effect<CleanupReport> {
+    return Effect.uninterruptible(Fibers.withFiber((fiber) => {
       if (this.ending !== undefined) return this.ending.join(caller ?? fiber)
-      this.ending = new RuntimeEnd(this.scope, this.running, caller ?? fiber)
+      this.ending = new RuntimeDisposal(this.scope, this.running, caller ?? fiber)
       this.built = this.building = undefined
       return this.ending.begin(caller ?? fiber)
     }))
@@ -196,11 +199,11 @@ class AppRuntime<R, ER> implements ResourceRuntime<R, ER | RuntimeDisposed> {
 
   readonly dispose = (): Promise<CleanupReport> => {
     // As part of the fiber that calls it, where one does, or else with the loggers of the layer.
-    const caller = Seam.fiberAtWork()
+    const caller = Fibers.fiberAtWork()
     const origin = caller === undefined
-      ? Seam.logSettingsOf(this.built ?? Seam.emptyRuntime())
-      : Seam.originOf(caller)
-    return Effect.runPromise(Fiber.join(Seam.forkNow(this.end(caller), origin)))
+      ? Runtimes.logSettingsOf(this.built ?? Runtimes.emptyRuntime())
+      : Refs.originOf(caller)
+    return Effect.runPromise(Fiber.join(Fibers.forkNow(this.end(caller), origin)))
   };
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -254,12 +257,12 @@ export const make = <R, E>(
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw invalidOption("name", name, "a text that is not empty")
   }
-  Seam.checkScopes()
+  StartCheck.checkScopes()
   const site = callSite(name !== undefined, false, make)
   return new AppRuntime(
     layer,
-    new ScopeNode(resolved, resolved.strategy),
-    memoMap ?? new ScopeMemoMap(resolved),
+    new ManagedScope(resolved, resolved.strategy),
+    memoMap ?? new LayerMemoMap(resolved),
     () => name ?? site?.name ?? "runtime"
   )
 }

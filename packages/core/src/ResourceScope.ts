@@ -4,14 +4,21 @@
  * finalizer that never ends: that is let go, and named.
  */
 import { type Context, Effect, type Exit, Layer, Scope } from "effect"
-import * as CleanupReport from "./CleanupReport.js"
-import { buildWith, ScopeMemoMap } from "./internal/ScopeMemo.js"
-import { ScopeNode } from "./internal/ScopeNode.js"
-import { type CloseOptions, defaults, resolve, type ResolvedScope, type ScopeOptions } from "./internal/ScopeOptions.js"
-import * as Seam from "./internal/Seam.js"
+import type * as CleanupReport from "./CleanupReport.js"
+import * as StartCheck from "./internal/effect3/StartCheck.js"
+import { closeAndReport, reportOf } from "./internal/scope/CloseReport.js"
+import { buildWith, LayerMemoMap } from "./internal/scope/LayerMemoMap.js"
+import { ManagedScope } from "./internal/scope/ManagedScope.js"
+import {
+  type CloseOptions,
+  defaults,
+  resolve,
+  type ResolvedScope,
+  type ScopeOptions
+} from "./internal/scope/ScopeOptions.js"
 import { Validation } from "./PatinoxError.js"
 
-export type { CloseOptions, ScopeOptions } from "./internal/ScopeOptions.js"
+export type { CloseOptions, ScopeOptions } from "./internal/scope/ScopeOptions.js"
 
 /**
  * A scope of Effect's that keeps the promises of this package for everything in it. `Scope.close`, `Scope.fork`,
@@ -23,11 +30,11 @@ export interface ResourceScope extends Scope.CloseableScope {
 }
 
 /** Whether a scope is one of these. */
-export const isResourceScope = (scope: Scope.Scope): scope is ResourceScope => scope instanceof ScopeNode
+export const isResourceScope = (scope: Scope.Scope): scope is ResourceScope => scope instanceof ManagedScope
 
 /** Whether a scope closes with another one of these, at the latest: it is that, or was forked from it. */
 export const isWithin = (scope: Scope.Scope, outer: ResourceScope): boolean =>
-  scope instanceof ScopeNode && scope.isWithin(outer)
+  scope instanceof ManagedScope && scope.isWithin(outer)
 
 const checked = <A, E, R>(
   options: ScopeOptions | undefined,
@@ -38,14 +45,14 @@ const checked = <A, E, R>(
   return resolved instanceof Validation ? Effect.die(resolved) : then(resolved)
 }
 
-const open = (options: ResolvedScope): ScopeNode => {
-  Seam.checkScopes()
-  return new ScopeNode(options, options.strategy)
+const open = (options: ResolvedScope): ManagedScope => {
+  StartCheck.checkScopes()
+  return new ManagedScope(options, options.strategy)
 }
 
-const makeDefault: Effect.Effect<ScopeNode> = /* @__PURE__ */ Effect.sync(() => open(defaults))
+const makeDefault: Effect.Effect<ManagedScope> = /* @__PURE__ */ Effect.sync(() => open(defaults))
 
-const makeNode = (options: ScopeOptions | undefined): Effect.Effect<ScopeNode> =>
+const makeNode = (options: ScopeOptions | undefined): Effect.Effect<ManagedScope> =>
   options === undefined
     ? makeDefault
     : Effect.suspend(() => checked(options, defaults, (resolved) => Effect.succeed(open(resolved))))
@@ -78,22 +85,13 @@ export const close = (
   exit: Exit.Exit<unknown, unknown>,
   options?: CloseOptions
 ): Effect.Effect<CleanupReport.CleanupReport> => {
-  const node = scope as ScopeNode
+  const node = scope as ManagedScope
   return checked(
     options,
     node.options,
-    (resolved) =>
-      Effect.uninterruptible(Effect.map(Effect.exit(node.closeWith(exit, resolved)), () => reportOf(node, resolved)))
+    (resolved) => closeAndReport(node, exit, resolved)
   )
 }
-
-const reportOf = (node: ScopeNode, options: ResolvedScope): CleanupReport.CleanupReport =>
-  node.report ?? CleanupReport.make({
-    records: [],
-    durationMillis: 0,
-    deadlineMillis: options.timeout,
-    deadlineReached: false
-  })
 
 /**
  * `Effect.scoped` in a scope of ours. What the effect ends with is what the caller gets: a finalizer that fails, dies or
@@ -154,8 +152,8 @@ export const build = <A, E, R>(
 
 const buildIn = <A, E, R>(layer: Layer.Layer<A, E, R>, scope: Scope.Scope): Effect.Effect<Context.Context<A>, E, R> =>
   Effect.suspend(() => {
-    Seam.checkScopes()
-    return buildWith(layer, new ScopeMemoMap(scope instanceof ScopeNode ? scope.options : defaults), scope)
+    StartCheck.checkScopes()
+    return buildWith(layer, new LayerMemoMap(scope instanceof ManagedScope ? scope.options : defaults), scope)
   })
 
 /**
@@ -165,8 +163,8 @@ const buildIn = <A, E, R>(layer: Layer.Layer<A, E, R>, scope: Scope.Scope): Effe
 export const makeMemoMap = (options?: CloseOptions): Effect.Effect<Layer.MemoMap> =>
   Effect.suspend(() =>
     checked(options, defaults, (resolved) => {
-      Seam.checkScopes()
-      return Effect.succeed(new ScopeMemoMap(resolved))
+      StartCheck.checkScopes()
+      return Effect.succeed(new LayerMemoMap(resolved))
     })
   )
 

@@ -1,3 +1,4 @@
+/** Shows `Schemas`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitraries as arbitraries } from "@patinox/vitest"
 import { Cause, Data, Effect, Equal, Hash, Option, Schema } from "effect"
@@ -67,7 +68,7 @@ describe("CleanupError: messages", () => {
     assert.strictEqual(unknown("cleaned up"), "Cache depends on app/Db, which has already been cleaned up")
   })
 
-  it("is shown by toString, JSON, inspection and Cause.pretty", () => {
+  it("a CleanupError's message is shown by toString, JSON, inspection and Cause.pretty", () => {
     fc.assert(fc.property(arbitraries.cleanupError, (error) => {
       assert.strictEqual(String(error), `${error._tag}: ${error.message}`)
       assert.strictEqual(JSON.parse(JSON.stringify(error)).message, error.message)
@@ -86,12 +87,12 @@ describe("CleanupError: the typed error and the cause", () => {
     assert.deepStrictEqual(failed(Cause.sequential(Cause.die("x"), Cause.fail("y"))).error, Option.some("y"))
   })
 
-  it("is covariant in its error", () => {
+  it("a CleanupError is covariant in its error", () => {
     const wide: CleanupError.CleanupError<CloseError | string> = failed(Cause.fail("x"))
     assert.strictEqual(wide._tag, "CleanupFailed")
   })
 
-  it.effect("is caught by tag", () =>
+  it.effect("a CleanupError is caught by tag", () =>
     Effect.gen(function*() {
       const error = timeout(true) as CleanupError.CleanupError<CloseError>
       const caught = yield* Effect.fail(error).pipe(Effect.catchTags({
@@ -131,7 +132,7 @@ describe("CleanupError: recovery", () => {
     assert.strictEqual(CleanupError.recoveryStrategy(draining), "Fail")
   })
 
-  it("is knows its four and nothing else", () => {
+  it("CleanupError.is knows its four and nothing else", () => {
     fc.assert(fc.property(arbitraries.cleanupError, (error) => {
       assert.isTrue(CleanupError.is(error))
       assert.isFalse(CleanupError.is({ ...error }))

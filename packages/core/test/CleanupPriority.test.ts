@@ -38,7 +38,7 @@ describe("CleanupPriority", () => {
     }
   })
 
-  it("is and the schema take the four names and nothing else", () => {
+  it("CleanupPriority.is and the schema take the four names and nothing else", () => {
     for (const priority of CleanupPriority.values) {
       assert.isTrue(CleanupPriority.is(priority))
       assert.strictEqual(Schema.decodeSync(CleanupPriority.schema)(priority), priority)

@@ -116,7 +116,7 @@ describe("PatinoxError", () => {
     }))
   })
 
-  it("is knows the groups and nothing else", () => {
+  it("PatinoxError.is knows the groups and nothing else", () => {
     for (const [error] of kinds) {
       assert.isTrue(PatinoxError.is(error))
       assert.isFalse(PatinoxError.is(error.error))

@@ -1,3 +1,4 @@
+/** Shows `Acquire`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
 import { PatinoxError, ResourceGuard, ResourceRegistry } from "../src/index.js"
@@ -15,7 +16,7 @@ const nothingKept = Effect.gen(function*() {
 })
 
 describe("an acquire", () => {
-  it.effect("that fails, dies or throws leaves nothing, and its own error is the error", () =>
+  it.effect("an acquire that fails, dies or throws leaves nothing, and its own error is the error", () =>
     Effect.gen(function*() {
       let released = false
       const release = () => Effect.sync(() => released = true)
@@ -34,7 +35,7 @@ describe("an acquire", () => {
       expect(yield* nothingKept).toMatchObject({ registered: 0 })
     }).pipe(provide))
 
-  it.effect("is uninterruptible: what it opened is released, whenever the interruption comes", () =>
+  it.effect("an acquire is uninterruptible: what it opened is released, whenever the interruption comes", () =>
     Effect.gen(function*() {
       let acquired = 0
       let released = 0
@@ -54,7 +55,7 @@ describe("an acquire", () => {
       yield* nothingKept
     }).pipe(provide))
 
-  it.effect("of the interruptible variants can be interrupted while it runs, and then nothing is registered", () =>
+  it.effect("an acquire of the interruptible variants can be interrupted while it runs, and then nothing is registered", () =>
     Effect.gen(function*() {
       let released = 0
       const release = () => Effect.sync(() => released++)
@@ -75,7 +76,7 @@ describe("an acquire", () => {
       yield* nothingKept
     }).pipe(provide))
 
-  it.effect("whose scope closed meanwhile is released at once with the scope's exit", () =>
+  it.effect("an acquire whose scope closed meanwhile is released at once with the scope's exit", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const scope = yield* Scope.make()
@@ -94,7 +95,7 @@ describe("an acquire", () => {
       yield* nothingKept
     }).pipe(provide))
 
-  it.effect("that ends while the registry drains is released, and fails with RegistryShuttingDown", () =>
+  it.effect("an acquire that ends while the registry drains is released, and fails with RegistryShuttingDown", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -118,7 +119,7 @@ describe("an acquire", () => {
       expect(report.deadlineReached).toBe(false)
     }).pipe(provide))
 
-  it.effect("that is not over by the deadline is listed as acquiring, and released when it ends after all", () =>
+  it.effect("an acquire that is not over by the deadline is listed as acquiring, and released when it ends after all", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -141,7 +142,7 @@ describe("an acquire", () => {
       yield* nothingKept
     }).pipe(provide))
 
-  it.effect("is refused while draining, but not inside a running cleanup", () =>
+  it.effect("an acquire is refused while draining, but not inside a running cleanup", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const tool = ResourceGuard.use(Effect.succeed(2), () => Effect.void)((n) => Effect.succeed(n))
@@ -156,7 +157,7 @@ describe("an acquire", () => {
       expect((yield* Effect.flip(tool))._tag).toBe("RegistryShuttingDown")
     }).pipe(provide))
 
-  it.effect("is refused to a fiber that an ended cleanup left behind", () =>
+  it.effect("an acquire is refused to a fiber that an ended cleanup left behind", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -172,7 +173,7 @@ describe("an acquire", () => {
       expect(yield* Deferred.await(result)).toBe("RegistryShuttingDown")
     }).pipe(provide))
 
-  it.effect("inside a cleanup during shutdown that is left behind is cleaned up by the shutdown", () =>
+  it.effect("an acquire inside a cleanup during shutdown that is left behind is cleaned up by the shutdown", () =>
     Effect.gen(function*() {
       const r = yield* registry
       let released = 0
@@ -254,7 +255,7 @@ describe("typeName", () => {
   const name = Effect.map(Effect.flatMap(registry, (r) => r.list), ([info]) => info?.typeName)
   const guarded = Effect.andThen(ResourceGuard.acquireRelease(Effect.void, () => Effect.void), name)
 
-  it.effect("is what was given, else the Tag's key, else the span's name, else the place it was made", () =>
+  it.effect("typeName is what was given, else the Tag's key, else the span's name, else the place it was made", () =>
     Effect.gen(function*() {
       expect(
         yield* Effect.scoped(
@@ -351,7 +352,7 @@ describe("dependsOn", () => {
       }).pipe(provide))
   }
 
-  it.effect("is dropped by disarm: what was depended on goes alone", () =>
+  it.effect("dependsOn is dropped by disarm: what was depended on goes alone", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       yield* Effect.scoped(Effect.gen(function*() {
@@ -387,7 +388,7 @@ describe("layer", () => {
   class Config extends Context.Tag("app/Config")<Config, { readonly url: string }>() {}
   class Client extends Context.Tag("app/Client")<Client, { readonly url: string }>() {}
 
-  it.effect("is released when its scope closes, after the layers that need it; one instance is shared", () =>
+  it.effect("layer is released when its scope closes, after the layers that need it; one instance is shared", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const config = ResourceGuard.layer(

@@ -223,7 +223,7 @@ describe("the function of an update that ends the guard itself", () => {
     "disarm": (guard) => guard.disarm
   }
   for (const [name, end] of Object.entries(ends)) {
-    it.effect(`by its ${name} puts nothing into it, and is told that it is gone`, () =>
+    it.effect(`an update's function that ends the guard itself by its ${name} puts nothing into it, and is told that it is gone`, () =>
       Effect.gen(function*() {
         const guard = yield* ResourceGuard.make(Effect.succeed("old"), () => Effect.void)
         const updating = guard.update(() => {
@@ -239,7 +239,7 @@ describe("the function of an update that ends the guard itself", () => {
 })
 
 describe("a value that was disarmed", () => {
-  it.effect("is had by who disarmed it, wherever that is interrupted", () =>
+  it.effect("a value that was disarmed is had by who disarmed it, wherever that is interrupted", () =>
     Effect.gen(function*() {
       const lost: Array<string> = []
       for (let operations = 10; operations < 30; operations++) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schedule, Scope, TestClock } from "effect"
+import { TestLog } from "@patinox/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, TestClock } from "effect"
 import { ResourceGuard, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
@@ -37,7 +38,7 @@ const ends = Effect.gen(function*() {
 const circular = { _tag: "UnknownDependency", reason: "circular" }
 
 describe("a refresh makes no circle of dependencies", () => {
-  it.effect("where a Tag now means what depends on it", () =>
+  it.effect("a refresh makes no circle of dependencies where a Tag now means what depends on it", () =>
     Effect.gen(function*() {
       yield* tagged(First, [], "first 1")
       let acquired = 0
@@ -50,7 +51,7 @@ describe("a refresh makes no circle of dependencies", () => {
       yield* ends
     }).pipe(Effect.scoped, withRegistry))
 
-  it.effect("over any number of steps", () =>
+  it.effect("a refresh makes no circle of dependencies over any number of steps", () =>
     Effect.gen(function*() {
       yield* tagged(First, [], "first 1")
       const token = yield* refreshable([First], "token")
@@ -63,7 +64,7 @@ describe("a refresh makes no circle of dependencies", () => {
       yield* ends
     }).pipe(Effect.scoped, withRegistry))
 
-  it.effect("over other refreshables, which have been refreshed meanwhile", () =>
+  it.effect("a refresh makes no circle of dependencies over other refreshables, which have been refreshed meanwhile", () =>
     Effect.gen(function*() {
       yield* tagged(First, [], "first 1")
       const token = yield* refreshable([First], "token")
@@ -75,7 +76,7 @@ describe("a refresh makes no circle of dependencies", () => {
       yield* ends
     }).pipe(Effect.scoped, withRegistry))
 
-  it.effect("where two refresh at once, each of which is fine by itself", () =>
+  it.effect("a refresh makes no circle of dependencies where two refresh at once, each of which is fine by itself", () =>
     Effect.gen(function*() {
       yield* tagged(First, [], "first")
       yield* tagged(Second, [], "second")
@@ -98,8 +99,8 @@ describe("a refresh makes no circle of dependencies", () => {
       yield* ends
     }).pipe(Effect.scoped, withRegistry))
 
-  it.effect("on a schedule: it is told, the value stays, and the refreshing goes on", () => {
-    const lines: Array<string> = []
+  it.effect("a refresh makes no circle of dependencies on a schedule: it is told, the value stays, and the refreshing goes on", () => {
+    const { layer, messages: lines } = TestLog.make()
     return Effect.gen(function*() {
       yield* tagged(First, [], "first 1")
       const token = yield* ResourceGuard.refreshable(Effect.succeed("value"), () => Effect.void, {
@@ -123,16 +124,11 @@ describe("a refresh makes no circle of dependencies", () => {
     }).pipe(
       Effect.scoped,
       withRegistry,
-      Effect.provide(Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => {
-          lines.push(String(Array.isArray(message) ? message[0] : message))
-        })
-      ))
+      Effect.provide(layer)
     )
   })
 
-  it.effect("of what depends on its own Tag: that is another service's, and never its own", () => {
+  it.effect("a refresh makes no circle of dependencies of what depends on its own Tag: that is another service's, and never its own", () => {
     class Token extends Context.Tag("Token")<
       Token,
       ResourceGuard.Refreshable<string, ResourceGuard.DependencyError<[unknown]>>
@@ -156,7 +152,7 @@ describe("a refresh makes no circle of dependencies", () => {
     }).pipe(withRegistry)
   })
 
-  it.effect("over guards that were moved to another scope", () =>
+  it.effect("a refresh makes no circle of dependencies over guards that were moved to another scope", () =>
     Effect.gen(function*() {
       yield* tagged(First, [], "first 1")
       const token = yield* refreshable([First], "token")

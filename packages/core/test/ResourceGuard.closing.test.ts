@@ -32,7 +32,7 @@ const gated = Effect.gen(function*() {
 })
 
 describe("a scope that closes", () => {
-  it.effect("while a cleanup already runs waits for it, and the release runs once (P1)", () =>
+  it.effect("a scope that closes while a cleanup already runs waits for it, and the release runs once (P1)", () =>
     Effect.gen(function*() {
       const { guard, letGo, releases, started } = yield* gated
       const scope = yield* Scope.make()
@@ -91,22 +91,23 @@ describe("a scope that closes", () => {
       expect(finalizersOf(other)).toBe(1)
     }).pipe(provide))
 
-  it.effect("with a parallel strategy runs the releases side by side", () =>
+  it.effect("a scope that closes with a parallel strategy runs the releases side by side", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make(ExecutionStrategy.parallel)
       const both = yield* Deferred.make<void>()
       let running = 0
-      const meeting = ResourceGuard.make(Effect.void, () =>
-        Effect.suspend(() => ++running === 2 ? Deferred.succeed(both, undefined) : Deferred.await(both)))
+      const meeting = ResourceGuard.make(
+        Effect.void,
+        () => Effect.suspend(() => ++running === 2 ? Deferred.succeed(both, undefined) : Deferred.await(both))
+      )
       yield* Scope.extend(Effect.andThen(meeting, meeting), scope)
       yield* Scope.close(scope, Exit.void)
       expect(
-        (yield* Effect.flatMap(registry, (r) =>
-          r.accounts)).cleaned
+        (yield* Effect.flatMap(registry, (r) => r.accounts)).cleaned
       ).toBe(2)
     }).pipe(provide))
 
-  it.effect("is not failed by a failed cleanup, unless onFailure is die and the program succeeded (P5)", () =>
+  it.effect("a scope that closes is not failed by a failed cleanup, unless onFailure is die and the program succeeded (P5)", () =>
     Effect.gen(function*() {
       const failing = (onFailure: "log" | "die") =>
         ResourceGuard.make(Effect.void, () => Effect.fail("refused"), { onFailure })
@@ -120,7 +121,7 @@ describe("a scope that closes", () => {
       expect(Exit.isFailure(interrupted) && Cause.isInterruptedOnly(interrupted.cause)).toBe(true)
     }).pipe(provide))
 
-  it.effect("is not failed by a cleanup that was called for early: its caller has the typed error already", () =>
+  it.effect("a scope that closes is not failed by a cleanup that was called for early: its caller has the typed error already", () =>
     Effect.gen(function*() {
       const failing = ResourceGuard.make(Effect.void, () => Effect.fail("refused"), { onFailure: "die" })
       const error = yield* Effect.scoped(Effect.flatMap(failing, (guard) => Effect.flip(guard.cleanup)))
@@ -139,7 +140,7 @@ describe("a scope that closes", () => {
       expect((yield* Fiber.join(running))._tag).toBe("CleanupFailed")
     }).pipe(provide))
 
-  it.effect("with close background does not wait; the registry runs it with the scope's exit", () =>
+  it.effect("a scope that closes with close background does not wait; the registry runs it with the scope's exit", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -237,7 +238,7 @@ describe("disarm and transfer against a close", () => {
 })
 
 describe("a failed cleanup", () => {
-  it.effect("is in the log, the events, the dead letters and the report, and nowhere in the program's result", () =>
+  it.effect("a failed cleanup is in the log, the events, the dead letters and the report, and nowhere in the program's result", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const exit = yield* Effect.exit(Effect.scoped(Effect.as(

@@ -1,3 +1,4 @@
+/** Shows `CallerContext` and `WaitGraph`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { ResourceGuard, ResourceRegistry } from "../src/index.js"
@@ -14,7 +15,7 @@ const run = <E>(cleanup: Effect.Effect<unknown, E, ResourceRegistry.ResourceRegi
   })
 
 describe("at concurrency 1, a cleanup may (P8)", () => {
-  it.effect("use a guard", () =>
+  it.effect("at concurrency 1, a cleanup may use a guard (P8)", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       yield* run(
@@ -26,7 +27,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(order).toEqual(["tool used", "tool released"])
     }).pipe(atConcurrency1))
 
-  it.effect("close a scope of guards, whose closes need no slot", () =>
+  it.effect("at concurrency 1, a cleanup may close a scope of guards, whose closes need no slot (P8)", () =>
     Effect.gen(function*() {
       const order: Array<number> = []
       yield* run(Effect.scoped(Effect.forEach(
@@ -37,7 +38,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(order).toEqual([3, 2, 1])
     }).pipe(atConcurrency1))
 
-  it.effect("interrupt a fiber which owns a guard, and wait for it", () =>
+  it.effect("at concurrency 1, a cleanup may interrupt a fiber which owns a guard, and wait for it (P8)", () =>
     Effect.gen(function*() {
       let released = false
       const owner = yield* Effect.fork(Effect.scoped(Effect.andThen(
@@ -50,7 +51,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
     }).pipe(atConcurrency1))
 
   for (const [when, step] of [["at once", Effect.void], ["later", Effect.yieldNow()]] as const) {
-    it.effect(`clean up a guard whose release cleans up the first, ${when}`, () =>
+    it.effect(`at concurrency 1, a cleanup may clean up a guard whose release cleans up the first, ${when} (P8)`, () =>
       Effect.gen(function*() {
         const guards: Array<ResourceGuard.ResourceGuard<void>> = []
         const order: Array<string> = []
@@ -66,7 +67,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       }).pipe(Effect.scoped, atConcurrency1))
   }
 
-  it.effect("wait for a scheduled one, over three levels", () =>
+  it.effect("at concurrency 1, a cleanup may wait for a scheduled one, over three levels (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<number> = []
@@ -81,7 +82,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(order).toEqual([0, 1, 2, 3])
     }).pipe(atConcurrency1))
 
-  it.effect("wait for a fiber that waits for a scheduled one: what no marker sees gives its slot back when slow", () =>
+  it.effect("at concurrency 1, a cleanup may wait for a fiber that waits for a scheduled one, and gives its slot back when slow (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const asked = yield* Deferred.make<void>()
@@ -104,7 +105,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(done).toBe(true)
     }).pipe(atConcurrency1))
 
-  it.effect("close the scope that is closing it", () =>
+  it.effect("at concurrency 1, a cleanup may close the scope that is closing it (P8)", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let ended = false
@@ -119,7 +120,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(ended).toBe(true)
     }).pipe(atConcurrency1))
 
-  it.effect("close its own scope when it was called for early", () =>
+  it.effect("at concurrency 1, a cleanup may close its own scope when it was called for early (P8)", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const guard = yield* Scope.extend(
@@ -130,7 +131,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(yield* guard.state).toBe("cleaned")
     }).pipe(atConcurrency1))
 
-  it.effect("call for its own cleanup: it gets AlreadyCleanedUp at once", () =>
+  it.effect("at concurrency 1, a cleanup may call for its own cleanup: it gets AlreadyCleanedUp at once (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const tags: Array<string> = []
@@ -149,7 +150,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(tags).toEqual(["AlreadyCleanedUp", "AlreadyCleanedUp", "AlreadyCleanedUp"])
     }).pipe(atConcurrency1))
 
-  it.effect("call for that of what it depends on, which then waits for it no longer than it runs", () =>
+  it.effect("at concurrency 1, a cleanup may call for that of what it depends on, which then waits for it no longer than it runs (P8)", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       yield* Effect.scoped(Effect.gen(function*() {
@@ -164,7 +165,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(order).toEqual(["base", "dependent"])
     }).pipe(atConcurrency1))
 
-  it.effect("call for each other's: one of them sees the circle and goes on", () =>
+  it.effect("two cleanups at concurrency 1 may call for each other's: one of them sees the circle and goes on (P8)", () =>
     Effect.gen(function*() {
       const guards: Array<ResourceGuard.Any> = []
       const results: Array<string> = []
@@ -181,7 +182,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(results).toHaveLength(2)
     }).pipe(atConcurrency1))
 
-  it.effect("wait for the registry to be idle, all but itself", () =>
+  it.effect("at concurrency 1, a cleanup may wait for the registry to be idle, all but itself (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<string> = []
@@ -194,7 +195,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect(order).toEqual(["other", "outer"])
     }).pipe(atConcurrency1))
 
-  it.effect("force the cleanup of everything, and shut the registry down", () =>
+  it.effect("at concurrency 1, a cleanup may force the cleanup of everything, and shut the registry down (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const totals: Array<number> = []
@@ -209,7 +210,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       expect((yield* r.snapshot).phase).toBe("Closed")
     }).pipe(atConcurrency1))
 
-  it.effect("wait for a cleanup in another registry, and gives its slot back in its own", () =>
+  it.effect("at concurrency 1, a cleanup may wait for a cleanup in another registry, and gives its slot back in its own (P8)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const other = yield* Effect.map(Layer.build(ResourceRegistry.layer), (context) => Context.get(context, registry))
@@ -222,7 +223,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       yield* outer.await
     }).pipe(Effect.scoped, atConcurrency1))
 
-  it.effect("be nested a thousand deep", () =>
+  it.effect("at concurrency 1, a cleanup may be nested a thousand deep (P8)", () =>
     Effect.gen(function*() {
       let deepest = 0
       const nest = (level: number): Effect.Effect<unknown, any, ResourceRegistry.ResourceRegistry> =>
@@ -238,7 +239,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
 })
 
 describe("a fiber that inherits the marker of an ended cleanup", () => {
-  it.effect("waits as any other", () =>
+  it.effect("a fiber that inherits the marker of an ended cleanup waits as any other", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()

@@ -1,4 +1,7 @@
-/** Resources of `using` and `await using` as guards, and guards as those. */
+/**
+ * Resources of `using` and `await using` as guards, and guards as those.
+ * Shows `Disposables`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Scope, TestClock } from "effect"
 import { open } from "node:fs/promises"
@@ -300,7 +303,7 @@ describe("toAsyncDisposable", () => {
       expect(resource.value).toBe("inner")
     })
 
-  it.effect("used in a guard's release does not wait for that same cleanup (P8)", () =>
+  it.effect("toAsyncDisposable used in a guard's release does not wait for that same cleanup (P8)", () =>
     Effect.gen(function*() {
       const outer: { guard?: ResourceGuard.ResourceGuard<string, unknown> } = {}
       const inner = yield* ResourceGuard.make(
@@ -312,7 +315,7 @@ describe("toAsyncDisposable", () => {
       expect((yield* (yield* registry).accounts).cleaned).toBe(2)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("used in a finalizer of a ResourceScope does not wait for that same close (P8)", () =>
+  it.effect("toAsyncDisposable used in a finalizer of a ResourceScope does not wait for that same close (P8)", () =>
     Effect.gen(function*() {
       const scope = yield* ResourceScope.make()
       const inner = yield* ResourceGuard.make(

@@ -1,3 +1,4 @@
+/** Shows `FromScoped`. */
 import { describe, expect, it } from "@effect/vitest"
 import { interruptionSweep } from "@patinox/vitest"
 import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Option, Scope, TestClock } from "effect"
@@ -56,7 +57,7 @@ describe("a scoped effect as a guard", () => {
       expect((yield* (yield* registry).accounts).cleaned).toBe(1)
     }).pipe(provide))
 
-  it.effect("is one guard: one entry in the registry and in the scope, and none of either after an early cleanup", () =>
+  it.effect("a scoped effect as a guard is one entry in the registry and in the scope, and none of either after an early cleanup", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const scope = yield* Scope.make()
@@ -89,7 +90,7 @@ describe("a scoped effect as a guard", () => {
       expect(ended).toBe(true)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("has guards of its own released with it, each under its own policy", () =>
+  it.effect("a scoped effect as a guard has guards of its own released with it, each under its own policy", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const inner = ResourceGuard.acquireRelease(Effect.succeed(1), () => Effect.fail("refused"), {
@@ -102,7 +103,7 @@ describe("a scoped effect as a guard", () => {
       expect(yield* r.accounts).toMatchObject({ live: 0, cleaned: 1, recovered: 1 })
     }).pipe(Effect.scoped, provide))
 
-  it.effect("forced by the registry, is released with an interruption", () =>
+  it.effect("a scoped effect as a guard forced by the registry, is released with an interruption", () =>
     Effect.gen(function*() {
       let seen: Exit.Exit<unknown, unknown> | undefined
       yield* ResourceGuard.fromScoped(library({ socket: (exit) => Effect.sync(() => seen = exit) }))
@@ -110,7 +111,7 @@ describe("a scoped effect as a guard", () => {
       expect(Exit.isInterrupted(seen!)).toBe(true)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is transferred whole", () =>
+  it.effect("a scoped effect as a guard is transferred whole", () =>
     Effect.gen(function*() {
       let closed = 0
       const other = yield* Scope.make()
@@ -123,7 +124,7 @@ describe("a scoped effect as a guard", () => {
       expect(closed).toBe(1)
     }).pipe(provide))
 
-  it.effect("disarmed, stays open for good: what it forked goes on and no finalizer runs", () =>
+  it.effect("a scoped effect as a guard disarmed, stays open for good: what it forked goes on and no finalizer runs", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const pings: Array<number> = []
@@ -169,7 +170,7 @@ describe("a finalizer that goes wrong", () => {
       expect(yield* guard.state).toBe("failed")
     }).pipe(Effect.scoped, provide))
 
-  it.effect("and hangs is stopped at attemptTimeout, so that the ones before it run", () =>
+  it.effect("a finalizer that goes wrong and hangs is stopped at attemptTimeout, so that the ones before it run", () =>
     Effect.gen(function*() {
       const closed: Array<string> = []
       const guard = yield* ResourceGuard.fromScoped(
@@ -185,7 +186,7 @@ describe("a finalizer that goes wrong", () => {
       expect(millis).toBe(3_000)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("and ignores interruption is let go and named, inside the time limit however many there are (P3)", () =>
+  it.effect("a finalizer that goes wrong and ignores interruption is let go and named, inside the time limit however many there are (P3)", () =>
     Effect.gen(function*() {
       let closed = false
       const stubborn = () => Effect.uninterruptible(Effect.never)
@@ -223,7 +224,7 @@ describe("a finalizer that goes wrong", () => {
       expect(yield* guard.state).toBe("recovered")
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is not run again by a retry, which meets the same report", () =>
+  it.effect("a finalizer that goes wrong is not run again by a retry, which meets the same report", () =>
     Effect.gen(function*() {
       let runs = 0
       const guard = yield* ResourceGuard.fromScoped(
@@ -236,7 +237,7 @@ describe("a finalizer that goes wrong", () => {
       expect(outcomes(error)).toEqual(["dies failed"])
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is waited for as long as it takes, where there is no time limit", () =>
+  it.effect("a finalizer that goes wrong is waited for as long as it takes, where there is no time limit", () =>
     Effect.gen(function*() {
       const guard = yield* ResourceGuard.fromScoped(library({ slow: () => Effect.sleep("20 seconds") }), {
         timeout: Duration.infinity
@@ -253,7 +254,7 @@ describe("a finalizer that goes wrong", () => {
       expect((yield* (yield* registry).accounts).failed).toBe(2)
     }).pipe(provide))
 
-  it.effect("may itself call for the cleanup that it is part of (P8)", () =>
+  it.effect("a finalizer that goes wrong may itself call for the cleanup that it is part of (P8)", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let answer: string | undefined
@@ -261,10 +262,12 @@ describe("a finalizer that goes wrong", () => {
       const guard = yield* Scope.extend(
         ResourceGuard.fromScoped(library({
           asks: () =>
-            Effect.flatMap(Deferred.await(self), (guard) =>
-              Effect.flatMap(Effect.flip(guard.cleanup), (error) => Effect.sync(() => answer = error._tag))).pipe(
-                Effect.orDie
-              )
+            Effect.flatMap(
+              Deferred.await(self),
+              (guard) => Effect.flatMap(Effect.flip(guard.cleanup), (error) => Effect.sync(() => answer = error._tag))
+            ).pipe(
+              Effect.orDie
+            )
         })),
         scope
       )
@@ -307,7 +310,7 @@ describe("a scoped effect that does not succeed", () => {
       expect(millis).toBeLessThanOrEqual(9_000)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("can be interrupted while it waits, as it could be without a guard", () =>
+  it.effect("a scoped effect that does not succeed can be interrupted while it waits, as it could be without a guard", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const waiting = (closed: Array<string>, name: string) =>
@@ -323,7 +326,7 @@ describe("a scoped effect that does not succeed", () => {
       expect(yield* r.snapshot).toMatchObject({ acquiring: [], accounts: { registered: 0 } })
     }).pipe(provide))
 
-  it.effect("and opens what cannot be interrupted has that closed before the interruption goes on", () =>
+  it.effect("a scoped effect that does not succeed and opens what cannot be interrupted has that closed before the interruption goes on", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const gate = yield* Deferred.make<void>()
@@ -342,7 +345,7 @@ describe("a scoped effect that does not succeed", () => {
 })
 
 describe("the registry", () => {
-  it.effect("that drains meanwhile has it closed under policy, and refuses it", () =>
+  it.effect("a registry that drains while a scoped effect is acquired has it closed under policy, and refuses it", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()

@@ -1,3 +1,4 @@
+/** Shows `CleanupRun`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, TestClock } from "effect"
 import { type CleanupError, type RecoveryPolicy, ResourceGuard, ResourceRegistry } from "../src/index.js"
@@ -79,7 +80,7 @@ describe("Retry", () => {
       expect(seen).toEqual(["attempt 1", "attempt 2"])
     }).pipe(provide))
 
-  it.effect("by default three times, from 100 ms on", () =>
+  it.effect("Retry tries three times by default, from 100 ms on", () =>
     Effect.gen(function*() {
       const result = yield* trial(failTimes(Infinity), { recovery: { strategy: () => "Retry" } })
       expect(result).toMatchObject({ attempts: 4, state: "failed" })
@@ -87,7 +88,7 @@ describe("Retry", () => {
       expect(result.millis).toBeLessThan(2000)
     }).pipe(provide))
 
-  it.effect("that runs out goes on to the fallback", () =>
+  it.effect("Retry that runs out goes on to the fallback", () =>
     Effect.gen(function*() {
       let fellBack = ""
       const result = yield* trial(failTimes(Infinity), {
@@ -100,7 +101,7 @@ describe("Retry", () => {
       expect(fellBack).toBe("value")
     }).pipe(provide))
 
-  it.effect("that would pass the limit is not begun (P3)", () =>
+  it.effect("Retry that would pass the limit is not begun (P3)", () =>
     Effect.gen(function*() {
       const result = yield* trial(failTimes(Infinity), {
         timeout: "5 seconds",
@@ -110,7 +111,7 @@ describe("Retry", () => {
       expect(result).toMatchObject({ attempts: 3, state: "failed", millis: 4000 })
     }).pipe(provide))
 
-  it.effect("without a pause ends, and lets others run meanwhile", () =>
+  it.effect("Retry without a pause ends, and lets others run meanwhile", () =>
     Effect.gen(function*() {
       let turns = 0
       const other = yield* Effect.fork(Effect.forever(Effect.andThen(Effect.sync(() => turns++), Effect.yieldNow())))
@@ -120,7 +121,7 @@ describe("Retry", () => {
       expect(turns).toBeGreaterThan(50)
     }).pipe(provide))
 
-  it.effect("whose schedule dies or hangs goes on as if it had run out (P2)", () =>
+  it.effect("Retry whose schedule dies or hangs goes on as if it had run out (P2)", () =>
     Effect.gen(function*() {
       const dying = Schedule.recurs(5).pipe(Schedule.tapInput(() => Effect.die("broken schedule")))
       expect(yield* trial(failTimes(Infinity), { recovery: retrying(dying) })).toMatchObject({
@@ -147,7 +148,7 @@ describe("Fallback", () => {
       expect(seen).toEqual(["value", "CleanupFailed"])
     }).pipe(provide))
 
-  it.effect("that fails, dies or throws keeps the release's own error (P5)", () =>
+  it.effect("Fallback that fails, dies or throws keeps the release's own error (P5)", () =>
     Effect.gen(function*() {
       const fallbacks: ReadonlyArray<() => Effect.Effect<unknown, unknown>> = [
         () => Effect.fail("fallback"),
@@ -164,7 +165,7 @@ describe("Fallback", () => {
       }
     }).pipe(provide))
 
-  it.effect("that hangs is let go at the limit, and the release's own error is kept (P3)", () =>
+  it.effect("Fallback that hangs is let go at the limit, and the release's own error is kept (P3)", () =>
     Effect.gen(function*() {
       const { error, millis, state } = yield* trial(() => Effect.fail("release"), {
         timeout: "3 seconds",
@@ -174,7 +175,7 @@ describe("Fallback", () => {
       expect(error?._tag).toBe("CleanupFailed")
     }).pipe(provide))
 
-  it.effect("that hangs but can be interrupted is failed, not abandoned", () =>
+  it.effect("Fallback that hangs but can be interrupted is failed, not abandoned", () =>
     Effect.gen(function*() {
       const { state } = yield* trial(() => Effect.fail("release"), {
         timeout: "3 seconds",
@@ -183,7 +184,7 @@ describe("Fallback", () => {
       expect(state).toBe("failed")
     }).pipe(provide))
 
-  it.effect("has its share of the time: one attempt's, kept back from the attempts", () =>
+  it.effect("Fallback has its share of the time: one attempt's, kept back from the attempts", () =>
     Effect.gen(function*() {
       let fellBackAt = -1
       let message = ""
@@ -222,7 +223,7 @@ describe("strategy", () => {
       expect({ attempts, fellBack, state }).toEqual({ attempts: 1, fellBack: false, state: "failed" })
     }).pipe(provide))
 
-  it.effect("that throws is Fail, and the release's error stands", () =>
+  it.effect("a strategy that throws is Fail, and the release's error stands", () =>
     Effect.gen(function*() {
       const { error, state } = yield* trial(failTimes(Infinity), {
         recovery: {
@@ -235,7 +236,7 @@ describe("strategy", () => {
       expect(error?._tag === "CleanupFailed" && Option.getOrNull(error.error)).toBe("attempt 1")
     }).pipe(provide))
 
-  it.effect("is asked about each error anew", () =>
+  it.effect("a strategy is asked about each error anew", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const { attempts } = yield* trial(
@@ -255,7 +256,7 @@ describe("strategy", () => {
       expect(asked).toEqual(["CleanupTimeout", "CleanupFailed"])
     }).pipe(provide))
 
-  it.effect("of the registry holds for guards that have no policy, a guard's own wins", () =>
+  it.effect("the strategy of the registry holds for guards that have no policy, a guard's own wins", () =>
     Effect.gen(function*() {
       expect(yield* trial(failTimes(2))).toMatchObject({ attempts: 3, state: "recovered" })
       expect(yield* trial(failTimes(2), { recovery: { strategy: () => "Fail" } })).toMatchObject({
@@ -268,7 +269,7 @@ describe("strategy", () => {
 })
 
 describe("an attempt that times out", () => {
-  it.effect("while its promise still runs has no second one started beside it (P1)", () =>
+  it.effect("an attempt that times out while its promise still runs has no second one started beside it (P1)", () =>
     Effect.gen(function*() {
       let running = 0
       let most = 0
@@ -283,7 +284,7 @@ describe("an attempt that times out", () => {
       yield* Deferred.succeed(gate, undefined)
     }).pipe(provide))
 
-  it.effect("and succeeds before the limit all the same is cleaned", () =>
+  it.effect("an attempt that times out and succeeds before the limit all the same is cleaned", () =>
     Effect.gen(function*() {
       const result = yield* trial(() => Effect.sleep("4 seconds"), {
         timeout: "9 seconds",
@@ -292,7 +293,7 @@ describe("an attempt that times out", () => {
       expect(result).toMatchObject({ attempts: 1, state: "cleaned", error: undefined, millis: 4000 })
     }).pipe(provide))
 
-  it.effect("is retried where it could be stopped, each attempt within its own limit", () =>
+  it.effect("an attempt that times out is retried where it could be stopped, each attempt within its own limit", () =>
     Effect.gen(function*() {
       const result = yield* trial(
         (attempt) => attempt < 3 ? Effect.interruptible(Effect.never) : Effect.void,
@@ -301,7 +302,7 @@ describe("an attempt that times out", () => {
       expect(result).toMatchObject({ attempts: 3, state: "recovered", millis: 4000 })
     }).pipe(provide))
 
-  it.effect("and was abandoned may be what the fallback kills: then it is recovered", () =>
+  it.effect("an attempt that times out and was abandoned may be what the fallback kills: then it is recovered", () =>
     Effect.gen(function*() {
       const killed = yield* Deferred.make<void>()
       const result = yield* trial(() => Deferred.await(killed), {
@@ -311,7 +312,7 @@ describe("an attempt that times out", () => {
       expect(result).toMatchObject({ attempts: 1, state: "recovered" })
     }).pipe(provide))
 
-  it.effect("is abandoned, returns after that, and stays abandoned, marked finishedLate (P6)", () =>
+  it.effect("an attempt that times out is abandoned, returns after that, and stays abandoned, marked finishedLate (P6)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()

@@ -121,7 +121,7 @@ for (const [kind, makeScope] of Object.entries(scopes)) {
         expect((yield* token.snapshot).refreshes).toBe(0)
       }).pipe(provide))
 
-    it.effect("is bounded by the time limit where a refresh hangs; its value is released when it comes after all (P3)", () =>
+    it.effect(`${kind} that closes is bounded by the time limit where a refresh hangs; its value is released when it comes after all (P3)`, () =>
       Effect.gen(function*() {
         const r = yield* registry
         const scope = yield* makeScope
@@ -170,7 +170,7 @@ for (const [kind, makeScope] of Object.entries(scopes)) {
         expect(s.log.slice(2)).toEqual(["released 2", "released 1"])
       }).pipe(provide))
 
-    it.effect("from inside a use, does not wait for that one (P8)", () =>
+    it.effect(`${kind} that closes from inside a use, does not wait for that one (P8)`, () =>
       Effect.gen(function*() {
         const scope = yield* makeScope
         const s = source()
@@ -197,7 +197,7 @@ for (const [kind, makeScope] of Object.entries(scopes)) {
         expect(log).toEqual(["released 2", "released 1"])
       }).pipe(provide))
 
-    it.effect("and was closed before, has the value released at once and no refreshing", () =>
+    it.effect(`${kind} that closes and was closed before, has the value released at once and no refreshing`, () =>
       Effect.gen(function*() {
         const scope = yield* makeScope
         const s = source()
@@ -288,7 +288,7 @@ describe("options of the guards hold at the close", () => {
       expect(released).toBe(true)
     }).pipe(provide))
 
-  it.effect("with close background it does not wait", () =>
+  it.effect("a refreshable with close background does not wait at the close", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const scope = yield* Scope.make()
@@ -302,7 +302,7 @@ describe("options of the guards hold at the close", () => {
       expect(yield* r.accounts).toMatchObject({ live: 0, cleaned: 1 })
     }).pipe(provide))
 
-  it.effect("with onFailure die it fails, where the program succeeded", () =>
+  it.effect("a refreshable with onFailure die fails the close, where the program succeeded", () =>
     Effect.gen(function*() {
       const failing = ResourceGuard.refreshable(Effect.void, () => Effect.fail("refused"), { onFailure: "die" })
       expect(Exit.isFailure(yield* Effect.exit(Effect.scoped(failing)))).toBe(true)
@@ -324,7 +324,7 @@ describe("a registry that shuts down", () => {
       expect(Chunk.size(yield* TestClock.sleeps())).toBe(0)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("has what a refresh brings meanwhile released, with all that was opened for it", () =>
+  it.effect("a registry that shuts down has what a refresh brings meanwhile released, with all that was opened for it", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const s = source()

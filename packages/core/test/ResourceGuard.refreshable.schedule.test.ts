@@ -55,7 +55,7 @@ describe("a schedule", () => {
     }).pipe(Effect.scoped, provide, Effect.provide(layer))
   })
 
-  it.effect("is given what each refresh ended with: it may look at the value, or retry sooner", () =>
+  it.effect("a schedule is given what each refresh ended with: it may look at the value, or retry sooner", () =>
     Effect.gen(function*() {
       const s = source()
       // A value n is good for n minutes; a refresh that failed is tried again after 10 seconds.
@@ -93,7 +93,7 @@ describe("a schedule", () => {
       expect(yield* token.value).toBe(3)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("that dies is logged, and the value stays", () => {
+  it.effect("a schedule that dies is logged, and the value stays", () => {
     const { layer, lines } = logged()
     return Effect.gen(function*() {
       const token = yield* make(source(), {
@@ -123,14 +123,14 @@ describe("a schedule", () => {
       ))
     ))
 
-  it.effect("is needed for a timer: without one there is none", () =>
+  it.effect("a schedule is needed for a timer: without one there is none", () =>
     Effect.gen(function*() {
       const token = yield* make(source())
       yield* token.refresh
       expect(Chunk.size(yield* TestClock.sleeps())).toBe(0)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("may need services, as acquire and release may", () =>
+  it.effect("a schedule may need services, as acquire and release may", () =>
     Effect.gen(function*() {
       class Every extends Context.Tag("app/Every")<Every, Duration.Duration>() {}
       const s = source()

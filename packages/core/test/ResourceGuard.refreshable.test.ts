@@ -1,3 +1,4 @@
+/** Shows `RefreshableGuard` and `RefreshableTypes`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, TestClock } from "effect"
 import { inspect } from "node:util"
@@ -27,7 +28,7 @@ describe("a refresh", () => {
       "interrupts itself": Effect.interrupt
     })
   ) {
-    it.effect(`that ${name} ends so for its caller, and the old value stays usable`, () =>
+    it.effect(`a refresh that ${name} ends so for its caller, and the old value stays usable`, () =>
       Effect.gen(function*() {
         const s = source()
         const token = yield* make(s)
@@ -50,7 +51,7 @@ describe("a refresh", () => {
       }).pipe(Effect.scoped, provide))
   }
 
-  it.effect("called by many at once acquires once, and all have its result", () =>
+  it.effect("a refresh called by many at once acquires once, and all have its result", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s)
@@ -67,7 +68,7 @@ describe("a refresh", () => {
       expect(s.counts.acquires).toBe(3)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is not ended by the interruption of one caller, and goes on for the others", () =>
+  it.effect("a refresh is not ended by the interruption of one caller, and goes on for the others", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s, { interruptibleAcquire: true })
@@ -84,7 +85,7 @@ describe("a refresh", () => {
       expect(s.counts.acquires).toBe(2)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is interrupted when its last caller is, where its acquire can be; that is no failure", () =>
+  it.effect("a refresh is interrupted when its last caller is, where its acquire can be; that is no failure", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s, { interruptibleAcquire: true })
@@ -101,7 +102,7 @@ describe("a refresh", () => {
       expect(yield* token.value).toBe(2)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("may have a time limit in its acquire, where that can be interrupted", () =>
+  it.effect("a refresh may have a time limit in its acquire, where that can be interrupted", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s, { interruptibleAcquire: true })
@@ -128,7 +129,7 @@ describe("a refresh", () => {
       expect(s.counts.opened).toBe(2)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("called while one that was given up still stops is another, after it", () =>
+  it.effect("a refresh called while one that was given up still stops is another, after it", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s, { interruptibleAcquire: true })
@@ -242,7 +243,7 @@ describe("the first acquire", () => {
       "a ResourceScope": ResourceScope.make()
     })
   ) {
-    it.effect(`that fails leaves nothing, neither in ${kind} nor in the registry`, () =>
+    it.effect(`the first acquire that fails leaves nothing, neither in ${kind} nor in the registry`, () =>
       Effect.gen(function*() {
         const r = yield* registry
         const s = source()
@@ -259,7 +260,7 @@ describe("the first acquire", () => {
       }).pipe(provide))
   }
 
-  it.effect("cannot be interrupted, unless interruptibleAcquire says so", () =>
+  it.effect("the first acquire cannot be interrupted, unless interruptibleAcquire says so", () =>
     Effect.gen(function*() {
       for (const interruptibleAcquire of [false, true]) {
         const s = source()
@@ -276,7 +277,7 @@ describe("the first acquire", () => {
       }
     }).pipe(provide))
 
-  it.effect("is not begun with a bad option", () =>
+  it.effect("the first acquire is not begun with a bad option", () =>
     Effect.gen(function*() {
       const s = source()
       for (const [option, value] of [["schedule", "1 minute"], ["timeout", 0]] as const) {
@@ -293,7 +294,7 @@ describe("the first acquire", () => {
 describe("as a layer", () => {
   class Token extends Context.Tag("app/Token")<Token, ResourceGuard.Refreshable<number, "refused">>() {}
 
-  it.effect("is named by its Tag, refreshed for all who have it, and released with the layer", () =>
+  it.effect("a refreshable as a layer is named by its Tag, refreshed for all who have it, and released with the layer", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const s = source()
@@ -313,7 +314,7 @@ describe("as a layer", () => {
       expect(yield* r.activeCount).toBe(0)
     }).pipe(provide))
 
-  it.effect("can be depended on by its Tag", () =>
+  it.effect("a refreshable as a layer can be depended on by its Tag", () =>
     Effect.gen(function*() {
       const s = source()
       class Client extends Context.Tag("app/Client")<Client, string>() {}

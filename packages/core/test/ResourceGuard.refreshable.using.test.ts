@@ -7,7 +7,7 @@ const registry = ResourceRegistry.ResourceRegistry
 const provide = Effect.provide(ResourceRegistry.layerTest)
 
 describe("who uses a value", () => {
-  it.effect("by use has it until the callback has ended, whatever refreshes there are", () =>
+  it.effect("who uses a value by use has it until the callback has ended, whatever refreshes there are", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s)
@@ -28,7 +28,7 @@ describe("who uses a value", () => {
       expect(s.log.slice(4)).toEqual(["released 1"])
     }).pipe(Effect.scoped, provide))
 
-  it.effect("by get has it until the scope closes", () =>
+  it.effect("who uses a value by get has it until the scope closes", () =>
     Effect.gen(function*() {
       const s = source()
       const token = yield* make(s)
@@ -50,7 +50,7 @@ describe("who uses a value", () => {
     "interrupts itself": Effect.interrupt
   }
   for (const [name, end] of Object.entries(ends)) {
-    it.effect(`by use lets go where the callback ${name}, and has its exit`, () =>
+    it.effect(`who uses a value by use lets go where the callback ${name}, and has its exit`, () =>
       Effect.gen(function*() {
         const token = yield* make(source())
         expect(yield* Effect.exit(token.use(() => end))).toEqual(yield* Effect.exit(end))
@@ -68,7 +68,7 @@ describe("who uses a value", () => {
       expect((yield* token.snapshot).users).toBe(0)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("can be interrupted", () =>
+  it.effect("who uses a value can be interrupted", () =>
     Effect.gen(function*() {
       const token = yield* make(source())
       const fiber = yield* Effect.fork(token.use(() => Effect.never))
@@ -77,7 +77,7 @@ describe("who uses a value", () => {
       expect((yield* token.snapshot).users).toBe(0)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is named in the registry's snapshot, with the span and since when", () =>
+  it.effect("who uses a value is named in the registry's snapshot, with the span and since when", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const token = yield* make(source())
@@ -87,7 +87,7 @@ describe("who uses a value", () => {
       expect(live.map(({ holders }) => holders)).toMatchObject([[{ spanName: "handler", heldMillis: 3_000 }]])
     }).pipe(Effect.scoped, provide))
 
-  it.effect("may keep an earlier value for hours: its time limit begins when the last user is gone", () =>
+  it.effect("who uses a value may keep an earlier value for hours: its time limit begins when the last user is gone", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const token = yield* ResourceGuard.refreshable(
@@ -107,7 +107,7 @@ describe("who uses a value", () => {
       expect(yield* r.accounts).toMatchObject({ inUse: 1, cleaning: 0, failed: 1 })
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is waited for by a cleanup that the registry was asked for, as far as its limit allows", () =>
+  it.effect("who uses a value is waited for by a cleanup that the registry was asked for, as far as its limit allows", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const s = source()
@@ -136,7 +136,7 @@ describe("what is acquired on the way to a value", () => {
     })
   }
 
-  it.effect("is released with the value and after it, not with the refreshable", () =>
+  it.effect("what is acquired on the way to a value is released with the value and after it, not with the refreshable", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       yield* Effect.scoped(Effect.gen(function*() {
@@ -150,7 +150,7 @@ describe("what is acquired on the way to a value", () => {
       expect(log.slice(4)).toEqual(["released 2", "closed 2"])
     }).pipe(provide))
 
-  it.effect("is released where the acquire then fails", () =>
+  it.effect("what is acquired on the way to a value is released where the acquire then fails", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const token = yield* ResourceGuard.refreshable(composed(log, Effect.fail("refused")), () => Effect.void)
@@ -159,7 +159,7 @@ describe("what is acquired on the way to a value", () => {
       expect(yield* token.value).toBe(1)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("is released though the release hangs or the registry forces it (P2)", () =>
+  it.effect("what is acquired on the way to a value is released though the release hangs or the registry forces it (P2)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const log: Array<string> = []
@@ -198,7 +198,7 @@ describe("a guard that depends on a refreshable", () => {
       expect(s.log.slice(3)).toEqual(["released client", "released 2"])
     }).pipe(Effect.scoped, provide))
 
-  it.effect("and is being acquired meanwhile, too", () =>
+  it.effect("a guard that is being acquired while a refreshable is refreshed depends on the value that came", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const s = source()

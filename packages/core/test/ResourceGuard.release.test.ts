@@ -1,4 +1,6 @@
+/** Shows `CleanupLog`. */
 import { describe, expect, it } from "@effect/vitest"
+import { TestLog } from "@patinox/vitest"
 import {
   Cause,
   Context,
@@ -128,7 +130,7 @@ describe("a release that", () => {
 describe("a release runs", () => {
   class Locale extends Context.Tag("app/Locale")<Locale, string>() {}
 
-  it.effect("with the context and FiberRefs of the acquire, not those of whoever closes", () =>
+  it.effect("a release runs with the context and FiberRefs of the acquire, not those of whoever closes", () =>
     Effect.gen(function*() {
       const ref = yield* FiberRef.make("default")
       const seen: Array<unknown> = []
@@ -152,46 +154,39 @@ describe("a release runs", () => {
       expect(seen).toEqual(["acquire", "acquire", 1])
     }).pipe(Effect.scoped, provide))
 
-  it.effect("uninterruptibly: who waits for it may be interrupted, the release goes on", () =>
+  it.effect("a release runs uninterruptibly: who waits for it may be interrupted, the release goes on", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       let released = false
-      const guard = yield* ResourceGuard.make(Effect.void, () =>
-        Effect.andThen(Deferred.await(gate), Effect.sync(() => released = true)))
+      const guard = yield* ResourceGuard.make(
+        Effect.void,
+        () => Effect.andThen(Deferred.await(gate), Effect.sync(() => released = true))
+      )
       const waiting = yield* Effect.fork(guard.cleanup)
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(waiting)
       yield* Deferred.succeed(gate, undefined)
-      yield* Effect.flatMap(registry, (r) =>
-        r.awaitIdle)
+      yield* Effect.flatMap(registry, (r) => r.awaitIdle)
       expect(released).toBe(true)
       expect(yield* guard.state).toBe("cleaned")
     }).pipe(Effect.scoped, provide))
 
-  it.effect("and its failure is logged inside the close, with the acquire's log settings and the resource's id", () =>
+  it.effect("a release's failure is logged inside the close, with the acquire's log settings and the resource's id", () =>
     Effect.gen(function*() {
-      const lines: Array<{ level: string; message: string; cause: string; annotations: Record<string, unknown> }> = []
-      const logger = Logger.make(({ annotations, cause, logLevel, message }) => {
-        lines.push({
-          level: logLevel.label,
-          message: String(Array.isArray(message) ? message[0] : message),
-          cause: Cause.pretty(cause),
-          annotations: Object.fromEntries(annotations)
-        })
-      })
+      const { entries, layer } = TestLog.make()
       const guard = yield* Effect.scoped(
         ResourceGuard.make(Effect.void, () => Effect.fail("refused"), { typeName: "Database" })
-      ).pipe(Effect.annotateLogs("request", "1"), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-      expect(lines).toHaveLength(1)
-      expect(lines[0]).toMatchObject({
+      ).pipe(Effect.annotateLogs("request", "1"), Effect.provide(layer))
+      expect(entries).toHaveLength(1)
+      expect(entries[0]).toMatchObject({
         level: "ERROR",
         annotations: { request: "1", "patinox.resource.id": guard.id, "patinox.resource.type": "Database" }
       })
-      expect(lines[0]!.message).toContain("Cleanup of Database")
-      expect(lines[0]!.cause).toContain("refused")
+      expect(entries[0]!.message).toContain("Cleanup of Database")
+      expect(Cause.pretty(entries[0]!.cause)).toContain("refused")
     }).pipe(provide))
 
-  it.effect("and a logger that throws reaches neither the cleanup nor the program", () =>
+  it.effect("a logger that throws reaches neither the cleanup nor the program", () =>
     Effect.gen(function*() {
       const throwing = Logger.make(() => {
         throw new Error("broken logger")
@@ -228,7 +223,7 @@ describe("borrowing", () => {
       yield* Fiber.interrupt(borrowing)
     }).pipe(Effect.scoped, provide))
 
-  it.effect("of a guard that is being cleaned up, or gone, fails with AlreadyCleanedUp", () =>
+  it.effect("borrowing of a guard that is being cleaned up, or gone, fails with AlreadyCleanedUp", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const guard = yield* ResourceGuard.make(Effect.succeed(1), () => Deferred.await(gate))
@@ -245,7 +240,7 @@ describe("borrowing", () => {
       expect((yield* Effect.flip(guard.value))._tag).toBe("AlreadyCleanedUp")
     }).pipe(Effect.scoped, provide))
 
-  it.effect("by the fiber that cleans up is not waited for: it would wait for itself (P8)", () =>
+  it.effect("borrowing by the fiber that cleans up is not waited for: it would wait for itself (P8)", () =>
     Effect.gen(function*() {
       const guard = yield* ResourceGuard.make(Effect.void, () => Effect.void)
       yield* guard.use(() => guard.cleanup)

@@ -1,12 +1,11 @@
 /** When a release that takes its time is told of as slow, and that others do not wait for it meanwhile. */
 import { expect, it } from "@effect/vitest"
-import { TestClock, TestMonitor, TestRegistry } from "@patinox/vitest"
-import { Deferred, Effect, Layer, Logger } from "effect"
+import { TestClock, TestLog, TestMonitor, TestRegistry } from "@patinox/vitest"
+import { Deferred, Effect, Layer } from "effect"
 import { ResourceGuard, ResourceRegistry } from "../src/index.js"
 
 it.effect("a release that may take its time is told of after its own time, and gives its slot back after the registry's", () => {
-  const lines: Array<string> = []
-  const logger = Logger.make(({ message }) => lines.push([message].flat().join(" ")))
+  const log = TestLog.make()
   return Effect.gen(function*() {
     const monitor = yield* TestMonitor.make
     yield* Effect.scoped(Effect.gen(function*() {
@@ -24,13 +23,13 @@ it.effect("a release that may take its time is told of after its own time, and g
       yield* TestClock.adjust("1 millis")
       expect(yield* waiting.state).toBe("cleaned")
       yield* TestClock.adjust("2999 millis")
-      expect([yield* monitor.eventsOf("Slow"), lines]).toEqual([[], []])
+      expect([yield* monitor.eventsOf("Slow"), log.lines]).toEqual([[], []])
       yield* TestClock.adjust("1 millis")
       expect(yield* monitor.eventsOf("Slow")).toHaveLength(1)
-      expect(lines).toEqual(["Cleanup of Patient is slow: it has not ended after 4 s"])
+      expect(log.messages).toEqual(["Cleanup of Patient is slow: it has not ended after 4 s"])
 
       yield* Deferred.succeed(gate, undefined)
       yield* registry.awaitIdle
     })).pipe(Effect.provide(TestRegistry.layerWith({ concurrency: 1 }).pipe(Layer.provide(monitor.layer))))
-  }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  }).pipe(Effect.provide(log.layer))
 })

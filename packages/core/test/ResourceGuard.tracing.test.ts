@@ -1,3 +1,4 @@
+/** Shows `Tracing`. */
 import { describe, expect, it } from "@effect/vitest"
 import { type Context, Effect, Exit, Fiber, Layer, Option, Scope, TestClock, Tracer } from "effect"
 import { ResourceGuard, ResourceRegistry } from "../src/index.js"
@@ -54,7 +55,7 @@ const recording = () => {
 }
 
 describe("spans", () => {
-  it.effect("of acquire and of each cleanup attempt, the cleanup's linked to the acquire's, with the resource's id", () => {
+  it.effect("spans of acquire and of each cleanup attempt, the cleanup's linked to the acquire's, with the resource's id", () => {
     const { layer, spans } = recording()
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -92,7 +93,7 @@ describe("spans", () => {
     }).pipe(Effect.provide(ResourceRegistry.layerTest), Effect.provide(layer))
   })
 
-  it.effect("are none where nobody traces", () =>
+  it.effect("spans are none where nobody traces", () =>
     Effect.gen(function*() {
       let inside: Option.Option<Tracer.AnySpan> = Option.none()
       yield* Effect.scoped(ResourceGuard.make(Effect.void, () =>
@@ -102,7 +103,7 @@ describe("spans", () => {
       expect(Option.isNone(inside)).toBe(true)
     }).pipe(Effect.provide(ResourceRegistry.layerTest)))
 
-  it.effect("are none where tracing is disabled", () => {
+  it.effect("spans are none where tracing is disabled", () => {
     const { layer, spans } = recording()
     return Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.void)).pipe(
       Effect.withTracerEnabled(false),

@@ -1,11 +1,8 @@
 /** Guards without a Scope: cleaned up by who holds them; collected without, they are told as leaked. With the real collector. */
 import { describe, expect, it } from "@effect/vitest"
-import { interruptionSweep } from "@patinox/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger } from "effect"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { HeapProbe, interruptionSweep, TestLog } from "@patinox/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
+import { runSource } from "../../../scripts/testing/runSource.js"
 import {
   CleanupReport,
   PatinoxError,
@@ -17,16 +14,13 @@ import {
 
 const registry = ResourceRegistry.ResourceRegistry
 
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 /** Lets the collector have its turns, until something is so, or it has had enough of them. */
 const collecting = (until: () => boolean) =>
   Effect.gen(function*() {
     for (let i = 0; i < 50 && !until(); i++) {
-      yield* turn
-      collect()
+      yield* HeapProbe.collect
       yield* turn
     }
   })
@@ -45,7 +39,7 @@ const collectedBy = Effect.suspend(() => {
 
 const watching = (options: ResourceRegistry.RegistryOptions = {}) => {
   const events: Array<ResourceEvent.ResourceEvent> = []
-  const lines: Array<string> = []
+  const { layer: log, messages: lines } = TestLog.make()
   return {
     events,
     lines,
@@ -54,12 +48,7 @@ const watching = (options: ResourceRegistry.RegistryOptions = {}) => {
     provide: Effect.provide(
       Layer.orDie(ResourceRegistry.layerWith(options)).pipe(
         Layer.provide(ResourceMonitor.layer(ResourceMonitor.make((event) => Effect.sync(() => events.push(event))))),
-        Layer.provideMerge(Logger.replace(
-          Logger.defaultLogger,
-          Logger.make(({ message }) => {
-            lines.push(String(Array.isArray(message) ? message[0] : message))
-          })
-        ))
+        Layer.provideMerge(log)
       )
     )
   }
@@ -75,7 +64,7 @@ const forgotten = (...args: Parameters<typeof made>) =>
   Effect.flatMap(Effect.fork(Effect.map(made(...args), (guard) => guard.id)), Fiber.join)
 
 describe("a guard without a Scope", () => {
-  it.effect("is used and cleaned up by who holds it, typed and once, and needs no Scope", () => {
+  it.effect("a guard without a Scope is used and cleaned up by who holds it, typed and once, and needs no Scope", () => {
     const { provide, tags } = watching()
     return Effect.gen(function*() {
       const guard = yield* made(Effect.fail("refused"))
@@ -90,7 +79,7 @@ describe("a guard without a Scope", () => {
     }).pipe(provide)
   })
 
-  it.effect("is cleaned up by its registry's shutdown, and in the report", () => {
+  it.effect("a guard without a Scope is cleaned up by its registry's shutdown, and in the report", () => {
     const { provide } = watching()
     let released = 0
     return Effect.gen(function*() {
@@ -102,7 +91,7 @@ describe("a guard without a Scope", () => {
     }).pipe(provide)
   })
 
-  it.effect("whose acquire fails leaves nothing", () => {
+  it.effect("a guard without a Scope whose acquire fails leaves nothing", () => {
     const { provide } = watching()
     return Effect.gen(function*() {
       const error = yield* Effect.flip(ResourceGuard.makeUnscoped(Effect.fail("no"), () => Effect.void))
@@ -111,7 +100,7 @@ describe("a guard without a Scope", () => {
     }).pipe(provide)
   })
 
-  it.effect("is known to the registry as soon as it is open, wherever its maker is interrupted", () => {
+  it.effect("a guard without a Scope is known to the registry as soon as it is open, wherever its maker is interrupted", () => {
     const { provide } = watching()
     return Effect.gen(function*() {
       const r = yield* registry
@@ -127,7 +116,7 @@ describe("a guard without a Scope", () => {
     }).pipe(provide)
   })
 
-  it.effect("is not made with an option that is wrong, before anything is acquired", () => {
+  it.effect("a guard without a Scope is not made with an option that is wrong, before anything is acquired", () => {
     const { provide } = watching()
     return Effect.gen(function*() {
       let acquired = 0
@@ -143,7 +132,7 @@ describe("a guard without a Scope", () => {
 })
 
 describe("one that is collected without a cleanup", () => {
-  it.live("is told as leaked once, in the log and as an event, with the owner and the stack; the shutdown cleans it up", () => {
+  it.live("a guard that is collected without a cleanup is told as leaked once, with owner and stack; the shutdown cleans it up", () => {
     const { events, lines, provide, tags } = watching({ captureStacks: "all" })
     let released = 0
     return Effect.gen(function*() {
@@ -172,7 +161,7 @@ describe("one that is collected without a cleanup", () => {
     }).pipe(provide)
   })
 
-  it.live("is cleaned up by the registry where that is asked for, and told all the same", () => {
+  it.live("a guard that is collected without a cleanup is cleaned up by the registry where that is asked for, and told all the same", () => {
     const { events, lines, provide, tags } = watching()
     return Effect.gen(function*() {
       const r = yield* registry
@@ -205,7 +194,7 @@ describe("one that is collected without a cleanup", () => {
     }).pipe(provide)
   })
 
-  it.live("while somebody uses it is cleaned up when he has ended", () => {
+  it.live("a guard that is collected without a cleanup while somebody uses it is cleaned up when he has ended", () => {
     const { lines, provide, tags } = watching()
     return Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
@@ -233,7 +222,7 @@ describe("one that is collected without a cleanup", () => {
     }).pipe(provide)
   })
 
-  it.live("and was suspected by its age already is logged, and is no second suspect", () => {
+  it.live("a guard that is collected without a cleanup and was suspected by its age already is logged, and is no second suspect", () => {
     const { lines, provide, tags } = watching({ leakThreshold: "1 millis" })
     return Effect.gen(function*() {
       const [id] = yield* Effect.all([forgotten(), Effect.sleep("20 millis")], { concurrency: 2 })
@@ -249,7 +238,7 @@ describe("one that is collected without a cleanup", () => {
 })
 
 describe("nothing is told of one", () => {
-  it.live("that has been cleaned up, waits for its cleanup, or has been taken out, when it is collected", () => {
+  it.live("nothing is told of a collected guard that has been cleaned up, waits for its cleanup, or has been taken out", () => {
     const { leaks, provide, tags } = watching({ concurrency: 1 })
     return Effect.gen(function*() {
       const r = yield* registry
@@ -270,7 +259,7 @@ describe("nothing is told of one", () => {
     }).pipe(provide)
   })
 
-  it.live("whose registry has shut down", () => {
+  it.live("nothing is told of a collected guard whose registry has shut down", () => {
     const { leaks, provide } = watching()
     return Effect.gen(function*() {
       yield* forgotten(Effect.void, { onCollected: "cleanup" })
@@ -281,7 +270,7 @@ describe("nothing is told of one", () => {
     }).pipe(provide)
   })
 
-  it.live("as long as somebody holds it, or one of its effects", () => {
+  it.live("nothing is told of a guard as long as somebody holds it, or one of its effects", () => {
     const { leaks, provide } = watching()
     return Effect.gen(function*() {
       const guard = yield* made()
@@ -300,69 +289,50 @@ describe("nothing is told of one", () => {
 })
 
 describe("guards without a Scope", () => {
-  it.live("that are gone leave nothing behind, nor do those that were collected", () => {
+  it.live("guards without a Scope that are gone leave nothing behind, nor do those that were collected", () => {
     const { events, provide } = watching()
     return Effect.gen(function*() {
-      const refs: Array<WeakRef<object>> = []
+      const probe = HeapProbe.make()
       const one = (onCollected: "report" | "cleanup", clean: boolean) =>
         Effect.flatMap(
           ResourceGuard.makeUnscoped(
-            Effect.sync(() => {
-              const value = { bulk: Array.from({ length: 10 }) }
-              refs.push(new WeakRef(value))
-              return value
-            }),
+            Effect.sync(() => probe.track({ bulk: Array.from({ length: 10 }) })),
             () => Effect.void,
             { onCollected }
           ),
-          (guard) => {
-            refs.push(new WeakRef(guard))
-            return clean ? guard.cleanup : Effect.void
-          }
+          (guard) => clean ? probe.track(guard).cleanup : Effect.sync(() => void probe.track(guard))
         )
       yield* Effect.flatMap(
         Effect.fork(Effect.forEach(Array.from({ length: 1_000 }), (_, i) => one("cleanup", i % 2 === 0))),
         Fiber.join
       )
-      const left = () => refs.filter((ref) => ref.deref() !== undefined).length
-      yield* collecting(() => left() === 0)
-      expect(refs.length).toBe(2_000)
-      expect(left()).toBe(0)
+      expect([probe.tracked(), yield* probe.kept]).toEqual([2_000, 0])
+      yield* collectedBy
       expect(events.filter(({ _tag }) => _tag === "LeakSuspected").length).toBe(500)
       expect(yield* (yield* registry).accounts).toMatchObject({ registered: 1_000, cleaned: 1_000, live: 0 })
     }).pipe(provide)
   })
 
-  it("keep no process alive, and are told of in one of its own", async () => {
-    const core = fileURLToPath(new URL("../src/index.ts", import.meta.url))
-    const program = `
-      import { ResourceGuard, ResourceRegistry } from ${JSON.stringify(core)}
-      import { Effect, Layer, Scope } from "effect"
-      const scope = Effect.runSync(Scope.make())
-      const services = Effect.runSync(Layer.buildWithScope(ResourceRegistry.layer, scope))
-      const run = (effect) => Effect.runPromise(Effect.provide(effect, services))
-      globalThis.held = await run(ResourceGuard.makeUnscoped(Effect.succeed(1), () => Effect.void, { typeName: "Held" }))
-      await run(Effect.asVoid(ResourceGuard.makeUnscoped(Effect.succeed(2), () => Effect.void, { typeName: "Lost" })))
-      for (let i = 0; i < 20; i++) {
-        await new Promise((resolve) => setImmediate(resolve))
-        gc()
-      }
-      console.log("open", process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
-    `
-    const output = await new Promise<string>((resolve, reject) => {
-      const args = ["--expose-gc", "--import", "tsx", "--input-type=module", "-e", program]
-      const child = spawn(process.execPath, args, {
-        cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-        stdio: ["ignore", "pipe", "inherit"],
-        timeout: 20_000
-      })
-      let output = ""
-      child.stdout.on("data", (chunk) => output += chunk)
-      child.on("error", reject)
-      child.on("close", (code, signal) => resolve(`${output}${code} ${signal}`))
-    })
-    expect(output).toMatch(/message="Lost was leaked: nobody holds it any more/)
-    expect(output).not.toContain("Held was leaked")
-    expect(output).toMatch(/open 0\n0 null$/)
-  })
+  it.live("guards without a Scope keep no process alive, and are told of in one of its own", () =>
+    Effect.gen(function*() {
+      const program = `
+        import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+        import { Effect, Layer, Scope } from "effect"
+        const scope = Effect.runSync(Scope.make())
+        const services = Effect.runSync(Layer.buildWithScope(ResourceRegistry.layer, scope))
+        const run = (effect) => Effect.runPromise(Effect.provide(effect, services))
+        globalThis.held = await run(ResourceGuard.makeUnscoped(Effect.succeed(1), () => Effect.void, { typeName: "Held" }))
+        await run(Effect.asVoid(ResourceGuard.makeUnscoped(Effect.succeed(2), () => Effect.void, { typeName: "Lost" })))
+        for (let i = 0; i < 20; i++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          gc()
+        }
+        console.log("open", process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
+      `
+      const { output, ...ended } = yield* runSource(program, ["--expose-gc"])
+      expect(ended).toEqual({ code: 0, signal: null })
+      expect(output).toMatch(/message="Lost was leaked: nobody holds it any more/)
+      expect(output).not.toContain("Held was leaked")
+      expect(output).toMatch(/open 0\n$/)
+    }))
 })

@@ -1,3 +1,4 @@
+/** Shows `UserFunction`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Untellable } from "@patinox/vitest"
 import { Cause, Effect, Exit, Logger } from "effect"

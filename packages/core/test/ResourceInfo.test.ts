@@ -12,7 +12,7 @@ describe("ResourceInfo", () => {
     }))
   })
 
-  it("its JSON form is itself", () => {
+  it("the JSON form of a ResourceInfo is itself", () => {
     fc.assert(fc.property(arbitraries.resourceInfo, (info) => {
       assert.deepStrictEqual(Schema.encodeSync(ResourceInfo.schema)(info) as unknown, { ...info })
     }))

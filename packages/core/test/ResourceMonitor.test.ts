@@ -1,4 +1,6 @@
+/** Shows `Metrics`, `Queues`, `MonitorQueue` and `RegistryMetrics`. */
 import { describe, expect, it } from "@effect/vitest"
+import { TestLog } from "@patinox/vitest"
 import {
   Chunk,
   Deferred,
@@ -100,7 +102,7 @@ describe("a monitor", () => {
       ])
     }))
 
-  it.effect("that fails, dies or throws affects no cleanup, nor another monitor", () =>
+  it.effect("a monitor that fails, dies or throws affects no cleanup, nor another monitor", () =>
     Effect.gen(function*() {
       const broken = [
         ResourceMonitor.make(() => Effect.fail("broken")),
@@ -117,7 +119,7 @@ describe("a monitor", () => {
       expect(tags()).toEqual(["Registered", "Started", "Cleaned", "Draining", "Closed"])
     }))
 
-  it.effect("that hangs holds up neither cleanup nor shutdown by more than its second", () =>
+  it.effect("a monitor that hangs holds up neither cleanup nor shutdown by more than its second", () =>
     Effect.gen(function*() {
       const hanging = ResourceMonitor.make(() => Effect.never)
       let released = 0
@@ -133,7 +135,7 @@ describe("a monitor", () => {
       yield* Fiber.join(app)
     }))
 
-  it.effect("that hangs over one event is let go, and sees the later ones", () =>
+  it.effect("a monitor that hangs over one event is let go, and sees the later ones", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const monitor = ResourceMonitor.make((event) =>
@@ -150,7 +152,7 @@ describe("a monitor", () => {
       }).pipe(watchedBy(monitor))
     }))
 
-  it.effect("that is too slow loses events, which are counted, and holds no more than a bounded number of them", () =>
+  it.effect("a monitor that is too slow loses events, which are counted, and holds no more than a bounded number of them", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const app = yield* Effect.fork(
@@ -164,7 +166,7 @@ describe("a monitor", () => {
       yield* Fiber.join(app)
     }))
 
-  it.effect("that is asynchronous gets its events one at a time and in order, the last before the layer has closed", () =>
+  it.effect("a monitor that is asynchronous gets its events one at a time and in order, the last before the layer has closed", () =>
     Effect.gen(function*() {
       let running = 0
       let most = 0
@@ -211,7 +213,7 @@ describe("a monitor", () => {
 })
 
 describe("events", () => {
-  it.effect("of the registry are a stream from the subscription on, which ends when the registry has closed", () =>
+  it.effect("events of the registry are a stream from the subscription on, which ends when the registry has closed", () =>
     Effect.gen(function*() {
       const tags = yield* Effect.gen(function*() {
         const r = yield* registry
@@ -228,14 +230,14 @@ describe("events", () => {
       expect(Chunk.toReadonlyArray(tags)).toEqual(["Registered", "Started", "Cleaned", "Draining", "Closed"])
     }))
 
-  it.effect("of a closed registry are an empty stream", () =>
+  it.effect("events of a closed registry are an empty stream", () =>
     Effect.gen(function*() {
       const r = yield* registry
       yield* r.shutdown
       expect(yield* Stream.runCount(r.events)).toBe(0)
     }).pipe(Effect.provide(ResourceRegistry.layerTest)))
 
-  it.effect("are published to a hub by ResourceMonitor.layerEvents", () =>
+  it.effect("events are published to a hub by ResourceMonitor.layerEvents", () =>
     Effect.scoped(Effect.gen(function*() {
       const hub = yield* PubSub.unbounded<ResourceEvent.ResourceEvent>()
       const subscription = yield* PubSub.subscribe(hub)
@@ -254,19 +256,12 @@ describe("events", () => {
 })
 
 describe("logs", () => {
-  it.effect("are one line an event at debug level, with the resource's id", () =>
+  it.effect("logs are one line an event at debug level, with the resource's id", () =>
     Effect.gen(function*() {
-      const lines: Array<{ message: string; level: string; annotations: Record<string, unknown> }> = []
-      const logger = Logger.make(({ annotations, logLevel, message }) => {
-        lines.push({
-          message: String(Array.isArray(message) ? message[0] : message),
-          level: logLevel.label,
-          annotations: Object.fromEntries(annotations)
-        })
-      })
+      const { entries: lines, layer } = TestLog.make()
       yield* Effect.scoped(guard()).pipe(
         Effect.provide(Layer.provide(ResourceRegistry.layerTest, ResourceMonitor.layerLogs)),
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Effect.provide(layer),
         Logger.withMinimumLogLevel(LogLevel.Debug)
       )
       expect(lines.map((line) => line.level)).toEqual(Array.from({ length: 5 }, () => "DEBUG"))
@@ -284,7 +279,7 @@ describe("metrics", () => {
         return metricKey.name === name && Object.entries(tags).every(([key, expected]) => own[key] === expected)
       })?.metricState as unknown as Record<string, unknown> | undefined)
 
-  it.effect("keep live by type, waiting by priority, outcomes, retries, slow ones, wait and run times", () =>
+  it.effect("metrics keep live by type, waiting by priority, outcomes, retries, slow ones, wait and run times", () =>
     Effect.gen(function*() {
       const type = { type: "Metered" }
       const metered = <E>(release: () => Effect.Effect<unknown, E>) =>
@@ -318,7 +313,7 @@ describe("metrics", () => {
       ))
     }))
 
-  it.effect("have one series for all that is named by spans, however many there are", () =>
+  it.effect("metrics have one series for all that is named by spans, however many there are", () =>
     Effect.gen(function*() {
       const request = (id: number) =>
         Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.void)).pipe(Effect.withSpan(`GET /users/${id}`))
@@ -333,7 +328,7 @@ describe("metrics", () => {
       })
     }))
 
-  it.effect("of what waits go by the priority that the request was given", () =>
+  it.effect("metrics of what waits go by the priority that the request was given", () =>
     Effect.scoped(Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -348,7 +343,7 @@ describe("metrics", () => {
       Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1 })).pipe(Layer.provide(ResourceMonitor.layerMetrics))
     )))
 
-  it.effect("of what waits are right again when a waiting cleanup is taken back", () =>
+  it.effect("metrics of what waits are right again when a waiting cleanup is taken back", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -361,4 +356,75 @@ describe("metrics", () => {
     }).pipe(Effect.provide(
       Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1 })).pipe(Layer.provide(ResourceMonitor.layerMetrics))
     )))
+
+  it.effect("count at once and lose nothing where another monitor is too slow for its events", () =>
+    Effect.gen(function*() {
+      const outcome = { type: "Beside a slow one", outcome: "cleaned" }
+      const both = ResourceMonitor.all([yield* ResourceMonitor.metrics, ResourceMonitor.make(() => Effect.never)])
+      const guarded = Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.void, { typeName: outcome.type }))
+      const app = yield* Effect.fork(
+        Effect.gen(function*() {
+          for (let i = 0; i < 3000; i++) yield* guarded
+          expect((yield* Effect.flatMap(registry, (r) => r.health)).droppedEvents).toBeGreaterThan(4000)
+          expect(yield* value("patinox_resources_ended_total", outcome)).toMatchObject({ count: 3000 })
+        }).pipe(watchedBy(both))
+      )
+      yield* Effect.repeatN(Effect.yieldNow(), 100)
+      yield* TestClock.adjust("1 seconds")
+      yield* Fiber.join(app)
+    }))
+
+  it.effect("count once, however often they are added", () =>
+    Effect.gen(function*() {
+      const type = { type: "Added twice" }
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* ResourceGuard.make(Effect.void, () => Effect.void, { typeName: "Added twice" })
+        expect(yield* value("patinox_resources_live", type)).toMatchObject({ value: 1 })
+      })).pipe(Effect.provide(ResourceRegistry.layerTest.pipe(
+        Layer.provide(ResourceMonitor.layerMetrics),
+        Layer.provide(ResourceMonitor.layer(yield* ResourceMonitor.metrics))
+      )))
+      expect(yield* value("patinox_resources_live", type)).toMatchObject({ value: 0 })
+      expect(yield* value("patinox_cleanup_run_millis", type)).toMatchObject({ count: 1 })
+    }))
+
+  it.effect("have the labels that the application gives to its metrics where the registry is built", () =>
+    Effect.gen(function*() {
+      const labels = { service: "orders", type: "Labelled" }
+      yield* Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.void, { typeName: "Labelled" })).pipe(
+        Effect.provide(Layer.provide(ResourceRegistry.layerTest, ResourceMonitor.layerMetrics)),
+        Effect.tagMetrics("service", "orders")
+      )
+      expect(yield* value("patinox_resources_live", labels)).toMatchObject({ value: 0 })
+      expect(yield* value("patinox_resources_ended_total", { ...labels, outcome: "cleaned" })).toMatchObject({
+        count: 1
+      })
+    }))
+
+  it.effect("are kept of events that somebody else hands to the monitor", () =>
+    Effect.gen(function*() {
+      const type = { type: "Handed on" }
+      const metrics = yield* ResourceMonitor.metrics
+      const seen: Array<string> = []
+      const monitor = ResourceMonitor.make((event) =>
+        Effect.andThen(Effect.sync(() => seen.push(event._tag)), metrics.onEvent(event))
+      )
+      yield* Effect.gen(function*() {
+        const r = yield* registry
+        const gate = yield* Deferred.make<void>()
+        yield* r.schedule({ typeName: "blocker", cleanup: Deferred.await(gate) })
+        const scope = yield* Scope.make()
+        const make = ResourceGuard.make(Effect.void, () => Effect.void, { typeName: "Handed on", priority: "Low" })
+        yield* r.schedule({ resource: yield* Scope.extend(make, scope) })
+        expect(yield* value("patinox_cleanups_waiting", { priority: "Low" })).toMatchObject({ value: 1 })
+        yield* Scope.close(scope, Exit.void)
+        yield* Deferred.succeed(gate, undefined)
+      }).pipe(Effect.provide(
+        Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1 })).pipe(Layer.provide(ResourceMonitor.layer(monitor)))
+      ))
+      expect(seen).toContain("Cleaned")
+      expect(yield* value("patinox_cleanups_waiting", { priority: "Low" })).toMatchObject({ value: 0 })
+      expect(yield* value("patinox_resources_live", type)).toMatchObject({ value: 0 })
+      expect(yield* value("patinox_cleanup_wait_millis", type)).toMatchObject({ count: 1 })
+    }))
 })

@@ -6,9 +6,11 @@ import { Clock, Duration, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock, 
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { ResourceGuard, ResourceRegistry, ResourceRuntime, ResourceScope } from "../src/index.js"
-import * as Deadlines from "../src/internal/Deadlines.js"
-import * as Seam from "../src/internal/Seam.js"
-import { Timers } from "../src/internal/Timers.js"
+import * as Clocks from "../src/internal/effect3/Clocks.js"
+import * as Fibers from "../src/internal/effect3/Fibers.js"
+import * as Refs from "../src/internal/effect3/Refs.js"
+import * as DeadlineHeap from "../src/internal/kernel/DeadlineHeap.js"
+import { Timers } from "../src/internal/kernel/Timers.js"
 
 const seed = Number(process.env["PATINOX_SEED"] ?? 20_241)
 
@@ -137,7 +139,7 @@ describe("whatever a clock says and however it sleeps", () => {
       fc.asyncProperty(plan, fc.array(fc.nat(20), { minLength: 1, maxLength: 5 }), async (plan, delays) => {
         const { clock, goWrong } = clockOf(plan)
         await Effect.runPromise(goWrong)
-        const origin = await Effect.runPromise(Seam.withFiber((fiber) => Effect.succeed(Seam.originOf(fiber))))
+        const origin = await Effect.runPromise(Fibers.withFiber((fiber) => Effect.succeed(Refs.originOf(fiber))))
         const timers = new Timers(clock, origin)
         let last = timers.now()
         for (let i = 0; i < 50; i++) {
@@ -145,10 +147,10 @@ describe("whatever a clock says and however it sleeps", () => {
           expect(Number.isFinite(now)).toBe(true)
           expect(now).toBeGreaterThanOrEqual(last)
           last = now
-          expect(Number.isFinite(Seam.wallMillis(clock))).toBe(true)
+          expect(Number.isFinite(Clocks.wallMillis(clock))).toBe(true)
         }
         await Promise.all(delays.map((delay) =>
-          new Promise<void>((resolve) => timers.set(Deadlines.make(() => resolve()), timers.now() + delay))
+          new Promise<void>((resolve) => timers.set(DeadlineHeap.make(() => resolve()), timers.now() + delay))
         ))
       }),
       { seed, numRuns: 100 }
@@ -182,13 +184,13 @@ describe("whatever a clock says and however it sleeps", () => {
     for (const sleep of Object.keys(sleeps) as Array<Sleep>) {
       const { clock, goWrong } = clockOf({ readings: ["always the same"], sleep })
       await Effect.runPromise(goWrong)
-      const origin = await Effect.runPromise(Seam.withFiber((fiber) => Effect.succeed(Seam.originOf(fiber))))
+      const origin = await Effect.runPromise(Fibers.withFiber((fiber) => Effect.succeed(Refs.originOf(fiber))))
       const timers = new Timers(clock, origin)
       let due = 0
-      const deadline = Deadlines.make(() => due++)
+      const deadline = DeadlineHeap.make(() => due++)
       timers.set(deadline, timers.now() + 20)
       timers.clear(deadline)
-      await new Promise<void>((resolve) => timers.set(Deadlines.make(resolve), timers.now() + 40))
+      await new Promise<void>((resolve) => timers.set(DeadlineHeap.make(resolve), timers.now() + 40))
       expect(due).toBe(0)
     }
   })
@@ -233,7 +235,7 @@ describe("after all time has passed on a TestClock", () => {
 
 describe("a tracer that throws", () => {
   for (const when of ["begins", "ends"] as const) {
-    it(`where a span ${when} costs neither what was acquired nor its release, which runs once`, () =>
+    it(`a tracer that throws where a span ${when} costs neither what was acquired nor its release, which runs once`, () =>
       Effect.runPromise(Effect.gen(function*() {
         let acquired = 0
         let released = 0

@@ -1,3 +1,4 @@
+/** Shows `RegistryConfig`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Exit, Layer } from "effect"
 import { type PatinoxError, ResourceGuard, ResourceRegistry } from "../src/index.js"
@@ -32,7 +33,7 @@ describe("options of the registry", () => {
       }))
   }
 
-  it.effect("that are right at their bounds are taken", () =>
+  it.effect("options of the registry that are right at their bounds are taken", () =>
     Effect.gen(function*() {
       for (
         const options of [
@@ -80,7 +81,7 @@ describe("configuration from the environment", () => {
       )
     }))
 
-  it.effect("is in force: a limit that was read is the limit", () =>
+  it.effect("configuration from the environment is in force: a limit that was read is the limit", () =>
     Effect.gen(function*() {
       const letters = yield* Effect.gen(function*() {
         const r = yield* registry

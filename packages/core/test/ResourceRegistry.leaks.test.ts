@@ -1,4 +1,6 @@
+/** Shows `CallSite` and `LeakDetector`. */
 import { describe, expect, it } from "@effect/vitest"
+import { TestLog } from "@patinox/vitest"
 import { Context, Effect, Exit, Layer, Logger, Scope, TestClock } from "effect"
 import { type ResourceEvent, ResourceGuard, ResourceMonitor, ResourceRegistry } from "../src/index.js"
 
@@ -6,7 +8,7 @@ const registry = ResourceRegistry.ResourceRegistry
 
 const watching = () => {
   const events: Array<ResourceEvent.ResourceEvent> = []
-  const lines: Array<string> = []
+  const { layer: log, messages: lines } = TestLog.make()
   return {
     events,
     lines,
@@ -15,12 +17,7 @@ const watching = () => {
       Effect.provide(
         Layer.orDie(ResourceRegistry.layerWith(options)).pipe(
           Layer.provide(ResourceMonitor.layer(ResourceMonitor.make((event) => Effect.sync(() => events.push(event))))),
-          Layer.provideMerge(Logger.replace(
-            Logger.defaultLogger,
-            Logger.make(({ message }) => {
-              lines.push(String(Array.isArray(message) ? message[0] : message))
-            })
-          ))
+          Layer.provideMerge(log)
         )
       )
   }
@@ -31,7 +28,7 @@ const guard = (typeName: string) => ResourceGuard.make(Effect.void, () => Effect
 const unnamed = () => ResourceGuard.make(Effect.void, () => Effect.void)
 
 describe("a leak", () => {
-  it.effect("is suspected after the threshold, with the owner and the acquire's stack, and resolved when it ends", () => {
+  it.effect("a leak is suspected after the threshold, with owner and acquire stack, and resolved when it ends", () => {
     const { leaks, lines, provide } = watching()
     return Effect.gen(function*() {
       const r = yield* registry
@@ -58,7 +55,7 @@ describe("a leak", () => {
     }).pipe(provide({ leakThreshold: "1 minutes", captureStacks: "all" }))
   })
 
-  it.effect("is suspected of each resource in its own time; one that has ended is not", () => {
+  it.effect("a leak is suspected of each resource in its own time; one that has ended is not", () => {
     const { leaks, provide } = watching()
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -79,7 +76,7 @@ describe("a leak", () => {
     }).pipe(provide({ leakThreshold: "1 minutes" }))
   })
 
-  it.effect("is not looked for by default", () => {
+  it.effect("a leak is not looked for by default", () => {
     const { leaks, provide } = watching()
     return Effect.gen(function*() {
       yield* guard("one")
@@ -94,7 +91,7 @@ describe("acquire stacks", () => {
   // Made here, before any registry that wants stacks.
   const layer = ResourceGuard.layer(Service, Effect.succeed(1), () => Effect.fail("refused"))
 
-  it.effect("of guards with a name, of layers and of what has no scope are in the reading, the event and the dead letter", () => {
+  it.effect("acquire stacks of named guards, layers and what has no scope are in readings, events and dead letters", () => {
     const { events, provide } = watching()
     return Effect.gen(function*() {
       const r = yield* registry
@@ -118,7 +115,7 @@ describe("acquire stacks", () => {
     }).pipe(provide({ captureStacks: "all" }))
   })
 
-  it.effect("are none where they are off, of layers neither", () =>
+  it.effect("acquire stacks are none where they are off, of layers neither", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const [info] = yield* Effect.provide(r.list, layer)
@@ -133,7 +130,7 @@ describe("acquire stacks", () => {
       return (yield* r.list).filter((info) => info.acquireStack !== undefined).length
     })).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ captureStacks }))))
 
-  it.effect("are kept of nobody, of one in 128, or of all; and of nobody again when the registry has closed", () =>
+  it.effect("acquire stacks are kept of nobody, of one in 128, or of all; and of nobody again when the registry has closed", () =>
     Effect.gen(function*() {
       expect(yield* stacks("off", 10)).toBe(0)
       expect(yield* stacks("sampled", 256)).toBe(2)

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Clock, Deferred, type Duration, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock } from "effect"
 import { ResourceGuard, ResourceRegistry, ResourceScope } from "../src/index.js"
-import type { Entry } from "../src/internal/Entry.js"
-import type { Registry } from "../src/internal/Registry.js"
+import type { CleanupTarget } from "../src/internal/cleanup/CleanupTarget.js"
+import type { Registry } from "../src/internal/registry/Registry.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
 const provided = Effect.provide(Layer.merge(ResourceRegistry.layer, quiet))
@@ -132,7 +132,7 @@ describe("a registry in a ResourceScope", () => {
       expect([started, done]).toEqual([400, 400])
     }).pipe(Effect.provide(quiet)))
 
-  it.effect("is over, with its report, within what the scope's deadline leaves it, also when it was shut down before", () =>
+  it.effect("a registry in a ResourceScope is over, with its report, within what the scope's deadline leaves it", () =>
     Effect.gen(function*() {
       for (const before of [false, true]) {
         const reports: Array<number> = []
@@ -160,7 +160,7 @@ describe("a registry in a ResourceScope", () => {
 })
 
 describe("a timer", () => {
-  it.effect("is set for no finalizer that has ended, wherever its fiber yields on the way (P7)", () =>
+  it.effect("a timer is set for no finalizer that has ended, wherever its fiber yields on the way (P7)", () =>
     Effect.gen(function*() {
       const testClock = yield* Effect.clock
       const slept: Array<number> = []
@@ -186,7 +186,7 @@ describe("a timer", () => {
       expect(slept).toEqual(slept.map(() => 0))
     }))
 
-  it.effect("is set for no cleanup that ends while it is told to be slow (P7)", () =>
+  it.effect("a timer is set for no cleanup that ends while it is told to be slow (P7)", () =>
     Effect.gen(function*() {
       const registry = yield* ResourceRegistry.ResourceRegistry
       const guard = yield* ResourceGuard.make(Effect.void, () => Effect.void, { timeout: "9 seconds" })
@@ -217,7 +217,7 @@ describe("who waits and is interrupted", () => {
       const scope = yield* Scope.make()
       const gate = yield* Deferred.make<void>()
       const guard = yield* Scope.extend(ResourceGuard.make(Effect.void, () => Deferred.await(gate)), scope)
-      const entry: Entry = registry.entries.get(guard.id)!
+      const entry: CleanupTarget = registry.entries.get(guard.id)!
       yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* Effect.yieldNow()
       const before = Reflect.get(entry, "watchers")

@@ -1,3 +1,4 @@
+/** Shows `Dispatcher`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import * as fc from "fast-check"
@@ -61,7 +62,7 @@ describe("what waits in the registry", () => {
       expect(order).toEqual(["first", "urgent", "second", "third"])
     }).pipe(withConcurrency(1)))
 
-  it.effect("is overtaken by a more urgent one even after both were taken from the queue", () =>
+  it.effect("what waits in the registry is overtaken by a more urgent one even after both were taken from the queue", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<string> = []
@@ -99,7 +100,7 @@ describe("what waits in the registry", () => {
       expect(order).toEqual(["low", "high"])
     }).pipe(withConcurrency(1)))
 
-  it.effect("is taken back by cancel: the resource is in use again, a cleanup of one's own never runs", () =>
+  it.effect("what waits in the registry is taken back by cancel: the resource is in use again, a cleanup of one's own never runs", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<string> = []
@@ -122,7 +123,7 @@ describe("what waits in the registry", () => {
       expect(yield* r.accounts).toMatchObject({ registered: 3, cleaned: 2, disarmed: 1, live: 0 })
     }).pipe(withConcurrency(1)))
 
-  it.effect("is claimed by a closing scope, a cleanup or a disarm, and runs once at most (P1)", () =>
+  it.effect("what waits in the registry is claimed by a closing scope, a cleanup or a disarm, and runs once at most (P1)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<string> = []
@@ -154,7 +155,7 @@ describe("what waits in the registry", () => {
 
 describe("concurrency", () => {
   it.effect.prop(
-    "is never exceeded by what the registry starts",
+    "concurrency is never exceeded by what the registry starts",
     [fc.integer({ min: 1, max: 5 })],
     ([concurrency]) =>
       Effect.gen(function*() {

@@ -1,34 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ProcessTimers } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Logger, Metric, Scope } from "effect"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { runSource } from "../../../scripts/testing/runSource.js"
 import { ResourceGuard, ResourceMonitor, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
-
-/** Timers that keep a process alive or would wake it up, set while `effect` runs and not over at its end. */
-const timersOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const { clearTimeout, setTimeout } = globalThis
-      const open = new Set<unknown>()
-      globalThis.setTimeout = ((run: () => void, ...rest: Array<any>) => {
-        const handle = setTimeout(() => {
-          open.delete(handle)
-          run()
-        }, ...rest)
-        open.add(handle)
-        return handle
-      }) as typeof setTimeout
-      globalThis.clearTimeout = ((handle: any) => {
-        open.delete(handle)
-        clearTimeout(handle)
-      }) as typeof clearTimeout
-      return { open, restore: () => Object.assign(globalThis, { clearTimeout, setTimeout }) }
-    }),
-    ({ open }) => Effect.map(effect, () => open.size),
-    ({ restore }) => Effect.sync(restore)
-  )
 
 const activeFibers = Effect.map(Metric.snapshot, (pairs) => {
   const active = pairs.find((pair) => pair.metricKey.name === "effect_fiber_active")
@@ -53,11 +29,11 @@ describe("an idle registry (P7)", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       expect(
-        yield* timersOf(
+        yield* ProcessTimers.leftBy(
           Scope.extend(Effect.forEach(Array.from({ length: 1000 }), () => guard, { discard: true }), scope)
         )
       ).toBe(0)
-      expect(yield* timersOf(Scope.close(scope, Exit.void))).toBe(0)
+      expect(yield* ProcessTimers.leftBy(Scope.close(scope, Exit.void))).toBe(0)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
 
   it.live("holds no fiber: not with guards live, nor after cleanups that were scheduled, slow, failed or forced", () =>
@@ -91,7 +67,7 @@ describe("an idle registry (P7)", () => {
     const slow = Effect.runSync(Deferred.make<void>())
     return Effect.gen(function*() {
       const r = yield* registry
-      const left = yield* timersOf(Effect.gen(function*() {
+      const left = yield* ProcessTimers.leftBy(Effect.gen(function*() {
         const scheduled = yield* r.schedule({ typeName: "slow", cleanup: Deferred.await(slow) })
         const failing = Effect.scoped(ResourceGuard.make(Effect.void, () => Effect.fail("refused")))
         const asynchronous = Effect.scoped(ResourceGuard.make(Effect.void, () => nextTurn))
@@ -113,13 +89,13 @@ describe("an idle registry (P7)", () => {
     ))
   })
 
-  it.live("with a leak threshold holds one timer while something is live, and none when nothing is", () =>
+  it.live("an idle registry with a leak threshold holds one timer while something is live, and none when nothing is (P7)", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const live = Scope.extend(Effect.forEach([1, 2, 3], () => guard), scope)
       expect(
-        yield* timersOf(Effect.gen(function*() {
-          expect(yield* timersOf(live)).toBe(1)
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
+          expect(yield* ProcessTimers.leftBy(live)).toBe(1)
           yield* Scope.close(scope, Exit.void)
         }))
       ).toBe(0)
@@ -130,7 +106,7 @@ describe("an idle registry (P7)", () => {
       const gate = yield* Deferred.make<void>()
       const scopes = yield* Effect.forEach(Array.from({ length: 10_000 }), () => Scope.make())
       const fibers: Array<Fiber.RuntimeFiber<void>> = []
-      const timers = yield* timersOf(Effect.gen(function*() {
+      const timers = yield* ProcessTimers.leftBy(Effect.gen(function*() {
         for (const scope of scopes) {
           yield* Scope.extend(ResourceGuard.make(Effect.void, () => Deferred.await(gate)), scope)
           fibers.push(yield* Effect.forkDaemon(Scope.close(scope, Exit.void)))
@@ -142,33 +118,16 @@ describe("an idle registry (P7)", () => {
       yield* Fiber.awaitAll(fibers)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-  it("keeps no process alive: one with an open registry and a live guard ends by itself", () => {
-    const core = fileURLToPath(new URL("../src/index.ts", import.meta.url))
-    const program = `
-      import { ResourceGuard, ResourceRegistry } from ${JSON.stringify(core)}
-      import { Effect, Layer, Scope } from "effect"
-      const scope = Effect.runSync(Scope.make())
-      const service = Effect.runSync(Layer.buildWithScope(ResourceRegistry.layer, scope))
-      Effect.runSync(Effect.provide(Scope.extend(ResourceGuard.make(Effect.void, () => Effect.void), scope), service))
-      console.log("open", process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
-    `
-    return new Promise<void>((resolve, reject) => {
-      const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
-        cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-        stdio: ["ignore", "pipe", "inherit"],
-        timeout: 20_000
-      })
-      let output = ""
-      child.stdout.on("data", (chunk) => output += chunk)
-      child.on("error", reject)
-      child.on("close", (code, signal) => {
-        try {
-          expect({ code, output, signal }).toEqual({ code: 0, output: "open 0\n", signal: null })
-          resolve()
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
-  })
+  it.live("keeps no process alive: one with an open registry and a live guard ends by itself", () =>
+    Effect.gen(function*() {
+      const program = `
+        import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+        import { Effect, Layer, Scope } from "effect"
+        const scope = Effect.runSync(Scope.make())
+        const service = Effect.runSync(Layer.buildWithScope(ResourceRegistry.layer, scope))
+        Effect.runSync(Effect.provide(Scope.extend(ResourceGuard.make(Effect.void, () => Effect.void), scope), service))
+        console.log("open", process.getActiveResourcesInfo().filter((name) => name === "Timeout").length)
+      `
+      expect(yield* runSource(program)).toEqual({ code: 0, output: "open 0\n", signal: null })
+    }))
 })

@@ -1,3 +1,4 @@
+/** Shows `DeadLetters`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { ResourceGuard, ResourceId, ResourceMonitor, ResourceRegistry } from "../src/index.js"
@@ -87,7 +88,7 @@ describe("snapshot (P9)", () => {
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1, slowAfter: "1 hours" })))))
 
-  it.effect("is immutable: what happens later does not change it", () =>
+  it.effect("snapshot is immutable: what happens later does not change it (P9)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       yield* Effect.scoped(Effect.gen(function*() {
@@ -144,7 +145,7 @@ describe("dead letters", () => {
   const failing = (typeName: string, release: () => Effect.Effect<unknown, string> = () => Effect.fail("refused")) =>
     Effect.scoped(ResourceGuard.make(Effect.void, release, { typeName }))
 
-  it.effect("are kept up to their number, the newest", () =>
+  it.effect("dead letters are kept up to their number, the newest", () =>
     Effect.gen(function*() {
       const r = yield* registry
       for (const name of ["a", "b", "c"]) yield* failing(name)
@@ -152,7 +153,7 @@ describe("dead letters", () => {
       expect((yield* r.accounts).failed).toBe(3)
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ deadLetters: 2 })))))
 
-  it.effect("are none where none are wanted", () =>
+  it.effect("dead letters are none where none are wanted", () =>
     Effect.gen(function*() {
       const r = yield* registry
       yield* failing("a")
@@ -160,7 +161,7 @@ describe("dead letters", () => {
       expect((yield* r.accounts).failed).toBe(1)
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ deadLetters: 0 })))))
 
-  it.effect("are retried once at a time, under the guard's own policy; an abandoned one never", () => {
+  it.effect("dead letters are retried once at a time, under the guard's own policy; an abandoned one never", () => {
     const tags: Array<string> = []
     const monitor = ResourceMonitor.make((event) => Effect.sync(() => tags.push(event._tag)))
     return Effect.gen(function*() {
@@ -182,7 +183,7 @@ describe("dead letters", () => {
     }).pipe(Effect.provide(Layer.provide(ResourceRegistry.layerTest, ResourceMonitor.layer(monitor))))
   })
 
-  it.effect("are refused a retry once the registry shuts down", () =>
+  it.effect("dead letters are refused a retry once the registry shuts down", () =>
     Effect.gen(function*() {
       const r = yield* registry
       yield* failing("a")

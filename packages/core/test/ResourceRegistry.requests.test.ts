@@ -44,7 +44,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
     "a cleanup by id": (r, _, guard) => r.cleanup(guard.id)
   }
   for (const [name, ask] of Object.entries(others)) {
-    it.effect(`and not what ${name} has`, () =>
+    it.effect(`a handle of schedule takes back only what it has asked for, and not what ${name} has`, () =>
       Effect.gen(function*() {
         const r = yield* registry
         const letGo = yield* blocker
@@ -62,7 +62,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
       }).pipe(oneSlot))
   }
 
-  it.effect("and a shutdown with such a handle ends as soon as what it waits for has", () =>
+  it.effect("a shutdown with a handle of schedule ends as soon as what it waits for has", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const letGo = yield* blocker
@@ -78,7 +78,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
       expect(report.totals.forced).toBe(0)
     }).pipe(oneSlot))
 
-  it.effect("also where it has been taken back, and asked for anew", () =>
+  it.effect("a handle of schedule takes back only what it has asked for, also where that was asked for anew", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const letGo = yield* blocker
@@ -93,7 +93,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
       expect(resource.released()).toBe(1)
     }).pipe(oneSlot))
 
-  it.effect("and not the retry of what has failed since", () =>
+  it.effect("a handle of schedule does not take back the retry of what has failed since", () =>
     Effect.gen(function*() {
       const r = yield* registry
       let attempts = 0
@@ -111,7 +111,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
       expect(attempts).toBe(2)
     }).pipe(oneSlot))
 
-  it.effect("the last of several handles takes it back for good", () =>
+  it.effect("the last of several handles of schedule takes back what they asked for, for good", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const letGo = yield* blocker
@@ -125,7 +125,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
       expect([yield* guard.state, resource.released()]).toEqual(["inUse", 0])
     }).pipe(oneSlot))
 
-  it.effect("a cleanup of one's own does not run once it is taken back, and is gone", () =>
+  it.effect("a cleanup of one's own does not run once it is taken back by its handle, and is gone", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const letGo = yield* blocker
@@ -140,7 +140,7 @@ describe("a handle of schedule takes back only what it has asked for", () => {
 })
 
 describe("what schedule is given", () => {
-  it.effect("may be the guard itself, its id, or either as the resource: it is that guard, in its own priority", () =>
+  it.effect("what schedule is given may be the guard itself, its id, or either as the resource: it is that guard, in its own priority", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const letGo = yield* blocker
@@ -170,7 +170,7 @@ describe("what schedule is given", () => {
       expect(order).toEqual(["critical", "unscoped", "high", "normal", "low"])
     }).pipe(Effect.scoped, oneSlot))
 
-  it.effect("may be a refreshable: it is the guard of its current value", () =>
+  it.effect("what schedule is given may be a refreshable: it is the guard of its current value", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const token = yield* ResourceGuard.refreshable(Effect.succeed("token"), () => Effect.void)
@@ -179,7 +179,7 @@ describe("what schedule is given", () => {
       expect([handle.id, yield* token.state]).toEqual([token.id, "cleaned"])
     }).pipe(Effect.scoped, oneSlot))
 
-  it.effect("that has ended by then fails", () =>
+  it.effect("what schedule is given that has ended by then fails", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const guard = yield* ResourceGuard.make(Effect.void, () => Effect.void)
@@ -205,7 +205,7 @@ describe("a dead letter that is being retried", () => {
   })
 
   for (const name of ["shutdown", "forceCleanupAll"] as const) {
-    it.effect(`is waited for by ${name}, and is in its report`, () =>
+    it.effect(`a dead letter that is being retried is waited for by ${name}, and is in its report`, () =>
       Effect.gen(function*() {
         const { gate, id, r } = yield* failed
         const retrying = yield* Effect.fork(r.deadLetters.retry(id))
@@ -219,7 +219,7 @@ describe("a dead letter that is being retried", () => {
         yield* Fiber.join(retrying)
       }).pipe(oneSlot))
 
-    it.effect(`is over by the deadline of ${name}, and is named`, () =>
+    it.effect(`a dead letter that is being retried is over by the deadline of ${name}, and is named`, () =>
       Effect.gen(function*() {
         const { id, r } = yield* failed
         const retrying = yield* Effect.fork(Effect.flip(r.deadLetters.retry(id)))
@@ -231,7 +231,7 @@ describe("a dead letter that is being retried", () => {
         expect(yield* Fiber.join(retrying)).toMatchObject({ _tag: "CleanupTimeout" })
       }).pipe(oneSlot))
 
-    it.effect(`that still waits in the queue is started before the deadline of ${name}`, () =>
+    it.effect(`a dead letter that is being retried that still waits in the queue is started before the deadline of ${name}`, () =>
       Effect.gen(function*() {
         const { gate, id, r } = yield* failed
         yield* Deferred.succeed(gate, undefined)
@@ -249,7 +249,7 @@ describe("a dead letter that is being retried", () => {
       }).pipe(oneSlot))
   }
 
-  it.effect("is waited for by awaitIdle, also while it waits in the queue", () =>
+  it.effect("a dead letter that is being retried is waited for by awaitIdle, also while it waits in the queue", () =>
     Effect.gen(function*() {
       const { gate, id, r } = yield* failed
       const letGo = yield* blocker

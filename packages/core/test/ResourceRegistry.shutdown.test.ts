@@ -1,20 +1,14 @@
+/** Shows `ShutdownHost` and `BulkCleanup`. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock } from "effect"
+import { TestLog } from "@patinox/vitest"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { CleanupReport, ResourceGuard, ResourceRegistry } from "../src/index.js"
 
 const registry = ResourceRegistry.ResourceRegistry
 const provide = Effect.provide(ResourceRegistry.layerTest)
 
-const messages = (lines: Array<string>) =>
-  Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(({ message }) => {
-      lines.push(String(Array.isArray(message) ? message[0] : message))
-    })
-  )
-
 describe("shutdown", () => {
-  it.effect("is idempotent: every caller waits for the same report", () =>
+  it.effect("shutdown is idempotent: every caller waits for the same report", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const gate = yield* Deferred.make<void>()
@@ -118,7 +112,7 @@ describe("shutdown", () => {
       }))
     }).pipe(Effect.provide(Layer.orDie(ResourceRegistry.layerWith({ concurrency: 1, slowAfter: "1 hours" })))))
 
-  it.effect("of less than 25 s keeps a fifth of it for what has not started", () =>
+  it.effect("shutdown of less than 25 s keeps a fifth of it for what has not started", () =>
     Effect.gen(function*() {
       const r = yield* registry
       let startedAt = -1
@@ -201,17 +195,17 @@ describe("shutdown", () => {
 describe("the registry's layer", () => {
   it.effect("shuts down when it closes, and warns by name of guards whose scope is still open", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
+      const { layer, messages } = TestLog.make()
       let released = 0
       const lasting = yield* Scope.make()
       const guard = yield* ResourceGuard.make(
         Effect.void,
         () => Effect.sync(() => released++),
         { typeName: "Database" }
-      ).pipe(Scope.extend(lasting), Effect.provide(ResourceRegistry.layer), Effect.provide(messages(lines)))
+      ).pipe(Scope.extend(lasting), Effect.provide(ResourceRegistry.layer), Effect.provide(layer))
       expect(released).toBe(1)
-      expect(lines).toHaveLength(1)
-      expect(lines[0]).toContain(`closes under 1 guard whose scope is still open: Database (${guard.id})`)
+      expect(messages).toHaveLength(1)
+      expect(messages[0]).toContain(`closes under 1 guard whose scope is still open: Database (${guard.id})`)
       yield* Scope.close(lasting, Exit.void)
       expect(released).toBe(1)
       expect((yield* Effect.flip(guard.cleanup))._tag).toBe("AlreadyCleanedUp")
@@ -219,23 +213,23 @@ describe("the registry's layer", () => {
 
   it.effect("says in one line at its end what went wrong, and nothing when nothing did", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
+      const { layer, messages } = TestLog.make()
       const app = (release: () => Effect.Effect<void, string>) =>
         Effect.flatMap(registry, (r) => r.register(release, { typeName: "Socket" })).pipe(
           Effect.provide(ResourceRegistry.layer),
-          Effect.provide(messages(lines))
+          Effect.provide(layer)
         )
       yield* app(() => Effect.void)
-      expect(lines).toEqual([])
+      expect(messages).toEqual([])
       yield* app(() => Effect.fail("refused"))
-      expect(lines).toHaveLength(2)
-      expect(lines[1]).toContain("Resource registry shut down: 1 resource")
-      expect(lines[1]).toContain("1 failed")
+      expect(messages).toHaveLength(2)
+      expect(messages[1]).toContain("Resource registry shut down: 1 resource")
+      expect(messages[1]).toContain("1 failed")
     }))
 
-  it.effect("inside another registry is warned of; each knows only its own, and they shut down apart", () =>
+  it.effect("the registry's layer inside another registry is warned of; each knows only its own, and they shut down apart", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
+      const { layer, messages } = TestLog.make()
       const outer = yield* registry
       const order: Array<string> = []
       yield* Effect.scoped(Effect.gen(function*() {
@@ -245,17 +239,17 @@ describe("the registry's layer", () => {
           yield* ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push("inner")))
           expect(yield* inner.activeCount).toBe(1)
           expect(yield* outer.activeCount).toBe(1)
-        })).pipe(Effect.provide(ResourceRegistry.layerTest), Effect.provide(messages(lines)))
+        })).pipe(Effect.provide(ResourceRegistry.layerTest), Effect.provide(layer))
         expect(order).toEqual(["inner"])
         expect(yield* outer.isHealthy).toBe(true)
       }))
       expect(order).toEqual(["inner", "outer"])
-      expect(lines.filter((line) => line.startsWith("A second resource registry"))).toHaveLength(1)
+      expect(messages.filter((line) => line.startsWith("A second resource registry"))).toHaveLength(1)
     }).pipe(provide))
 })
 
 describe("cleanupWhere and forceCleanupAll", () => {
-  it.effect("clean up what matches, and report it, dependents too", () =>
+  it.effect("cleanupWhere and forceCleanupAll clean up what matches, and report it, dependents too", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const order: Array<string> = []
@@ -272,14 +266,14 @@ describe("cleanupWhere and forceCleanupAll", () => {
       expect(order).toEqual(["on tenant 1", "tenant 1", "tenant 2"])
     }).pipe(provide))
 
-  it.effect("of nothing end at once with an empty report", () =>
+  it.effect("cleanupWhere and forceCleanupAll of nothing end at once with an empty report", () =>
     Effect.gen(function*() {
       const r = yield* registry
       expect((yield* r.forceCleanupAll).totals.total).toBe(0)
       expect((yield* r.cleanupWhere(() => true)).totals.total).toBe(0)
     }).pipe(provide))
 
-  it.effect("end by the shutdown's time limit, and the registry works on after it (P3)", () =>
+  it.effect("cleanupWhere and forceCleanupAll end by the shutdown's time limit, and the registry works on after it (P3)", () =>
     Effect.gen(function*() {
       const r = yield* registry
       yield* Effect.scoped(Effect.gen(function*() {

@@ -139,7 +139,7 @@ describe("a tracer that throws", () => {
 
   for (const name of ["patinox.acquire", "patinox.cleanup"]) {
     for (const at of ["begin", "end"] as const) {
-      it.effect(`at the ${at} of ${name} neither loses a resource nor releases it twice`, () =>
+      it.effect(`a tracer that throws at the ${at} of ${name} neither loses a resource nor releases it twice`, () =>
         Effect.gen(function*() {
           const r = yield* registry
           const resource = yield* TestResource.make("traced")
@@ -163,7 +163,7 @@ describe("a generator of ids", () => {
     "gives nothing": () => undefined as never
   }
   for (const [what, next] of Object.entries(generators)) {
-    it.effect(`that ${what} costs no resource`, () =>
+    it.effect(`a generator of ids that ${what} costs no resource`, () =>
       Effect.gen(function*() {
         const r = yield* registry
         const resources = yield* Effect.forEach([1, 2, 3], (n) => TestResource.make(`r${n}`))
@@ -195,7 +195,7 @@ describe("a generator of ids", () => {
 })
 
 describe("options that change or throw when they are looked at", () => {
-  it.effect("are read once, so that what was checked is what counts", () =>
+  it.effect("options that change when looked at are read once, so that what was checked is what counts", () =>
     Effect.gen(function*() {
       const r = yield* registry
       let reads = 0
@@ -212,7 +212,7 @@ describe("options that change or throw when they are looked at", () => {
     }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer)))
 
   it.effect.each(["timeout", "priority", "recovery", "metadata", "sizeBytes", "onFailure", "close", "attemptTimeout"])(
-    "that throw do so before anything is acquired (%s)",
+    "options that throw when looked at do so before anything is acquired (%s)",
     (name) =>
       Effect.gen(function*() {
         const r = yield* registry
@@ -232,7 +232,7 @@ describe("options that change or throw when they are looked at", () => {
       }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
   )
 
-  it.effect("of a recovery that throws leave the cleanup failed, and not hanging", () =>
+  it.effect("options of a recovery that throws leave the cleanup failed, and not hanging", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const recovery = {
@@ -246,7 +246,7 @@ describe("options that change or throw when they are looked at", () => {
       expect(yield* balanced(r)).toMatchObject({ live: 0, failed: 1 })
     }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer)))
 
-  it.effect("of a request are refused with what is allowed, and the guard stays in use", () =>
+  it.effect("options of a request that throw when looked at are refused, and the guard stays in use", () =>
     Effect.gen(function*() {
       const r = yield* registry
       const guard = yield* ResourceGuard.make(Effect.void, () => Effect.void)

@@ -1,6 +1,7 @@
 /**
  * Storms of cleanups that end at once: timers, input and output have their turns meanwhile. What is done between two turns
  * is counted and not how long it took, as a machine with other things to do takes longer.
+ * Shows `Turns`.
  */
 import { Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { describe, expect, it } from "vitest"
@@ -70,7 +71,9 @@ const storms: Record<
 
 describe("a storm of cleanups that end at once lets timers have turns:", () => {
   for (const [name, storm] of Object.entries(storms)) {
-    it(`${name}, by time and not by count`, { timeout: 60_000 }, () =>
+    it(`a storm of cleanups that end at once lets timers have turns: ${name}, by time and not by count`, {
+      timeout: 60_000
+    }, () =>
       Effect.runPromise(
         Effect.gen(function*() {
           let done = 0
@@ -90,26 +93,30 @@ describe("a storm of cleanups that end at once lets timers have turns:", () => {
       ))
   }
 
-  it("also where the registry was made in one call, as that of a runtime is", { timeout: 60_000 }, async () => {
-    const runtime = ResourceRuntime.make(ResourceRegistry.layer)
-    let done = 0
-    const release = Effect.sync(() => {
-      const end = performance.now() + 0.01
-      while (performance.now() < end);
-      done++
-    })
-    const { most, ticks } = await runtime.runPromise(Effect.gen(function*() {
-      const registry = yield* ResourceRegistry.ResourceRegistry
-      for (let i = 0; i < many; i++) yield* registry.register(() => release)
-      return yield* watched(registry.forceCleanupAll, () => done)
-    }))
-    await runtime.dispose()
-    expect(done).toBe(many)
-    expect(ticks).toBeGreaterThan(20)
-    expect(most).toBeLessThan(1_000)
-  })
+  it(
+    "a storm of cleanups that end at once lets timers have turns: also where the registry was made in one call, as that of a runtime is",
+    { timeout: 60_000 },
+    async () => {
+      const runtime = ResourceRuntime.make(ResourceRegistry.layer)
+      let done = 0
+      const release = Effect.sync(() => {
+        const end = performance.now() + 0.01
+        while (performance.now() < end);
+        done++
+      })
+      const { most, ticks } = await runtime.runPromise(Effect.gen(function*() {
+        const registry = yield* ResourceRegistry.ResourceRegistry
+        for (let i = 0; i < many; i++) yield* registry.register(() => release)
+        return yield* watched(registry.forceCleanupAll, () => done)
+      }))
+      await runtime.dispose()
+      expect(done).toBe(many)
+      expect(ticks).toBeGreaterThan(20)
+      expect(most).toBeLessThan(1_000)
+    }
+  )
 
-  it("but not where everything has to happen in one call", () => {
+  it("a storm of cleanups that end at once lets timers have turns: but not where everything has to happen in one call", () => {
     let done = 0
     const slow = Effect.sync(() => {
       const end = performance.now() + 1
@@ -122,7 +129,7 @@ describe("a storm of cleanups that end at once lets timers have turns:", () => {
     expect(done).toBe(30)
   })
 
-  it("other fibers have theirs, too", () =>
+  it("a storm of cleanups that end at once lets timers have turns: other fibers have theirs, too", () =>
     Effect.runPromise(
       Effect.gen(function*() {
         const registry = yield* ResourceRegistry.ResourceRegistry

@@ -1,91 +1,42 @@
 /** A ResourceRuntime keeps nothing of a run that has ended, holds no timer, and keeps no process alive. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, type Fiber, Layer, Logger, Scope } from "effect"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { HeapProbe, ProcessTimers } from "@patinox/vitest"
+import { Context, Effect, Layer, Logger, Scope } from "effect"
+import { runSource } from "../../../scripts/testing/runSource.js"
 import { ResourceRuntime } from "../src/index.js"
 
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
-
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
-
-/** How many are still there after the collector had its turns. */
-const kept = async (refs: ReadonlyArray<WeakRef<object>>) => {
-  for (let i = 0; i < 20 && refs.some((ref) => ref.deref() !== undefined); i++) {
-    await nextTurn()
-    collect()
-  }
-  return refs.filter((ref) => ref.deref() !== undefined).length
-}
 
 class Service extends Context.Tag("app/Service")<Service, { readonly bulk: ReadonlyArray<unknown> }>() {}
 const layer = Layer.scoped(Service, Effect.acquireRelease(Effect.sync(() => ({ bulk: [] })), () => Effect.void))
 
-/** Timers set while `run` runs and not over at its end. */
-const timersOf = async (run: () => Promise<unknown>): Promise<number> => {
-  const { clearTimeout, setTimeout } = globalThis
-  const open = new Set<unknown>()
-  globalThis.setTimeout = ((run: () => void, ...rest: Array<any>) => {
-    const handle = setTimeout(() => {
-      open.delete(handle)
-      run()
-    }, ...rest)
-    open.add(handle)
-    return handle
-  }) as typeof setTimeout
-  globalThis.clearTimeout = ((handle: any) => {
-    open.delete(handle)
-    clearTimeout(handle)
-  }) as typeof clearTimeout
-  try {
-    await run()
-    return open.size
-  } finally {
-    Object.assign(globalThis, { clearTimeout, setTimeout })
-  }
-}
+const timersOf = (run: () => Promise<unknown>) => Effect.runPromise(ProcessTimers.leftBy(Effect.promise(run)))
 
 /** Runs a program in a process of its own. */
 const run = (program: string) =>
-  new Promise<{ code: number | null; output: string; signal: string | null }>((resolve, reject) => {
-    const core = fileURLToPath(new URL("../src/index.ts", import.meta.url))
-    const source = `
-      import { ResourceRuntime } from ${JSON.stringify(core)}
-      import { Context, Effect, Layer } from "effect"
-      class Service extends Context.Tag("app/Service")() {}
-      const say = (what) => Effect.sync(() => console.log(what))
-      const layer = Layer.scoped(Service, Effect.acquireRelease(Effect.succeed("service"), () => say("released")))
-      ${program}
-    `
-    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", source], {
-      cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-      stdio: ["ignore", "pipe", "inherit"],
-      timeout: 20_000
-    })
-    let output = ""
-    child.stdout.on("data", (chunk) => output += chunk)
-    child.on("error", reject)
-    child.on("close", (code, signal) => resolve({ code, output, signal }))
-  })
+  Effect.runPromise(runSource(`
+    import { ResourceRuntime } from "@patinox/core"
+    import { Context, Effect, Layer } from "effect"
+    class Service extends Context.Tag("app/Service")() {}
+    const say = (what) => Effect.sync(() => console.log(what))
+    const layer = Layer.scoped(Service, Effect.acquireRelease(Effect.succeed("service"), () => say("released")))
+    ${program}
+  `))
 
 describe("a ResourceRuntime", () => {
   it("keeps nothing of ten thousand runs that have ended, failed or been interrupted", async () => {
     const runtime = ResourceRuntime.make(layer)
-    const refs: Array<WeakRef<object>> = []
-    const tracked = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => refs.push(new WeakRef(fiber))
+    const probe = HeapProbe.make()
     for (let i = 0; i < 10_000 / 4; i++) {
-      tracked(runtime.runFork(Effect.succeed(i)))
-      tracked(runtime.runFork(Effect.andThen(Effect.yieldNow(), Effect.fail(i))))
+      probe.track(runtime.runFork(Effect.succeed(i)))
+      probe.track(runtime.runFork(Effect.andThen(Effect.yieldNow(), Effect.fail(i))))
       const interrupted = runtime.runFork(Effect.async<void>(() => {}))
       interrupted.unsafeInterruptAsFork(interrupted.id())
-      tracked(interrupted)
-      refs.push(new WeakRef(await runtime.runPromise(Effect.sync(() => ({ i })))))
+      probe.track(interrupted)
+      probe.track(await runtime.runPromise(Effect.sync(() => ({ i }))))
     }
-    expect(refs.length).toBe(10_000)
-    expect(await kept(refs)).toBe(0)
+    expect(probe.tracked()).toBe(10_000)
+    expect(await Effect.runPromise(probe.kept)).toBe(0)
     expect(await runtime.runPromise(Effect.as(Service, "still open"))).toBe("still open")
     await runtime.dispose()
   })
@@ -93,19 +44,20 @@ describe("a ResourceRuntime", () => {
   it("keeps no run that has ended, though what it acquired stays open", async () => {
     const runtime = ResourceRuntime.make(layer)
     const acquire = Scope.extend(Effect.acquireRelease(Effect.void, () => Effect.void), runtime.scope)
-    const refs = Array.from({ length: 10 }, () => new WeakRef<object>(runtime.runFork(acquire)))
-    expect(await kept(refs)).toBe(0)
+    const probe = HeapProbe.make()
+    for (let i = 0; i < 10; i++) probe.track(runtime.runFork(acquire))
+    expect(await Effect.runPromise(probe.kept)).toBe(0)
     expect((await runtime.dispose()).totals.cleaned).toBe(11)
   })
 
   it("lets go of its services when it has been disposed, though it is itself kept", async () => {
     const runtime = ResourceRuntime.make(layer)
-    const refs = [new WeakRef<object>(runtime.runSync(Service)), new WeakRef<object>(await runtime.runtime())]
-    await nextTurn()
-    collect()
-    expect(refs.map((ref) => ref.deref() !== undefined)).toEqual([true, true])
+    const probe = HeapProbe.make()
+    probe.track(runtime.runSync(Service))
+    probe.track(await runtime.runtime())
+    expect(await Effect.runPromise(probe.kept)).toBe(2)
     await runtime.dispose()
-    expect(await kept(refs)).toBe(0)
+    expect(await Effect.runPromise(probe.kept)).toBe(0)
     expect(String(runtime.runSyncExit(Service))).toContain("RuntimeDisposed")
   })
 

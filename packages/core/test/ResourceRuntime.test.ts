@@ -1,4 +1,7 @@
-/** A ResourceRuntime runs effects as a ManagedRuntime does: each test here runs on both, but for those of its own. */
+/**
+ * A ResourceRuntime runs effects as a ManagedRuntime does: each test here runs on both, but for those of its own.
+ * Shows `Runtimes`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import {
   Cause,
@@ -88,7 +91,7 @@ for (const [name, make] of Object.entries(makers)) {
       await runtime.dispose()
     })
 
-    it("cannot run in this turn what has to wait: Effect's AsyncFiberException, by the layer or by the effect", async () => {
+    it(`${name}, the same as the other, cannot run in this turn what has to wait: Effect's AsyncFiberException, by the layer or by the effect`, async () => {
       const { open, wait } = gate()
       const runtime = make(counted(wait).layer)
       expect(() => runtime.runSync(rows)).toThrow("cannot be resolved synchronously")
@@ -214,7 +217,7 @@ describe("a ResourceRuntime", () => {
     await runtime.dispose()
   })
 
-  it("has let go of what a build that failed had acquired, before any run hears of it", async () => {
+  it("a ResourceRuntime has let go of what a build that failed had acquired, before any run hears of it", async () => {
     const { counts, layer } = counted()
     const failing = Layer.effect(Cache, Effect.andThen(Database, Effect.fail("no cache"))).pipe(
       Layer.provideMerge(layer)
@@ -251,7 +254,7 @@ describe("a ResourceRuntime", () => {
     await runtime.dispose()
   })
 
-  it("can be asked for by its own layer while that is being built: who runs waits for it", async () => {
+  it("a ResourceRuntime can be asked for by its own layer while that is being built: who runs waits for it", async () => {
     const seen: Array<unknown> = []
     const asking = Layer.effect(
       Cache,
@@ -275,7 +278,7 @@ describe("a ResourceRuntime", () => {
     await runtime.dispose()
   })
 
-  it("needs no `this`", async () => {
+  it("a ResourceRuntime needs no `this`", async () => {
     const { dispose, runPromise } = ResourceRuntime.make(counted().layer)
     expect(await runPromise(rows)).toBe(42)
     expect((await dispose()).totals.cleaned).toBe(1)
@@ -304,7 +307,7 @@ describe("a ResourceRuntime", () => {
     expect(counts).toEqual({ built: 1, released: 1 })
   })
 
-  it("is not made with an option that is wrong, and says which", () => {
+  it("a ResourceRuntime is not made with an option that is wrong, and says which", () => {
     const refuse = () => {
       throw new Error("untellable")
     }

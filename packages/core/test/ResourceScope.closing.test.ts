@@ -1,4 +1,7 @@
-/** One close, however many ask for it, from wherever they do, and whatever interrupts them. */
+/**
+ * One close, however many ask for it, from wherever they do, and whatever interrupts them.
+ * Shows `CloseReport`, `CloseWaiters`, `FinalizerQueue` and `ScopeClose`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { interruptionSweep } from "@patinox/vitest"
 import {
@@ -43,7 +46,7 @@ const gated = Effect.gen(function*() {
 const isDone = (fiber: Fiber.Fiber<unknown, unknown>) => Effect.map(Fiber.poll(fiber), Option.isSome)
 
 describe("a ResourceScope that is closed", () => {
-  it.effect("by several at once closes once, all wait for that, and get the same report", () =>
+  it.effect("a ResourceScope that is closed by several at once closes once, all wait for that, and get the same report", () =>
     Effect.gen(function*() {
       const { letGo, runs, scope, started } = yield* gated
       const first = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
@@ -78,7 +81,7 @@ describe("a ResourceScope that is closed", () => {
       expect(scope.report?.totals).toMatchObject({ total: 2, cleaned: 2, stillRunning: 0 })
     }))
 
-  it.effect("is closed to the end when its closer is interrupted, who waits for that", () =>
+  it.effect("a ResourceScope that is closed is closed to the end when its closer is interrupted, who waits for that", () =>
     Effect.gen(function*() {
       const { letGo, runs, scope, started } = yield* gated
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
@@ -92,7 +95,7 @@ describe("a ResourceScope that is closed", () => {
       expect(runs()).toBe(1)
     }))
 
-  it.effect("while a scope forked from it is being closed by somebody else waits for that one, too", () =>
+  it.effect("a ResourceScope that is closed while a scope forked from it is being closed by somebody else waits for that one, too", () =>
     Effect.gen(function*() {
       const parent = yield* ResourceScope.make()
       const child = yield* Scope.fork(parent, ExecutionStrategy.sequential)
@@ -144,7 +147,7 @@ describe("a ResourceScope that is closed", () => {
       expect((yield* Fiber.join(outer)).totals).toMatchObject({ abandoned: 2, cleaned: 1 })
     }).pipe(silent))
 
-  it.effect("is over at its deadline, whatever clock the registry of a guard in it goes by (P3)", () =>
+  it.effect("a ResourceScope that is closed is over at its deadline, whatever clock the registry of a guard in it goes by (P3)", () =>
     Effect.gen(function*() {
       const stands = { unsafeCurrentTimeNanos: () => 0n, sleep: () => Effect.never }
       const standing: Clock.Clock = Object.assign(Object.create(Clock.make()), stands)
@@ -195,7 +198,7 @@ describe("a ResourceScope that is closed", () => {
       expect(CleanupReport.summary(report)).toBe("0 resources in 0 ms (deadline 25 s)")
     }))
 
-  it("can be closed without any fiber, where its finalizers need none", () => {
+  it("a ResourceScope that is closed can be closed without any fiber, where its finalizers need none", () => {
     const ran: Array<number> = []
     Effect.runSync(ResourceScope.scoped(Effect.forEach(
       Array.from({ length: 5_000 }, (_, n) => n),
@@ -205,7 +208,7 @@ describe("a ResourceScope that is closed", () => {
     expect(ran[0]).toBe(4_999)
   })
 
-  it.effect("with twenty thousand scopes inside each other, or ten thousand side by side, needs no deep stack", () =>
+  it.effect("closing a ResourceScope with twenty thousand scopes inside each other, or ten thousand side by side, needs no deep stack", () =>
     Effect.gen(function*() {
       let ran = 0
       const deep = yield* ResourceScope.make()

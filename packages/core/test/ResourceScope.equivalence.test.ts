@@ -1,6 +1,7 @@
 /**
  * Random programs on a plain scope and on a scope of ours: as long as nothing goes wrong, what they do, in which order,
  * and what they end with is the same. `PATINOX_SEED` chooses other programs.
+ * Shows `FinalizerKeys`, `FinalizerWorker` and `ManagedScope`.
  */
 import {
   Cause,

@@ -1,5 +1,9 @@
-/** What goes wrong in one finalizer stays there: every other runs, the program's error is the program's, all is told. */
+/**
+ * What goes wrong in one finalizer stays there: every other runs, the program's error is the program's, all is told.
+ * Shows `FinalizerRun`.
+ */
 import { describe, expect, it } from "@effect/vitest"
+import { TestLog } from "@patinox/vitest"
 import {
   Cause,
   Deferred,
@@ -191,8 +195,7 @@ describe("whatever its finalizers do, a ResourceScope", () => {
 
   it.effect("keeps the program's result, and logs what went wrong with its name (P5)", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
-      const logger = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => lines.push(String(message))))
+      const { layer: logger, lines } = TestLog.make()
       const defect = Effect.withSpan(Effect.addFinalizer(() => Effect.die("a defect")), "connection")
       const succeeds = ResourceScope.scoped(Effect.as(defect, 1))
       const fails = ResourceScope.scoped(Effect.andThen(defect, Effect.fail("typed" as const)))
@@ -242,7 +245,7 @@ describe("whatever its finalizers do, a ResourceScope", () => {
       expect(report.records.map(({ outcome, typeName }) => [typeName, outcome])).toEqual([["Patient", "abandoned"]])
     }).pipe(Effect.provide(ResourceRegistry.layer), silent))
 
-  it.effect("inside a cleanup is over before that one's limit, so that the culprit is named and not its outer", () =>
+  it.effect("a ResourceScope inside a cleanup is over before that one's limit, so that the culprit is named", () =>
     Effect.gen(function*() {
       const outer = yield* ResourceScope.make({ finalizerTimeout: "5 seconds" })
       const inner = yield* ResourceScope.make({ timeout: "1 hour", finalizerTimeout: "1 hour" })
@@ -255,7 +258,7 @@ describe("whatever its finalizers do, a ResourceScope", () => {
       expect((yield* ResourceScope.close(inner, Exit.void)).totals.abandoned).toBe(1)
     }).pipe(silent))
 
-  it.effect("inside a cleanup that had to wait for a borrower is over before that one's limit, too", () =>
+  it.effect("a ResourceScope inside a cleanup that had to wait for a borrower is over before that one's limit", () =>
     Effect.gen(function*() {
       const inner = yield* ResourceScope.make()
       for (let i = 0; i < 3; i++) yield* Scope.addFinalizer(inner, Effect.never)

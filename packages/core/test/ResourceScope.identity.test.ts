@@ -152,7 +152,7 @@ describe("a fiber that is forked into a scope of ours", () => {
       })))
   }
 
-  it("may close the scope that it was forked into", () =>
+  it("a fiber that is forked into a scope of ours may close the scope that it was forked into", () =>
     run(Effect.gen(function*() {
       const scope = yield* ResourceScope.make()
       const fiber = Effect.runFork(Effect.andThen(Effect.yieldNow(), Scope.close(scope, Exit.void)), { scope })
@@ -174,7 +174,7 @@ describe("a fiber that is forked into a scope of ours", () => {
       }
     })))
 
-  it("is bridged from a callback of a layer, and answers", () =>
+  it("a fiber that is forked into a scope of ours is bridged from a callback of a layer, and answers", () =>
     run(Effect.gen(function*() {
       const answers: Array<string> = []
       const bridge = Layer.scopedDiscard(Effect.gen(function*() {

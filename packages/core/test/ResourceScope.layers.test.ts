@@ -1,4 +1,7 @@
-/** Layers built into a ResourceScope: the limits reach inside them, and what they share lives for as long as it is used. */
+/**
+ * Layers built into a ResourceScope: the limits reach inside them, and what they share lives for as long as it is used.
+ * Shows `LayerMemoMap`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import {
   Context,
@@ -51,7 +54,7 @@ describe("layers in a ResourceScope", () => {
       expect(log.length).toBe(6)
     }))
 
-  it.effect("are released side by side where they do not depend on each other", () =>
+  it.effect("layers in a ResourceScope are released side by side where they do not depend on each other", () =>
     Effect.gen(function*() {
       const both = yield* Deferred.make<void>()
       let running = 0
@@ -61,7 +64,7 @@ describe("layers in a ResourceScope", () => {
       expect(log.at(-1)).toBe("-a")
     }))
 
-  it.effect("that hang are let go and named, and what they depend on is still released, after them", () =>
+  it.effect("layers in a ResourceScope that hang are let go and named, and what they depend on is still released, after them", () =>
     Effect.gen(function*() {
       const { b, c, log } = parts({ b: Effect.never })
       const program = Effect.andThen(ResourceScope.build(Layer.merge(b, c)), Effect.sync(() => log.push("used")))
@@ -78,7 +81,7 @@ describe("layers in a ResourceScope", () => {
       ])
     }).pipe(silent))
 
-  it.effect("are all released by the deadline, though nothing in front of them ends", () =>
+  it.effect("layers in a ResourceScope are all released by the deadline, though nothing in front of them ends", () =>
     Effect.gen(function*() {
       const { b, c, log } = parts({ b: Effect.never, c: Effect.never })
       const fiber = yield* Effect.fork(ResourceScope.provide(Effect.void, Layer.merge(b, c), {
@@ -91,7 +94,7 @@ describe("layers in a ResourceScope", () => {
       yield* Fiber.join(fiber)
     }).pipe(silent))
 
-  it.effect("that throw or die keep nothing else from being released, and nothing from the caller", () =>
+  it.effect("layers in a ResourceScope that throw or die keep nothing else from being released, and nothing from the caller", () =>
     Effect.gen(function*() {
       const { b, c, log } = parts({ c: Effect.die("a defect") })
       const thrower = Layer.scopedDiscard(Effect.flatMap(Scope.Scope, (scope) =>
@@ -105,7 +108,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toContain("-b")
     }).pipe(silent))
 
-  it.effect("made of guards are found as guards, under their own limits", () =>
+  it.effect("layers in a ResourceScope made of guards are found as guards, under their own limits", () =>
     Effect.gen(function*() {
       const guarded = ResourceGuard.layer(A, Effect.succeed("a"), () => Effect.never, {
         timeout: "2 seconds",
@@ -118,7 +121,7 @@ describe("layers in a ResourceScope", () => {
       expect(report.records.map(({ outcome, typeName }) => [typeName, outcome])).toEqual([["app/A", "abandoned"]])
     }).pipe(Effect.provide(ResourceRegistry.layer), silent))
 
-  it.effect("built by one and used by another stay while anybody holds them (a second instance in a plain scope)", () =>
+  it.effect("layers in a ResourceScope built by one and used by another stay while anybody holds them (a second instance in a plain scope)", () =>
     Effect.gen(function*() {
       const { a, log } = parts()
       const memoMap = yield* ResourceScope.makeMemoMap()
@@ -142,7 +145,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toEqual(["+a", "-a", "+a", "-a"])
     }))
 
-  it.effect("whose first owner closes while another waits for them to be built are kept for that one", () =>
+  it.effect("layers in a ResourceScope whose first owner closes while another waits for them to be built are kept for that one", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const log: Array<string> = []
@@ -167,7 +170,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toEqual(["-a"])
     }))
 
-  it.effect("are not held by who was interrupted while waiting for them", () =>
+  it.effect("layers in a ResourceScope are not held by who was interrupted while waiting for them", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const log: Array<string> = []
@@ -188,7 +191,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toEqual(["-a"])
     }))
 
-  it.effect("built into a scope that is closed are released at once", () =>
+  it.effect("layers in a ResourceScope built into a scope that is closed are released at once", () =>
     Effect.gen(function*() {
       const { a, log } = parts()
       const scope = yield* ResourceScope.make()
@@ -209,7 +212,7 @@ describe("layers in a ResourceScope", () => {
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.scoped))
 
-  it.effect("that were interrupted while being built are built anew for the next", () =>
+  it.effect("layers in a ResourceScope that were interrupted while being built are built anew for the next", () =>
     Effect.gen(function*() {
       const memoMap = yield* ResourceScope.makeMemoMap()
       let builds = 0
@@ -222,7 +225,7 @@ describe("layers in a ResourceScope", () => {
       expect(Context.get(context, A)).toBe("a")
     }))
 
-  it.effect("whose builder is interrupted are built anew by who waits for them", () =>
+  it.effect("layers in a ResourceScope whose builder is interrupted are built anew by who waits for them", () =>
     Effect.gen(function*() {
       const memoMap = yield* ResourceScope.makeMemoMap()
       let builds = 0
@@ -238,7 +241,7 @@ describe("layers in a ResourceScope", () => {
       expect(builds).toBe(2)
     }))
 
-  it.effect("that are being built when the scope closes are released as far as they are built, and the rest later", () =>
+  it.effect("layers in a ResourceScope that are being built when the scope closes are released as far as they are built, and the rest later", () =>
     Effect.gen(function*() {
       const { a, log } = parts()
       const gate = yield* Deferred.make<void>()
@@ -262,7 +265,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toEqual(["+a", "-a", "-b"])
     }))
 
-  it.effect("that fail release what was built before, with limits, and the failure stays typed", () =>
+  it.effect("layers in a ResourceScope that fail release what was built before, with limits, and the failure stays typed", () =>
     Effect.gen(function*() {
       const { a, log } = parts({ a: Effect.never })
       const failing = Layer.provide(Layer.effect(B, Effect.flatMap(A, () => Effect.fail("no" as const))), a)
@@ -272,7 +275,7 @@ describe("layers in a ResourceScope", () => {
       expect(log).toEqual(["+a"])
     }).pipe(silent))
 
-  it.effect("behind Layer.fresh are built apart, and bounded too", () =>
+  it.effect("layers in a ResourceScope behind Layer.fresh are built apart, and bounded too", () =>
     Effect.gen(function*() {
       const { a, b, log } = parts({ a: Effect.never })
       const fiber = yield* Effect.fork(ResourceScope.withReport(
@@ -285,7 +288,7 @@ describe("layers in a ResourceScope", () => {
       expect(report.totals).toMatchObject({ abandoned: 2, cleaned: 1 })
     }).pipe(silent))
 
-  it.effect("in the scope of a plain one are bounded from the inside", () =>
+  it.effect("layers in a ResourceScope in the scope of a plain one are bounded from the inside", () =>
     Effect.gen(function*() {
       const { b, c, log } = parts({ b: Effect.never })
       const fiber = yield* Effect.fork(Effect.scoped(ResourceScope.build(Layer.merge(b, c))))
@@ -294,7 +297,7 @@ describe("layers in a ResourceScope", () => {
       expect(log.at(-1)).toBe("-a")
     }).pipe(silent))
 
-  it("of a ManagedRuntime with our memo map are bounded", async () => {
+  it("layers in a ResourceScope of a ManagedRuntime with our memo map are bounded", async () => {
     const { b, log } = parts({ b: Effect.never })
     const memoMap = Effect.runSync(ResourceScope.makeMemoMap({ finalizerTimeout: "20 millis" }))
     const runtime = ManagedRuntime.make(Layer.provideMerge(b, Logger.remove(Logger.defaultLogger)), memoMap)

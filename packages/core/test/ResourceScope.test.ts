@@ -1,3 +1,4 @@
+/** Shows `ScopeOptions`. */
 import { describe, expect, it } from "@effect/vitest"
 import {
   Context,
@@ -21,7 +22,8 @@ import {
   ResourceRegistry,
   ResourceScope
 } from "../src/index.js"
-import * as Seam from "../src/internal/Seam.js"
+import * as Fibers from "../src/internal/effect3/Fibers.js"
+import * as StartCheck from "../src/internal/effect3/StartCheck.js"
 
 const silent = Effect.provide(Logger.remove(Logger.defaultLogger))
 
@@ -107,7 +109,7 @@ describe("a ResourceScope", () => {
       expect(most).toBe(3)
     }))
 
-  it.effect("with order \"priority\" sorts neighbouring guards, and nothing passes a plain finalizer (P4)", () =>
+  it.effect("a ResourceScope with order \"priority\" sorts neighbouring guards, and nothing passes a plain finalizer (P4)", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const program = Effect.gen(function*() {
@@ -218,7 +220,7 @@ describe("a ResourceScope", () => {
       ])
     }))
 
-  it.effect("can be closed with other options than it was made with", () =>
+  it.effect("a ResourceScope can be closed with other options than it was made with", () =>
     Effect.gen(function*() {
       const scope = yield* ResourceScope.make({ timeout: Duration.infinity, finalizerTimeout: Duration.infinity })
       yield* Scope.addFinalizer(scope, Effect.never)
@@ -230,20 +232,20 @@ describe("a ResourceScope", () => {
 
   it("names the version of Effect whose scopes are made in another way", () => {
     const unlike = { ...Effect.runSync(Scope.make()), state: { _tag: "Open", finalizers: new Set() } }
-    expect(() => Seam.checkScopes(unlike as any)).toThrow(
+    expect(() => StartCheck.checkScopes(unlike as any)).toThrow(
       /^ResourceScope does not fit effect \d+\.\d+\.\d+: an open scope has no finalizers map/
     )
     const scope = () => Effect.runSync(Scope.make())
-    expect(() => Seam.checkScopes(scope())).not.toThrow()
+    expect(() => StartCheck.checkScopes(scope())).not.toThrow()
     const effect = Layer.effectContext(Effect.succeed(Context.empty()))
     const layers = { effect, scoped: Layer.scopedContext(Effect.succeed(Context.empty())), fresh: Layer.fresh(effect) }
     const renamed = (layer: object) => Object.assign(Object.create(layer), { _op_layer: "Renamed" })
     for (const part of ["effect", "scoped", "fresh"] as const) {
-      expect(() => Seam.checkScopes(scope(), { ...layers, [part]: renamed(layers[part]) })).toThrow(
+      expect(() => StartCheck.checkScopes(scope(), { ...layers, [part]: renamed(layers[part]) })).toThrow(
         /does not fit effect .*: a layer does not say what it is made of/
       )
     }
-    expect(() => Seam.checkScopes(scope(), { ...layers, fresh: Layer.fresh(layers.scoped) })).toThrow("a layer")
+    expect(() => StartCheck.checkScopes(scope(), { ...layers, fresh: Layer.fresh(layers.scoped) })).toThrow("a layer")
   })
 })
 
@@ -291,7 +293,7 @@ describe("a ResourceScope keeps (P7)", () => {
 })
 
 describe("the fibers of another version of Effect", () => {
-  const fiber = Effect.runSync(Seam.withFiber((fiber) => Effect.succeed(fiber)))
+  const fiber = Effect.runSync(Fibers.withFiber((fiber) => Effect.succeed(fiber)))
   const unlike = (changes: object) => Object.assign(Object.create(fiber), changes)
 
   for (
@@ -315,13 +317,13 @@ describe("the fibers of another version of Effect", () => {
       ]
     ] as const
   ) {
-    it(`that ${name} are named, before anything is acquired`, () => {
-      expect(Seam.fiberMismatch(unlike(changes))).toContain(what)
+    it(`the fibers of another version of Effect that ${name} are named, before anything is acquired`, () => {
+      expect(Fibers.fiberMismatch(unlike(changes))).toContain(what)
     })
   }
 
-  it("that are as they should be are not refused", () => {
-    expect(Seam.fiberMismatch(fiber)).toBe(undefined)
-    expect(() => Seam.checkFibers()).not.toThrow()
+  it("the fibers of another version of Effect that are as they should be are not refused", () => {
+    expect(Fibers.fiberMismatch(fiber)).toBe(undefined)
+    expect(() => Fibers.checkFibers()).not.toThrow()
   })
 })

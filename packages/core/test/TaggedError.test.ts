@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Equal, Exit, Hash } from "effect"
 import { inspect } from "node:util"
-import { TaggedError } from "../src/internal/TaggedError.js"
+import { TaggedError } from "../src/internal/kernel/TaggedError.js"
 
 class Computed extends TaggedError("Computed")<{ readonly n: number }> {
   override get message() {
@@ -39,7 +39,7 @@ describe("internal/TaggedError", () => {
     })
   })
 
-  it("is an Effect that fails with itself", () => {
+  it("internal/TaggedError is an Effect that fails with itself", () => {
     const error = new Computed({ n: 1 })
     assert.deepStrictEqual(Effect.runSyncExit(error), Exit.fail(error))
   })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import * as Wording from "../src/internal/Wording.js"
+import * as Wording from "../src/internal/kernel/Text.js"
 
 describe("internal/Wording", () => {
   it("durations are read at a glance", () => {

@@ -24,7 +24,6 @@ export const makeLog = (): Log => {
   }
 }
 
-/** Lets everything go on that does not wait for the clock. */
-export const turns = Effect.repeatN(Effect.yieldNow(), 50)
+export { turns } from "../../../../scripts/testing/effects.js"
 
 export const closeVoid = (scope: Scope.CloseableScope) => Scope.close(scope, Exit.void)

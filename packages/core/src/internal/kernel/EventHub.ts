@@ -3,7 +3,7 @@
  * last one and ends. Emitting never waits for a subscriber; without one it costs the reading of a number.
  */
 import { Effect, Queue, Stream } from "effect"
-import * as Seam from "../Seam.js"
+import * as Queues from "../effect3/Queues.js"
 
 export class EventHub<Event> {
   private readonly subscribers = new Set<Queue.Queue<Event>>()
@@ -33,7 +33,7 @@ export class EventHub<Event> {
   emit(make: () => Event): void {
     if (this.subscribers.size === 0) return
     const event = make()
-    for (const queue of this.subscribers) Seam.offerSliding(queue, event)
+    for (const queue of this.subscribers) Queues.offerSliding(queue, event)
   }
 
   /** Later subscriptions are empty. */

@@ -1,0 +1,13 @@
+/** What a layer is made of. */
+import { type Context, type Effect, type Layer } from "effect"
+
+/** What a layer is made of, as far as it matters to who memoises it. */
+export interface LayerParts {
+  readonly _op_layer: string
+  readonly effect: Effect.Effect<Context.Context<any>, any, any>
+  readonly layer: Layer.Layer<any, any, any>
+}
+
+export const partsOf = (layer: Layer.Layer<any, any, any>): LayerParts => layer as unknown as LayerParts
+
+export const keysOf = (context: Context.Context<any>): ReadonlyArray<string> => [...context.unsafeMap.keys()]

@@ -1,0 +1,17 @@
+/** Metrics without a fiber: their labels, and a value put into one at once. */
+import { FiberRef, FiberRefs, type Metric, type MetricLabel } from "effect"
+import { type Origin } from "./Refs.js"
+
+export type MetricLabels = ReadonlyArray<MetricLabel.MetricLabel>
+
+/** The labels that `Effect.labelMetrics` gives to all metrics. */
+export const metricLabelsOf = (origin: Origin): MetricLabels =>
+  FiberRefs.getOrDefault(origin, FiberRef.currentMetricLabels)
+
+/** Counts without a fiber. The metric finds its series by the array of labels, which is to be kept and used again. */
+export const updateNow = <In>(metric: Metric.Metric<any, In, any>, value: In, labels: MetricLabels): void =>
+  metric.unsafeUpdate(value, labels)
+
+/** Adds to a gauge. */
+export const modifyNow = <In>(metric: Metric.Metric<any, In, any>, value: In, labels: MetricLabels): void =>
+  metric.unsafeModify(value, labels)

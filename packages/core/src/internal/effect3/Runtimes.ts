@@ -1,0 +1,60 @@
+/** Runtimes, and which run of one a fiber belongs to. */
+import { type Context, Effect, FiberRef, FiberRefs, Runtime, Scheduler } from "effect"
+import { type CurrentFiber, type FiberInside, fiberNumber } from "./Fibers.js"
+import { type Origin } from "./Refs.js"
+
+export type AppRuntime<R> = Runtime.Runtime<R>
+
+export type RunForkOptions = Runtime.RunForkOptions
+
+export type RunCallbackOptions<A, E> = Runtime.RunCallbackOptions<A, E>
+
+export type Cancel<A, E> = Runtime.Cancel<A, E>
+
+/** The ways to run an effect in a runtime. */
+export const run = /* @__PURE__ */ (() => ({
+  callback: Runtime.runCallback,
+  fork: Runtime.runFork,
+  promise: Runtime.runPromise,
+  promiseExit: Runtime.runPromiseExit,
+  sync: Runtime.runSync,
+  syncExit: Runtime.runSyncExit
+}))()
+
+/** A runtime of nothing. */
+export const emptyRuntime = (): Runtime.Runtime<never> => Runtime.defaultRuntime
+
+/** Makes a runtime of services, in this turn as far as they need not wait; to yield is not to wait. */
+export const startRuntime = <R, E>(services: Effect.Effect<Context.Context<R>, E>): void => {
+  const scheduler = new Scheduler.SyncScheduler()
+  Runtime.runFork(Runtime.defaultRuntime)(
+    Effect.flatMap(services, (context) =>
+      Effect.map(Effect.provide(Effect.runtime<R>(), context), (runtime) =>
+        // Not for those who run in it, but where a layer has set another.
+        FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentScheduler) === scheduler
+          ? Runtime.deleteFiberRef(runtime, FiberRef.currentScheduler)
+          : runtime)),
+    { scheduler }
+  )
+  scheduler.flush()
+}
+
+/** Of what the layers of a runtime have set, what decides about log lines; not their clock or scheduler. */
+export const logSettingsOf = ({ fiberRefs }: Runtime.Runtime<never>): Origin => {
+  const refs = [FiberRef.currentLoggers, FiberRef.currentMinimumLogLevel, FiberRef.currentLogAnnotations]
+  return FiberRefs.unsafeMake(
+    new Map(refs.flatMap((ref: FiberRef.FiberRef<any>) => {
+      const stack = fiberRefs.locals.get(ref)
+      return stack === undefined ? [] : [[ref, stack]]
+    }))
+  )
+}
+
+/** The number of the fiber that a runtime has started, in all that it forks and they fork; it is not to be kept by them. */
+const currentRun = /* @__PURE__ */ FiberRef.unsafeMake<number | undefined>(undefined, { join: (own) => own })
+
+/** To be called in the fiber itself. */
+export const beginsRun = (fiber: CurrentFiber): void =>
+  (fiber as FiberInside).setFiberRef(currentRun, fiberNumber(fiber))
+
+export const runOf = (fiber: CurrentFiber): number | undefined => fiber.getFiberRef(currentRun)

@@ -1,0 +1,63 @@
+/** Turns of the event loop: long work gives others theirs. */
+import { Effect, Scheduler } from "effect"
+import { callback, forkNow, withFiber } from "./Fibers.js"
+import { type Origin } from "./Refs.js"
+
+/** Runs `then` after every fiber that is ready now has had a turn. */
+export const afterTurns = (origin: Origin, then: () => void): void => {
+  forkNow(Effect.andThen(Effect.repeatN(Effect.yieldNow(), 4), Effect.sync(then)), origin)
+}
+
+const soon: (then: () => void) => void = (globalThis as any).setImmediate ?? ((then) => setTimeout(then, 0))
+
+/** Lets timers, input and output have a turn, beside other fibers; not while all has to happen in one call. */
+export const nextTurn: Effect.Effect<void> = /* @__PURE__ */ withFiber((fiber) =>
+  fiber.currentScheduler instanceof Scheduler.SyncScheduler && !fiber.currentScheduler.deferred
+    ? Effect.yieldNow()
+    : callback<void>((resume) => soon(() => resume(Effect.void)))
+)
+
+/** How much is done before others have a turn: by time, as some of it takes longer, but always some. */
+export class Turn {
+  private began = 0
+  private done = 0
+
+  isOver(): boolean {
+    if (++this.done <= 4) return false
+    const now = performance.now()
+    if (this.began === 0) this.began = now
+    return now - this.began > 4
+  }
+
+  /** Others have their turn, and then it begins anew. */
+  get next(): Effect.Effect<void> {
+    return Effect.andThen(
+      nextTurn,
+      Effect.sync(() => {
+        this.began = this.done = 0
+      })
+    )
+  }
+}
+
+/** Does something for each, and then the rest: in this turn as far as it goes, and on in others. */
+export const inTurns = <A>(
+  origin: Origin,
+  items: Iterable<A>,
+  each: (item: A) => void,
+  rest: () => void = () => {}
+): void => {
+  const iterator = items[Symbol.iterator]()
+  const turn = new Turn()
+  const go = (): void => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+      each(next.value)
+      if (turn.isOver()) {
+        forkNow(Effect.andThen(turn.next, Effect.sync(go)), origin)
+        return
+      }
+    }
+    rest()
+  }
+  go()
+}

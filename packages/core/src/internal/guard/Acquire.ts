@@ -1,0 +1,235 @@
+/**
+ * The way of a resource into the registry: a place is reserved before the acquire, and registration, finalizer and
+ * recheck come in one step after it, so that an acquire that fails, is interrupted or meets a closed scope leaves nothing.
+ */
+import { type Context, Effect, type Exit, type Scope } from "effect"
+import * as CleanupError from "../../CleanupError.js"
+import { defaultPriority } from "../../CleanupPriority.js"
+import type { Trigger } from "../../CleanupReport.js"
+import { Validation } from "../../PatinoxError.js"
+import type { ResourceId } from "../../ResourceId.js"
+import { awaitEnd, type CallerContext, callerOf, startFor } from "../cleanup/CallerContext.js"
+import { type AnyRelease, CleanupTarget } from "../cleanup/CleanupTarget.js"
+import { type GuardSettings, readOnce, resolveGuard } from "../cleanup/GuardOptions.js"
+import * as Tracing from "../cleanup/Tracing.js"
+import * as Fibers from "../effect3/Fibers.js"
+import * as Refs from "../effect3/Refs.js"
+import * as Scopes from "../effect3/Scopes.js"
+import type { CallSite } from "../kernel/CallSite.js"
+import type { Registry } from "../registry/Registry.js"
+
+/** What a resource may depend on: an id, a guard, or the Tag of a service that a guard layer built. */
+export type Dependency = ResourceId | { readonly id: ResourceId } | Context.Tag<any, any>
+
+export interface AcquirePlan {
+  readonly options: GuardSettings | undefined
+  readonly release: AnyRelease
+  readonly dependencies: ReadonlyArray<Dependency> | undefined
+  readonly tagKey: string | undefined
+  /** What it takes the place of, once it is there, as `refreshable` does. */
+  readonly replaces?: CleanupTarget | undefined
+  readonly site: CallSite | undefined
+}
+
+type Refusal = Validation | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency
+
+const byTag = (
+  registry: Registry,
+  fiber: Fibers.CurrentFiber,
+  tag: Context.Tag<any, any>,
+  replaces: CleanupTarget | undefined
+): CleanupTarget | undefined => {
+  const tagged = [...registry.byTag.get(tag.key) ?? []].filter((entry) => entry !== replaces)
+  // Of several services built for one Tag, the one that this fiber was given; else the newest.
+  const given = Refs.serviceOrUndefined(fiber, tag)
+  return tagged.find((entry) => entry.value === given && given !== undefined) ?? tagged[tagged.length - 1]
+}
+
+const resolve = (
+  registry: Registry,
+  fiber: Fibers.CurrentFiber,
+  dependencies: ReadonlyArray<Dependency>,
+  dependent: CleanupTarget,
+  replaces: CleanupTarget | undefined
+): ReadonlyArray<CleanupTarget> | CleanupError.UnknownDependency => {
+  const entries: Array<CleanupTarget> = []
+  for (const dependency of dependencies) {
+    const isTag = typeof dependency !== "string" && "key" in dependency
+    const name = typeof dependency === "string" ? dependency : isTag ? dependency.key : dependency.id
+    const entry = isTag
+      ? byTag(registry, fiber, dependency, replaces)
+      : registry.entries.get(name as ResourceId)
+    if (entry === undefined || !entry.isUsable) {
+      const isUnknown = entry === undefined && (isTag || typeof dependency === "string")
+      return unavailable(dependent, name, isUnknown ? "unknown" : "cleaned up")
+    }
+    entries.push(entry)
+  }
+  return entries
+}
+
+/** The dependency that depends, over any number of steps, on what the resource takes the place of. */
+const circular = ({ dependencies }: CleanupTarget, replaces: CleanupTarget | undefined): CleanupTarget | undefined => {
+  if (replaces === undefined || dependencies === undefined) return undefined
+  const above = new Set([replaces])
+  // A set hands out what is added to it on the way.
+  for (const entry of above) for (const dependent of entry.dependents ?? []) above.add(dependent)
+  return dependencies.find((dependency) => above.has(dependency))
+}
+
+const unavailable = (
+  { typeName }: CleanupTarget,
+  dependency: string,
+  reason: CleanupError.UnknownDependency["reason"]
+): CleanupError.UnknownDependency => new CleanupError.UnknownDependency({ typeName, dependency, reason })
+
+/** Validates, and takes a place in the registry; or says why not. */
+export const reserve = (
+  registry: Registry,
+  fiber: Fibers.CurrentFiber,
+  caller: CallerContext,
+  plan: AcquirePlan
+): CleanupTarget | Refusal => {
+  const options = plan.options && readOnce(plan.options)
+  const settings = resolveGuard(options, registry.options.guardDefaults)
+  if (settings instanceof Validation) return settings
+  const span = Fibers.spanOf(fiber)
+  const name = options?.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined)
+  const entry = new CleanupTarget(
+    registry.nextId(),
+    name,
+    name !== undefined && registry.options.captureStacks === "off" ? undefined : plan.site,
+    settings,
+    options?.priority ?? defaultPriority,
+    options?.sizeBytes,
+    options?.metadata,
+    plan.release,
+    Refs.originOf(fiber),
+    fiber.id(),
+    span
+  )
+  if (registry.refuses(caller)) return registry.shuttingDown(entry.typeName)
+  if (plan.dependencies !== undefined && plan.dependencies.length > 0) {
+    const dependencies = resolve(registry, fiber, plan.dependencies, entry, plan.replaces)
+    if (dependencies instanceof CleanupError.UnknownDependency) return dependencies
+    entry.dependencies = dependencies
+    const around = circular(entry, plan.replaces)
+    if (around !== undefined) return unavailable(entry, around.id, "circular")
+  }
+  entry.tagKey = plan.tagKey
+  entry.isSpanNamed = name !== undefined && name !== plan.options?.typeName && name !== plan.tagKey
+  registry.reserve(entry)
+  return entry
+}
+
+/** What a closing scope does: it starts the cleanup, or waits for the one that runs. */
+const finalizer =
+  (registry: Registry, entry: CleanupTarget, scope: Scope.Scope) =>
+  (exit: Exit.Exit<unknown, unknown>, closer?: CallerContext) =>
+    Fibers.uninterruptibly((fiber): Effect.Effect<void> => {
+      if (entry.scope !== scope) return Effect.void
+      if (entry.run === undefined && entry.settings.close === "background" && registry.phase !== "Closed") {
+        entry.exit = exit
+        registry.schedule(entry, "background")
+        return Effect.void
+      }
+      const ended = endNow(registry, entry, "scope", exit, closer ?? callerOf(fiber))
+      return ended === Effect.void ? afterClose(entry, exit) : Effect.flatMap(ended, () => afterClose(entry, exit))
+    })
+
+/** Starts the cleanup unless it runs already, and waits for its end, as far as that does not wait for who asks. */
+export const endNow = (
+  registry: Registry,
+  entry: CleanupTarget,
+  trigger: Trigger,
+  exit: Exit.Exit<unknown, unknown>,
+  caller: CallerContext
+): Effect.Effect<void> => {
+  if (entry.run === undefined) {
+    if (!entry.isUsable) return Effect.void
+    startFor(caller, entry, () => registry.start(entry, trigger, exit, caller))
+  }
+  return entry.run!.isDone ? Effect.void : awaitEnd(entry, caller)
+}
+
+const afterClose = (entry: CleanupTarget, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+  const { run } = entry
+  return entry.settings.onFailure === "die" && exit._tag === "Success" && run?.hasFailed === true &&
+      // Who called for an early cleanup has its typed error.
+      run.trigger !== "cleanup"
+    ? Effect.die(run.error)
+    : Effect.void
+}
+
+/**
+ * Binds the resource to a scope. Gives the exit of a closed one, where it is to be cleaned up at once, as any finalizer
+ * added there.
+ */
+export const bind = (
+  registry: Registry,
+  entry: CleanupTarget,
+  scope: Scope.Scope
+): Exit.Exit<unknown, unknown> | undefined => {
+  const closed = Scopes.closedExit(scope)
+  if (entry.scope !== undefined) Scopes.dropFinalizer(entry.scope, entry)
+  entry.scope = scope
+  Scopes.putFinalizer(scope, entry, finalizer(registry, entry, scope))
+  return closed
+}
+
+const commit = <A, B>(
+  registry: Registry,
+  entry: CleanupTarget,
+  value: A,
+  { replaces }: AcquirePlan,
+  scope: Scope.Scope | undefined,
+  caller: CallerContext,
+  result: (registry: Registry, entry: CleanupTarget, value: A) => B
+): Effect.Effect<B, CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency> => {
+  // A circle, too, where others have been refreshed meanwhile.
+  const lost = entry.dependencies?.find((dependency) => !dependency.isUsable) ?? circular(entry, replaces)
+  const refusal = lost !== undefined
+    ? unavailable(entry, lost.id, lost.isUsable ? "circular" : "cleaned up")
+    : registry.refuses(caller)
+    ? registry.shuttingDown(entry.typeName)
+    : undefined
+  registry.register(entry, value, caller)
+  if (refusal !== undefined) {
+    registry.reportRegistered(entry)
+    return Effect.flatMap(endNow(registry, entry, "acquire", registry.forcedExit, caller), () => {
+      registry.endReservation(entry)
+      return Effect.fail(refusal)
+    })
+  }
+  registry.endReservation(entry)
+  const given = Effect.succeed(result(registry, entry, value))
+  const closed = scope && bind(registry, entry, scope)
+  registry.reportRegistered(entry)
+  return closed === undefined ? given : Effect.andThen(endNow(registry, entry, "scope", closed, caller), given)
+}
+
+/** Runs the acquire and registers what it gives. Must run inside an uninterruptible region. */
+export const acquire = <A, E, R, B>(
+  registry: Registry,
+  fiber: Fibers.CurrentFiber,
+  effect: Effect.Effect<A, E, R>,
+  plan: AcquirePlan,
+  scope: Scope.Scope | undefined,
+  result: (registry: Registry, entry: CleanupTarget, value: A) => B
+): Effect.Effect<B, E | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency, R> => {
+  const caller = callerOf(fiber)
+  const entry = reserve(registry, fiber, caller, plan)
+  if (entry instanceof Validation) return Effect.die(entry)
+  if (!(entry instanceof CleanupTarget)) return Effect.fail(entry)
+  return Effect.matchCauseEffect(Fibers.tracingOf(fiber) ? Tracing.acquire(entry, effect) : effect, {
+    onFailure: (cause) => {
+      registry.cancel(entry)
+      return Effect.failCause(cause)
+    },
+    onSuccess: (value) => {
+      // What the acquire has set is there for the release, too.
+      entry.origin = Refs.laterOrigin(entry.origin, Refs.originOf(fiber))
+      return commit(registry, entry, value, plan, scope, caller, result)
+    }
+  })
+}

@@ -1,0 +1,556 @@
+/**
+ * The registry's state and its transitions: every live resource, what waits, what runs, and the accounts (P6). All
+ * transitions are synchronous, so that between two of them the accounts are right; the Effect code around it is thin.
+ */
+import { type Clock, type Effect, Exit } from "effect"
+import * as CleanupError from "../../CleanupError.js"
+import * as CleanupPriority from "../../CleanupPriority.js"
+import type { Outcome, Trigger } from "../../CleanupReport.js"
+import type { ResourceEvent } from "../../ResourceEvent.js"
+import { Generator, type ResourceId } from "../../ResourceId.js"
+import { type CallerContext, limitOf, nobody, Waiters } from "../cleanup/CallerContext.js"
+import * as Log from "../cleanup/CleanupLog.js"
+import { CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
+import type { CleanupOutcome, CleanupTarget, State } from "../cleanup/CleanupTarget.js"
+import { allWaitFor, startAfter, waitsFor } from "../cleanup/WaitGraph.js"
+import * as Clocks from "../effect3/Clocks.js"
+import * as Fibers from "../effect3/Fibers.js"
+import type * as Refs from "../effect3/Refs.js"
+import * as Scopes from "../effect3/Scopes.js"
+import { noHost } from "../kernel/ShutdownHost.js"
+import { Timers } from "../kernel/Timers.js"
+import { call } from "../kernel/UserFunction.js"
+import { BulkCleanup } from "./BulkCleanup.js"
+import { DeadLetters } from "./DeadLetters.js"
+import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
+import { LeakDetector } from "./LeakDetector.js"
+import { type Listener, MonitorQueue, type What } from "./MonitorQueue.js"
+import { metricTypeOf } from "./Monitors.js"
+import type { RegistryMetrics } from "./RegistryMetrics.js"
+import type { ResolvedOptions } from "./RegistryOptions.js"
+
+const endTags = {
+  cleaned: "Cleaned",
+  recovered: "Recovered",
+  failed: "Failed",
+  abandoned: "Abandoned"
+} satisfies { readonly [Outcome in CleanupOutcome]: ResourceEvent["_tag"] }
+
+const randomIds = Generator.defaultValue
+
+export class Registry implements RunHost {
+  phase: "Running" | "Draining" | "Closed" = "Running"
+  readonly entries = new Map<ResourceId, CleanupTarget>()
+  readonly acquiring = new Set<CleanupTarget>()
+  readonly running = new Set<CleanupRun>()
+  /** Dead letters whose release is tried again: they wait in the queue, or run. */
+  readonly retrying = new Set<CleanupTarget>()
+  /** Cleanups of which an attempt or a fallback was let go and still runs. */
+  readonly orphans = new Set<CleanupRun>()
+  readonly byTag = new Map<string, Set<CleanupTarget>>()
+  readonly accounts: { [Account in "registered" | Outcome]: number } = {
+    registered: 0,
+    cleaned: 0,
+    recovered: 0,
+    failed: 0,
+    abandoned: 0,
+    disarmed: 0
+  }
+  readonly counts = { inUse: 0, waiting: 0, cleaning: 0 }
+  readonly timers: Timers
+  readonly events: MonitorQueue
+  readonly dispatcher: Dispatcher
+  readonly deadLetters: DeadLetters
+  readonly slowAfter: number
+  shutdownBatch: BulkCleanup | undefined
+  /** Where metrics are kept. They need no event where nobody else is told of one. */
+  metrics: RegistryMetrics | undefined
+  /** Who runs the process that the registry is in. */
+  process = noHost
+  /** Registered while draining, inside a cleanup that is to clean them up itself. */
+  private late: Set<CleanupTarget> | undefined
+  private readonly leaks: LeakDetector
+  private readonly idle = new Waiters((caller) => this.isIdle(caller), () => this.runs())
+  /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
+  readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Fibers.noFiber)
+  private sequence = 0
+  private orders = 0
+
+  constructor(
+    readonly options: ResolvedOptions,
+    readonly clock: Clock.Clock,
+    readonly origin: Refs.Origin,
+    private readonly ids: () => ResourceId,
+    listener: Listener | undefined
+  ) {
+    this.timers = new Timers(clock, origin)
+    this.events = new MonitorQueue(listener, this.timers, origin)
+    this.dispatcher = new Dispatcher(
+      options.concurrency,
+      origin,
+      (request) => this.startQueued(request),
+      (request) => this.reportScheduled(request)
+    )
+    this.deadLetters = new DeadLetters(options.deadLetters, this.timers)
+    this.leaks = new LeakDetector(options.leakThreshold, this)
+    this.slowAfter = options.slowAfter
+  }
+
+  // --- accounts ------------------------------------------------------------------------------------------------------
+
+  get live(): number {
+    return this.counts.inUse + this.counts.waiting + this.counts.cleaning
+  }
+
+  private move(entry: CleanupTarget, to: State, now = this.timers.now()): void {
+    const { accounts, counts } = this
+    if (entry.isLive) counts[entry.state as keyof typeof counts]--
+    if (to in counts) counts[to as keyof typeof counts]++
+    else accounts[to as keyof typeof accounts]++
+    entry.state = to
+    entry.since = now
+  }
+
+  wallMillis(): number {
+    return Clocks.wallMillis(this.clock)
+  }
+
+  /** Of the generator in use; where it throws or gives what is no new id, a random one. */
+  nextId(): ResourceId {
+    const id: unknown = call<unknown>(this.ids, () => undefined)
+    return typeof id === "string" && !this.isTaken(id as ResourceId) ? id as ResourceId : randomIds().next()
+  }
+
+  private isTaken(id: ResourceId): boolean {
+    return this.entries.has(id) || this.deadLetters.has(id)
+  }
+
+  nextOrder(): number {
+    return ++this.orders
+  }
+
+  // --- acquiring -----------------------------------------------------------------------------------------------------
+
+  /** Whether a registration is refused now. Inside a running cleanup none is: it may need resources to do its work. */
+  refuses(caller: CallerContext): boolean {
+    return this.phase !== "Running" && caller.run === undefined
+  }
+
+  /** Takes a place before the acquire, so that a shutdown knows of it and dependencies stay for as long as it takes. */
+  reserve(entry: CleanupTarget): void {
+    this.acquiring.add(entry)
+    if (entry.dependencies === undefined) return
+    for (const dependency of entry.dependencies) {
+      ;(dependency.dependents ??= new Set()).add(entry)
+      dependency.hold(entry)
+    }
+  }
+
+  /** The acquire failed or was interrupted: as if it had never been. */
+  cancel(entry: CleanupTarget): void {
+    this.acquiring.delete(entry)
+    this.unlink(entry)
+    this.endReservation(entry)
+    this.shutdownBatch?.check()
+  }
+
+  /** The acquire succeeded: from here on it counts. Who watches is told by `tellRegistered`, once it has its scope. */
+  register(entry: CleanupTarget, value: unknown, caller: CallerContext): void {
+    // Two that were acquired at once were given the same one.
+    if (this.isTaken(entry.id)) entry.id = randomIds().next()
+    entry.value = value
+    entry.createdAt = this.wallMillis()
+    this.accounts.registered++
+    this.move(entry, "inUse")
+    entry.registeredAt = entry.since
+    this.entries.set(entry.id, entry)
+    if (entry.tagKey !== undefined) {
+      const tagged = this.byTag.get(entry.tagKey)
+      if (tagged === undefined) this.byTag.set(entry.tagKey, new Set([entry]))
+      else tagged.add(entry)
+    }
+    this.acquiring.delete(entry)
+    this.leaks.registered(entry)
+    if (this.shutdownBatch !== undefined) {
+      entry.within = caller.run
+      this.shutdownBatch.add(entry)
+      ;(this.late ??= new Set()).add(entry)
+    }
+  }
+
+  reportRegistered(entry: CleanupTarget): void {
+    if (!this.events.observed) return this.metrics?.registered(metricTypeOf(entry))
+    const { sizeBytes, stack } = entry
+    this.notify("Registered", entry, {
+      ...(sizeBytes === undefined ? undefined : { sizeBytes }),
+      ...(stack === undefined ? undefined : { acquireStack: stack })
+    })
+  }
+
+  /** What it depends on need not stay on its account any longer. */
+  endReservation(entry: CleanupTarget): void {
+    if (entry.dependencies === undefined) return
+    for (const dependency of entry.dependencies) dependency.letGo(entry)
+  }
+
+  private unlink(entry: CleanupTarget): void {
+    if (entry.dependencies !== undefined) {
+      for (const dependency of entry.dependencies) {
+        dependency.dependents?.delete(entry)
+        if (dependency.dependents?.size === 0) dependency.dependents = undefined
+      }
+    }
+  }
+
+  // --- cleaning up ---------------------------------------------------------------------------------------------------
+
+  /** Starts the cleanup in the caller's turn, after those of its dependents. Takes no slot. */
+  start(
+    entry: CleanupTarget,
+    trigger: Trigger,
+    exit: Exit.Exit<unknown, unknown>,
+    caller: CallerContext,
+    prepare?: (run: CleanupRun) => void
+  ): CleanupRun {
+    const now = this.timers.now()
+    const root = this.open(entry, trigger, exit, caller, now)
+    prepare?.(root)
+    if (entry.dependents === undefined) {
+      root.begin(now)
+      return root
+    }
+    // All of them are opened before any begins; a list and not a recursion, as chains may be long.
+    const opened = [root]
+    for (let i = 0; i < opened.length; i++) {
+      const run = opened[i]!
+      if (run.entry.dependents === undefined) continue
+      for (const dependent of run.entry.dependents) {
+        // One that is being acquired holds what it depends on.
+        if (dependent.state === "acquiring") continue
+        if (dependent.run === undefined) {
+          const cascaded = this.open(dependent, "cascade", exit, caller, now)
+          opened.push(cascaded)
+          run.waitFor(cascaded)
+        } else if (caller.run === undefined || !waitsFor(dependent.run, caller)) {
+          startAfter(run, dependent.run)
+        }
+      }
+    }
+    for (let i = opened.length - 1; i >= 0; i--) opened[i]!.begin()
+    return root
+  }
+
+  private open(
+    entry: CleanupTarget,
+    trigger: Trigger,
+    exit: Exit.Exit<unknown, unknown>,
+    caller: CallerContext,
+    now: number
+  ): CleanupRun {
+    const { request } = entry
+    entry.request = undefined
+    const run = new CleanupRun(entry, trigger, exit, this, caller.fiber?.id(), request?.requestedAt ?? now)
+    entry.run = run
+    // A dead letter has had its outcome, and keeps it until it has another.
+    if (trigger !== "retried") this.move(entry, "cleaning", now)
+    this.running.add(run)
+    if (caller.run !== undefined) entry.limitTo(limitOf(caller, now))
+    run.limitTo(entry.deadline ?? Infinity)
+    // Last, as it may let others start.
+    if (request !== undefined) this.dispatcher.skip(request)
+    return run
+  }
+
+  request(entry: CleanupTarget, trigger: Trigger, band = CleanupPriority.toNumber(entry.priority)): QueuedCleanup {
+    return {
+      band,
+      sequence: this.sequence++,
+      entry,
+      trigger,
+      requestedAt: this.timers.now(),
+      state: "waiting",
+      asks: 1
+    }
+  }
+
+  reportScheduled(request: QueuedCleanup): void {
+    if (request.trigger === "retried" || request.state === "skipped") return
+    // The priority it waits with, which its request may have changed.
+    this.notify("Scheduled", request.entry, {
+      trigger: request.trigger,
+      priority: CleanupPriority.values[request.band] as CleanupPriority.CleanupPriority
+    })
+  }
+
+  /** The request of a resource that is in use; one that waits already has one more who asks for it. */
+  private ask(entry: CleanupTarget, trigger: Trigger, band?: number): QueuedCleanup | undefined {
+    if (entry.state === "waiting") entry.request!.asks++
+    if (entry.state !== "inUse") return undefined
+    this.move(entry, "waiting")
+    return entry.request = this.request(entry, trigger, band)
+  }
+
+  /** Hands the cleanup to the queue. Gives the request, for `unschedule`. */
+  schedule(entry: CleanupTarget, trigger: Trigger, band?: number): QueuedCleanup | undefined {
+    const request = this.ask(entry, trigger, band)
+    if (request === undefined) return entry.request
+    this.dispatcher.enqueue(request)
+    // Who was told of it may have cancelled it and asked anew: that is another's request.
+    return entry.request === request ? request : undefined
+  }
+
+  /** One of many that are handed to the queue before any of them starts, or is told of. */
+  scheduleLater(entry: CleanupTarget, trigger: Trigger): QueuedCleanup | undefined {
+    const request = this.ask(entry, trigger)
+    if (request !== undefined) this.dispatcher.add(request)
+    return request
+  }
+
+  /** Hands the release of a dead letter to the queue once more; asked for in a cleanup it begins, to be over with that. */
+  retry(entry: CleanupTarget, caller: CallerContext): void {
+    entry.run = undefined
+    entry.deadline = undefined
+    this.retrying.add(entry)
+    this.shutdownBatch?.add(entry)
+    if (caller.run === undefined) this.dispatcher.enqueue(entry.request = this.request(entry, "retried"))
+    else this.start(entry, "retried", this.forcedExit, caller)
+  }
+
+  /** Takes one who asks for a waiting cleanup out; whether that was the last, and the cleanup will not run. */
+  unschedule(request: QueuedCleanup, isOwn: boolean): boolean {
+    const { entry } = request
+    if (entry.request !== request || --request.asks > 0) return false
+    // A cleanup of one's own is nothing without its request.
+    if (isOwn) this.disarm(entry)
+    else {
+      entry.request = undefined
+      this.move(entry, "inUse")
+      this.dispatcher.skip(request)
+      this.notify("Unscheduled", entry, {})
+      this.idle.check()
+    }
+    return true
+  }
+
+  private startQueued({ entry, trigger }: QueuedCleanup): void {
+    this.start(entry, trigger, trigger === "background" ? entry.exit : this.forcedExit, nobody, (run) => {
+      run.slot = true
+    })
+  }
+
+  disarm(entry: CleanupTarget): unknown {
+    const { request, value } = entry
+    entry.value = entry.request = undefined
+    this.move(entry, "disarmed")
+    this.gone(entry)
+    this.leaks.gone(entry)
+    if (request !== undefined) this.dispatcher.skip(request)
+    this.notify("Disarmed", entry, {})
+    this.ended(entry)
+    return value
+  }
+
+  // --- as the host of runs -------------------------------------------------------------------------------------------
+
+  /** Whether anything that happens is to be told: to who watches, or to metrics. */
+  get observed(): boolean {
+    return this.metrics !== undefined || this.events.observed
+  }
+
+  /** Tells who watches, and metrics, what happened to a resource. */
+  notify<Tag extends ResourceEvent["_tag"]>(
+    _tag: Tag,
+    entry: CleanupTarget,
+    what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
+  ): void {
+    if (!this.observed) return
+    const { id, isSpanNamed, priority, typeName } = entry
+    const event = { _tag, at: this.wallMillis(), id, typeName, priority, ...what }
+    this.emit((isSpanNamed ? { ...event, isSpanName: true } : event) as unknown as ResourceEvent)
+  }
+
+  private emit(event: ResourceEvent): void {
+    this.metrics?.onEvent(event)
+    this.events.emit(event)
+  }
+
+  runStarted(run: CleanupRun): void {
+    if (!this.observed) return
+    const { entry } = run
+    const waitMillis = Math.max(0, run.startedAt - run.requestedAt)
+    if (!this.events.observed) return this.metrics?.started(entry.id, metricTypeOf(entry), waitMillis)
+    this.notify("Started", entry, {
+      trigger: run.trigger,
+      waitMillis,
+      forced: run.forced,
+      attempt: 1
+    })
+  }
+
+  runSlow(run: CleanupRun): void {
+    Log.slow(run, run.slowAfter)
+    this.notify("Slow", run.entry, { runMillis: this.timers.now() - run.requestedAt })
+    this.giveBackSlot(run)
+  }
+
+  giveBackSlot(run: CleanupRun): void {
+    if (!run.slot) return
+    run.slot = false
+    this.dispatcher.giveBackSlot()
+  }
+
+  runAbandonedAttempt(run: CleanupRun): void {
+    this.orphans.add(run)
+  }
+
+  runFinishedLate(run: CleanupRun): void {
+    this.orphans.delete(run)
+    if (run.isDone) {
+      this.deadLetters.finishedLate(run.entry)
+      this.notify("FinishedLate", run.entry, {})
+    }
+  }
+
+  runEnded(run: CleanupRun): void {
+    const { entry } = run
+    this.running.delete(run)
+    const isRetry = run.trigger === "retried"
+    if (isRetry) this.retryEnded(run)
+    else {
+      this.move(entry, run.outcome!, run.endedAt)
+      this.gone(entry)
+      if (run.hasFailed) this.deadLetters.add(entry, run, this.wallMillis())
+      else entry.value = undefined
+    }
+    if (!isRetry) this.leaks.gone(entry)
+    if (run.hasFailed) Log.failed(run)
+    if (this.observed) this.emitEnd(run)
+    if (this.process.isClosing()) this.process.ended(run.record())
+    this.giveBackSlot(run)
+    this.ended(entry)
+  }
+
+  private emitEnd(run: CleanupRun): void {
+    // A dead letter that fails again has had its end.
+    if (run.trigger === "retried" && run.outcome === "failed") return
+    const { entry } = run
+    if (this.events.observed) return this.notify(endTags[run.outcome!], entry, { record: run.record() })
+    const isRetry = run.trigger === "retried"
+    this.metrics?.ended(entry.id, metricTypeOf(entry), run.outcome!, run.ranMillis, isRetry)
+  }
+
+  private retryEnded(run: CleanupRun): void {
+    const { entry } = run
+    const { accounts } = this
+    this.retrying.delete(entry)
+    if (!run.hasFailed) {
+      accounts.failed--
+      accounts.recovered++
+      entry.state = "recovered"
+      entry.value = undefined
+      this.deadLetters.drop(entry.id)
+      return
+    }
+    if (run.outcome === "abandoned") {
+      accounts.failed--
+      accounts.abandoned++
+      entry.state = "abandoned"
+    }
+    this.deadLetters.failedAgain(entry, run, this.wallMillis())
+  }
+
+  /** Nothing is kept of a resource that is gone, by the registry or by its scope. */
+  private gone(entry: CleanupTarget): void {
+    this.entries.delete(entry.id)
+    this.unlink(entry)
+    entry.dependents = undefined
+    if (entry.scope !== undefined) {
+      Scopes.dropFinalizer(entry.scope, entry)
+      entry.scope = undefined
+    }
+    if (entry.tagKey !== undefined) {
+      const tagged = this.byTag.get(entry.tagKey)
+      tagged?.delete(entry)
+      if (tagged?.size === 0) this.byTag.delete(entry.tagKey)
+    }
+    if (this.late !== undefined) this.late.delete(entry)
+  }
+
+  private ended(entry: CleanupTarget): void {
+    entry.ended()
+    if (this.late !== undefined) this.cleanUpLate()
+    this.idle.check()
+  }
+
+  /** What a cleanup acquired while draining, and left behind. */
+  private cleanUpLate(): void {
+    for (const entry of this.late!) {
+      if (entry.within === undefined || entry.within.isDone) {
+        this.late!.delete(entry)
+        this.schedule(entry, "shutdown")
+      }
+    }
+  }
+
+  private *runs(): Iterable<{ readonly run: CleanupRun }> {
+    for (const run of this.running) yield { run }
+  }
+
+  // --- waiting -------------------------------------------------------------------------------------------------------
+
+  private isIdle(caller: CallerContext): boolean {
+    if (this.counts.waiting > 0) return false
+    for (const entry of this.retrying) if (entry.run === undefined) return false
+    if (this.running.size === 0) return true
+    const isPart = caller.run !== undefined && this.running.has(caller.run)
+    return allWaitFor(() => this.running, caller, isPart ? this.idle : undefined)
+  }
+
+  awaitIdle(caller: CallerContext): Effect.Effect<void> {
+    return this.idle.await(caller)
+  }
+
+  // --- many at once --------------------------------------------------------------------------------------------------
+
+  /** These and what depends on them, to be over by the shutdown's time limit. */
+  force(entries: Iterable<CleanupTarget>, caller: CallerContext): BulkCleanup {
+    const all = new Set(entries)
+    // A set hands out what is added to it on the way.
+    for (const entry of all) {
+      // What chose it may have run a user's code since.
+      if (!entry.isLive && !this.retrying.has(entry)) all.delete(entry)
+      for (const dependent of entry.dependents ?? []) if (dependent.isLive) all.add(dependent)
+    }
+    const batch = new BulkCleanup(this, "forced", caller)
+    batch.start([...all])
+    return batch
+  }
+
+  shutdown(caller = nobody): BulkCleanup {
+    if (this.shutdownBatch !== undefined) return this.shutdownBatch
+    this.phase = "Draining"
+    const batch = new BulkCleanup(this, "shutdown", caller, () => this.closed(batch))
+    this.shutdownBatch = batch
+    batch.start([...this.entries.values(), ...this.retrying], () => {
+      if (!this.events.observed) return
+      this.emit({
+        _tag: "Draining",
+        at: this.wallMillis(),
+        deadlineMillis: batch.timeout,
+        live: this.live
+      })
+    })
+    return batch
+  }
+
+  private closed(batch: BulkCleanup): void {
+    this.phase = "Closed"
+    this.leaks.stop()
+    if (this.events.observed) this.emit({ _tag: "Closed", at: this.wallMillis(), report: batch.report() })
+    this.events.close()
+  }
+
+  shuttingDown(typeName: string): CleanupError.RegistryShuttingDown {
+    return new CleanupError.RegistryShuttingDown({ typeName })
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The metrics of a registry. All names start with `patinox_`; times are in milliseconds. A registry counts for them
+ * itself, in the turn in which something happens: no event is made for them, and none is lost.
+ */
+import { Array as Arr, Effect, Metric, MetricBoundaries, MetricLabel } from "effect"
+import type { CleanupPriority } from "../../CleanupPriority.js"
+import type { CleanupRecord } from "../../CleanupReport.js"
+import type { ResourceEvent } from "../../ResourceEvent.js"
+import type { ResourceId } from "../../ResourceId.js"
+import * as Fibers from "../effect3/Fibers.js"
+import * as Metrics from "../effect3/Metrics.js"
+import * as Refs from "../effect3/Refs.js"
+import { type CountingMonitor, unnamed } from "./Monitors.js"
+
+const live = /* @__PURE__ */ Metric.gauge("patinox_resources_live", { description: "Resources that are live, by type" })
+const queued = /* @__PURE__ */ Metric.gauge("patinox_cleanups_waiting", {
+  description: "Cleanups that wait, by priority"
+})
+const outcomes = /* @__PURE__ */ Metric.counter("patinox_resources_ended_total", {
+  description: "Resources that have ended, by type and outcome",
+  incremental: true
+})
+const slow = /* @__PURE__ */ Metric.counter("patinox_cleanups_slow_total", {
+  description: "Slow cleanups, by type",
+  incremental: true
+})
+const retried = /* @__PURE__ */ Metric.counter("patinox_cleanups_retried_total", {
+  description: "Attempts after the first, by type",
+  incremental: true
+})
+const suspected = /* @__PURE__ */ Metric.counter("patinox_leaks_suspected_total", {
+  description: "Suspected leaks, by type",
+  incremental: true
+})
+
+// From a tenth of a millisecond to about a minute and a half.
+const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.1, factor: 2.5, count: 16 })
+const waitTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_cleanup_wait_millis",
+  boundaries,
+  "From being asked for until started"
+)
+const runTime = /* @__PURE__ */ Metric.histogram(
+  "patinox_cleanup_run_millis",
+  boundaries,
+  "From the start to the outcome"
+)
+
+type Labels = Metrics.MetricLabels
+
+const typeOf = (event: { readonly typeName: string; readonly isSpanName?: true }): string =>
+  event.isSpanName === true ? unnamed : event.typeName
+
+/** The labels of one type. A metric finds its series by the array, so there is one array for each set of labels. */
+class TypeLabels {
+  readonly own: Labels
+  private readonly byOutcome = new Map<string, Labels>()
+
+  constructor(private readonly type: MetricLabel.MetricLabel, private readonly extra: Labels) {
+    this.own = Arr.union([type], extra)
+  }
+
+  withOutcome(outcome: string): Labels {
+    let labels = this.byOutcome.get(outcome)
+    if (labels === undefined) {
+      labels = Arr.union([this.type, MetricLabel.make("outcome", outcome)], this.extra)
+      this.byOutcome.set(outcome, labels)
+    }
+    return labels
+  }
+}
+
+/** The priorities of what waits, by id: with which of them it stops waiting. */
+type Waiting = Map<ResourceId, CleanupPriority>
+
+/** Counts for one registry. Each method is told of one event, and hands it to Effect's metrics at once. */
+export class RegistryMetrics {
+  private readonly byType = new Map<string, TypeLabels>()
+  private readonly byPriority = new Map<CleanupPriority, Labels>()
+
+  /** `extra` are labels that the application gives to all its metrics. */
+  constructor(private readonly extra: Labels, private readonly waiting: Waiting = new Map()) {}
+
+  registered(type: string): void {
+    Metrics.modifyNow(live, 1, this.labelsOf(type).own)
+  }
+
+  scheduled(id: ResourceId, priority: CleanupPriority): void {
+    this.waiting.set(id, priority)
+    Metrics.modifyNow(queued, 1, this.labelsOfPriority(priority))
+  }
+
+  started(id: ResourceId, type: string, waitMillis: number): void {
+    this.stoppedWaiting(id)
+    Metrics.updateNow(waitTime, waitMillis, this.labelsOf(type).own)
+  }
+
+  /** A disarmed resource had no cleanup that took time. A dead letter that was retried had left before. */
+  ended(
+    id: ResourceId,
+    type: string,
+    outcome: CleanupRecord["outcome"],
+    runMillis: number | undefined,
+    isRetry: boolean
+  ): void {
+    const labels = this.labelsOf(type)
+    this.stoppedWaiting(id)
+    Metrics.updateNow(outcomes, 1, labels.withOutcome(outcome))
+    if (!isRetry) Metrics.modifyNow(live, -1, labels.own)
+    if (runMillis !== undefined) Metrics.updateNow(runTime, runMillis, labels.own)
+  }
+
+  onEvent(event: ResourceEvent): void {
+    switch (event._tag) {
+      case "Registered":
+        return this.registered(typeOf(event))
+      case "Scheduled":
+        return this.scheduled(event.id, event.priority)
+      case "Unscheduled":
+        return this.stoppedWaiting(event.id)
+      case "Started":
+        return this.started(event.id, typeOf(event), event.waitMillis)
+      case "Slow":
+        return Metrics.updateNow(slow, 1, this.labelsOf(typeOf(event)).own)
+      case "Retried":
+        return Metrics.updateNow(retried, 1, this.labelsOf(typeOf(event)).own)
+      case "LeakSuspected":
+        return Metrics.updateNow(suspected, 1, this.labelsOf(typeOf(event)).own)
+      case "Disarmed":
+        return this.ended(event.id, typeOf(event), "disarmed", undefined, false)
+      case "Cleaned":
+      case "Recovered":
+      case "Failed":
+      case "Abandoned": {
+        const { outcome, runMillis, trigger } = event.record
+        return this.ended(event.id, typeOf(event), outcome, runMillis, trigger === "retried")
+      }
+      case "FellBack":
+      case "FinishedLate":
+      case "LeakResolved":
+      case "Draining":
+      case "Closed":
+        return
+      default:
+        return event satisfies never
+    }
+  }
+
+  private stoppedWaiting(id: ResourceId): void {
+    if (this.waiting.size === 0) return
+    const priority = this.waiting.get(id)
+    if (priority === undefined) return
+    this.waiting.delete(id)
+    Metrics.modifyNow(queued, -1, this.labelsOfPriority(priority))
+  }
+
+  private labelsOf(type: string): TypeLabels {
+    let labels = this.byType.get(type)
+    if (labels === undefined) {
+      labels = new TypeLabels(MetricLabel.make("type", type), this.extra)
+      this.byType.set(type, labels)
+    }
+    return labels
+  }
+
+  private labelsOfPriority(priority: CleanupPriority): Labels {
+    let labels = this.byPriority.get(priority)
+    if (labels === undefined) {
+      labels = Arr.union([MetricLabel.make("priority", priority)], this.extra)
+      this.byPriority.set(priority, labels)
+    }
+    return labels
+  }
+}
+
+/** A monitor that only counts: a registry does that itself. Whoever else calls it with an event is served, too. */
+export class MetricsMonitor implements CountingMonitor {
+  private readonly waiting: Waiting = new Map()
+  private readonly byExtra = new WeakMap<Labels, RegistryMetrics>()
+
+  readonly countsFor = (origin: Refs.Origin): RegistryMetrics => new RegistryMetrics(Metrics.metricLabelsOf(origin))
+
+  readonly onEvent = (event: ResourceEvent): Effect.Effect<void> =>
+    Fibers.withFiber((fiber) => {
+      const extra = Metrics.metricLabelsOf(Refs.originOf(fiber))
+      let metrics = this.byExtra.get(extra)
+      if (metrics === undefined) this.byExtra.set(extra, metrics = new RegistryMetrics(extra, this.waiting))
+      metrics.onEvent(event)
+      return Effect.void
+    })
+}

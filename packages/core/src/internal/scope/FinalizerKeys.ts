@@ -1,0 +1,34 @@
+/**
+ * Under which keys a scope of ours holds its finalizers. A guard's key is its entry; one that has none of these was put
+ * there by `Effect.forkIn`, past the scope, and ends the fiber that was forked.
+ */
+import type { Scope } from "effect"
+import type { ManagedScope } from "./ManagedScope.js"
+
+/** The key of a finalizer that somebody added. */
+export class FinalizerKey {
+  constructor(readonly number: number, readonly span: string | undefined) {}
+}
+
+/** The key of a finalizer that only closes another scope of ours; it needs no limit and has no record of its own. */
+export class ScopeKey {
+  /** `take` gives the scope, unless somebody else still holds it. */
+  constructor(readonly take: () => ManagedScope | undefined) {}
+}
+
+const limited = /* @__PURE__ */ new WeakSet<Scope.Scope.Finalizer>()
+
+/** A finalizer with a time limit of its own, as that of a registry has: in a scope of ours only the deadline is above it. */
+export const limitsItself = (finalizer: Scope.Scope.Finalizer): Scope.Scope.Finalizer => {
+  limited.add(finalizer)
+  return finalizer
+}
+
+export const hasLimit = (finalizer: Scope.Scope.Finalizer): boolean => limited.has(finalizer)
+
+/** What a finalizer is called in logs and reports. */
+export const nameOf = (scope: ManagedScope, key: object): string => {
+  if (!(key instanceof FinalizerKey)) return "forked fiber"
+  if (scope.label !== undefined) return key.number === 1 ? scope.label : `${scope.label} #${key.number}`
+  return key.span ?? `finalizer #${key.number}`
+}
