@@ -3,7 +3,7 @@
  * fails, with what. Errors of what the caller does with an item are the caller's own, and not among these.
  */
 import { type CleanupError, PatinoxError } from "@patinox/core"
-import { TaggedError, UserFunction, Wording } from "@patinox/core/Foundation"
+import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
 import { Cause, Option } from "effect"
 
 /** How many items and borrowers there were. */
@@ -28,7 +28,7 @@ const counted = ({ creating, destroying, idle, inUse, total, waiting }: PoolCoun
     `waiting ${waiting}`
   ].join(", ")
 
-const squashed = (cause: Cause.Cause<unknown>): string => Wording.line(Wording.unknown(Cause.squash(cause)))
+const squashed = (cause: Cause.Cause<unknown>): string => Text.line(Text.unknown(Cause.squash(cause)))
 
 /** Creating an item took longer than it may. */
 export class PoolCreateTimeout extends /* @__PURE__ */ TaggedError("PoolCreateTimeout")<{
@@ -36,7 +36,7 @@ export class PoolCreateTimeout extends /* @__PURE__ */ TaggedError("PoolCreateTi
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `Creating an item of pool ${this.pool} took longer than ${Wording.duration(this.limitMillis)}`
+    return `Creating an item of pool ${this.pool} took longer than ${Text.duration(this.limitMillis)}`
   }
 }
 
@@ -47,7 +47,7 @@ export class PoolOperationTimeout extends /* @__PURE__ */ TaggedError("PoolOpera
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `${this.operation} of pool ${this.pool} took longer than ${Wording.duration(this.limitMillis)}`
+    return `${this.operation} of pool ${this.pool} took longer than ${Text.duration(this.limitMillis)}`
   }
 }
 
@@ -100,7 +100,7 @@ export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("P
       onNone: () => "",
       onSome: (cause) => `; the last creation failed with ${squashed(cause)}`
     })
-    return `No item of pool ${this.pool} within ${Wording.duration(this.limitMillis)}, ${stages[this.stage]} (${
+    return `No item of pool ${this.pool} within ${Text.duration(this.limitMillis)}, ${stages[this.stage]} (${
       counted(this.counts)
     })${failure}`
   }
@@ -117,7 +117,7 @@ export class PoolExhausted extends /* @__PURE__ */ TaggedError("PoolExhausted")<
     return `Pool ${this.pool} is exhausted: ${this.reason} (${counted(this.counts)})`
   }
   private get reason(): string {
-    if (this.maxWaiters > 0) return `no more than ${Wording.count(this.maxWaiters, "borrower")} may wait`
+    if (this.maxWaiters > 0) return `no more than ${Text.count(this.maxWaiters, "borrower")} may wait`
     return this.counts.idle > 0 ? "it is suspended" : "no item is idle"
   }
 }
@@ -141,7 +141,7 @@ export class PoolCreationFailed<out E = unknown> extends /* @__PURE__ */ TaggedE
     return Cause.failureOption(this.cause)
   }
   override get message(): string {
-    return `Pool ${this.pool} cannot create items (${Wording.count(this.failures, "failure")} in a row): ${
+    return `Pool ${this.pool} cannot create items (${Text.count(this.failures, "failure")} in a row): ${
       squashed(this.cause)
     }`
   }
@@ -162,7 +162,7 @@ export class PoolValidationFailed extends /* @__PURE__ */ TaggedError("PoolValid
 export type PoolError<E> = PoolTimeout<E> | PoolExhausted | PoolClosed | PoolCreationFailed<E> | PoolValidationFailed
 
 /** What to do about an error. */
-export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
+export type RecoveryStrategy = CleanupError.RecoveryStrategy
 
 const strategies: { readonly [Tag in PoolError<unknown>["_tag"]]: RecoveryStrategy } = {
   PoolTimeout: "Retry",

@@ -7,26 +7,26 @@
  * and deadpool's (hooks, errors by stage).
  */
 import type { CleanupError, PatinoxError, ResourceRegistry } from "@patinox/core"
-import { checkDuration, EventHub, limitsItself, readOptions, Wording } from "@patinox/core/Foundation"
+import { checkDuration, EventHub, limitsItself, readOptions, Text } from "@patinox/core/kernel"
 import { Validation } from "@patinox/core/PatinoxError"
 import { type Cause, type Context, type Duration, Effect, type Exit, Layer, Scope, type Stream } from "effect"
-import { ownTime, type PoolReport } from "./internal/Drain.js"
 import type { ItemHandle, ItemInfo } from "./internal/Item.js"
-import { makeKeyed } from "./internal/Keyed.js"
-import type { Holder, LeaseHandle } from "./internal/Lease.js"
-import { prepare, publicOf } from "./internal/Making.js"
-import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
+import { makeKeyed } from "./internal/KeyedPool.js"
+import type { Borrow, LeaseHandle } from "./internal/Lease.js"
+import { prepare, publicOf } from "./internal/makePool.js"
 import type { Pool } from "./internal/Pool.js"
-import { makePromisePool } from "./internal/Promises.js"
+import { ownTime, type PoolReport } from "./internal/PoolDrain.js"
+import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
+import { makePromisePool } from "./internal/PromisePool.js"
 import { type PoolRuntime, type Runner, withFiber } from "./internal/Seam.js"
 import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./PoolError.js"
 import type { PoolEvent } from "./PoolEvent.js"
 
-export type { PoolReport } from "./internal/Drain.js"
 export type { ItemHandle, ItemInfo } from "./internal/Item.js"
-export type { Holder } from "./internal/Lease.js"
-export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/Options.js"
-export type { RemovalReason } from "./internal/PoolState.js"
+export type { Borrow as Holder } from "./internal/Lease.js"
+export type { PoolReport } from "./internal/PoolDrain.js"
+export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
+export type { RemovalReason } from "./internal/state/PoolState.js"
 
 /** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
 export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {
@@ -86,7 +86,7 @@ export interface PoolSnapshot extends PoolCounts {
   /** Of those in use: being validated, kept alive or made fit for reuse by the pool itself. */
   readonly checking: number
   /** Who holds items, the oldest first. */
-  readonly holders: ReadonlyArray<Holder>
+  readonly holders: ReadonlyArray<Borrow>
 }
 
 /** A pool of `A`, the creating of which fails with `E`. */
@@ -292,7 +292,7 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
       runtime,
       capture,
       makePool: (key) => {
-        const pool = build((handle) => create(key, handle), `${name}/${Wording.unknown(key)}`)
+        const pool = build((handle) => create(key, handle), `${name}/${Text.unknown(key)}`)
         pool.state.grow(timers.now())
         return { pool, made: publicOf(pool) }
       }

@@ -43,7 +43,7 @@ describe("the errors of a pool", () => {
     )
   })
 
-  it("have a way out each", () => {
+  it("the errors of a pool have a way out each", () => {
     const strategies = Object.entries(errors).map(([name, error]) => [name, PoolError.recoveryStrategy(error)])
     expect(Object.fromEntries(strategies)).toEqual({
       timeout: "Retry",
@@ -63,7 +63,7 @@ describe("the errors of a pool", () => {
     }
   })
 
-  it("are told from other errors", () => {
+  it("the errors of a pool are told from other errors", () => {
     for (const error of Object.values(errors)) expect(PoolError.is(error)).toBe(true)
     const others = [new PoolError.PoolCreateTimeout({ pool: "db", limitMillis: 1 }), new Error("other"), undefined]
     for (const other of others) expect(PoolError.is(other)).toBe(false)

@@ -2,7 +2,7 @@
 import { Duration } from "effect"
 import { readFileSync } from "node:fs"
 import { expect, it } from "vitest"
-import { resolve } from "../src/internal/Options.js"
+import { resolve } from "../src/internal/PoolOptions.js"
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
 

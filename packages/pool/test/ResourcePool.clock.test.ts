@@ -1,12 +1,13 @@
 /** The wall clock is set to another day: spans of time are measured on a clock that never jumps. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer } from "effect"
+import { VirtualClock } from "@patinox/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { timelessClocks } from "../../../scripts/testing/clocks.js"
 import { ResourcePool } from "../src/index.js"
 import { listen, quietly, Server, turns } from "./kit.js"
-import { virtualClock } from "./virtualClock.js"
 
 const jumping = () => {
-  const clock = virtualClock()
+  const clock = VirtualClock.make()
   return {
     provide: Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock.clock))),
     jump: clock.jump,
@@ -129,31 +130,9 @@ describe("a clock that jumps", () => {
   })
 })
 
-/** Clocks of other people, whose wall time is none. */
-const timeless: Record<string, () => number> = {
-  "infinite": () => Infinity,
-  "minus infinite": () => -Infinity,
-  "not a number": () => NaN,
-  "throwing": () => {
-    throw new Error("no time")
-  }
-}
-
-const timelessClock = (read: () => number): Clock.Clock => {
-  const live = Clock.make()
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    sleep: (duration) => live.sleep(duration),
-    currentTimeMillis: Effect.sync(read),
-    unsafeCurrentTimeMillis: read,
-    currentTimeNanos: live.currentTimeNanos,
-    unsafeCurrentTimeNanos: () => live.unsafeCurrentTimeNanos()
-  }
-}
-
 describe("a clock that tells no time", () => {
-  for (const [name, read] of Object.entries(timeless)) {
-    it.live(`costs no event, and each has an instant: ${name}`, () =>
+  for (const [name, clock] of timelessClocks) {
+    it.live(`costs a pool no event, and each has an instant: ${name}`, () =>
       Effect.scoped(Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void)
         const keyed = yield* ResourcePool.keyed(() => Effect.void)
@@ -166,6 +145,6 @@ describe("a clock that tells no time", () => {
         expect([events.at(-1), ofAll.at(-1)]).toMatchObject([{ _tag: "Closed" }, { _tag: "Closed" }])
         expect([...events, ...ofAll].map(({ at }) => Number.isFinite(at))).not.toContain(false)
         expect(events.map(({ _tag }) => _tag)).toContain("Created")
-      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(timelessClock(read))))))
+      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock)))))
   }
 })

@@ -47,7 +47,7 @@ const withDead = (
   })
 
 describe("dead idle items", () => {
-  it.effect("whose validations hang hold a borrower up for a moment, and not for each of them, in a full pool, too", () =>
+  it.effect("dead idle items whose validations hang hold a borrower up for a moment, and not for each of them, in a full pool, too", () =>
     inScope(Effect.gen(function*() {
       const { pool } = yield* withDead(Effect.never, () => true)
       for (let i = 0; i < 3; i++) {
@@ -57,7 +57,7 @@ describe("dead idle items", () => {
       }
     })))
 
-  it.effect("that fail their validations are not all walked over: one is created beside", () =>
+  it.effect("dead idle items that fail their validations are not all walked over: one is created beside", () =>
     inScope(Effect.gen(function*() {
       const { pool, validated } = yield* withDead(Effect.delay(Effect.fail("gone"), 60), () => true)
       const { exit, millis } = yield* timed(pool.use(Effect.succeed))
@@ -66,7 +66,7 @@ describe("dead idle items", () => {
       expect(validated.length).toBeLessThanOrEqual(4)
     })))
 
-  it.effect("of which one is dead cost the borrower that meets it a moment, though connecting is slow", () =>
+  it.effect("dead idle items of which one is dead cost the borrower that meets it a moment, though connecting is slow", () =>
     inScope(Effect.gen(function*() {
       // The one that was used last is asked first.
       const first = yield* withDead(Effect.never, (n) => n === 1, { connectMillis: 5_000 })
@@ -77,7 +77,7 @@ describe("dead idle items", () => {
       expect([Exit.isSuccess(failing.exit), failing.millis]).toEqual([true, 0])
     })))
 
-  it.effect("are not validated, nor is another created, beside a validation that answers in time", () =>
+  it.effect("dead idle items are not validated, nor is another created, beside a validation that answers in time", () =>
     inScope(Effect.gen(function*() {
       const { made, pool, validated } = yield* withDead(Effect.sleep("200 millis"), () => true)
       yield* timed(pool.use(() => Effect.void))
@@ -103,7 +103,7 @@ describe("connects that hang", () => {
       })))
   }
 
-  it.effect("for one borrower end before its deadline, so that it has another attempt", () =>
+  it.effect("connects that hang for one borrower end before its deadline, so that it has another attempt", () =>
     inScope(Effect.gen(function*() {
       let calls = 0
       const create = Effect.suspend(() => ++calls === 1 ? Effect.never : Effect.succeed("connection"))
@@ -113,7 +113,7 @@ describe("connects that hang", () => {
       expect(millis).toBeLessThanOrEqual(10_500)
     })))
 
-  it.effect("are not tried in place of one another beyond maxSize", () =>
+  it.effect("connects that hang are not tried in place of one another beyond maxSize", () =>
     inScope(Effect.gen(function*() {
       let calls = 0
       const create = Effect.suspend(() => ++calls <= 50 ? Effect.never : Effect.void)
@@ -129,7 +129,7 @@ describe("connects that hang", () => {
 })
 
 describe("an open circuit", () => {
-  it.effect("whose pause is over has everybody wait for one probe, however long ago the news was", () =>
+  it.effect("an open circuit whose pause is over has everybody wait for one probe, however long ago the news was", () =>
     inScope(Effect.gen(function*() {
       let isDown = true
       let calls = 0
@@ -155,7 +155,7 @@ describe("an open circuit", () => {
       expect((yield* Fiber.join(fiber)).every(Exit.isSuccess)).toBe(true)
     })))
 
-  it.effect("whose probe fails tells all that waited for it", () =>
+  it.effect("an open circuit whose probe fails tells all that waited for it", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.delay(Effect.fail("refused"), 20), { failFastAfter: 1 })
       yield* timed(Effect.flip(pool.use(() => Effect.void)))
@@ -172,7 +172,7 @@ describe("an open circuit", () => {
 })
 
 describe("an item that is never fit", () => {
-  it.effect("is created less and less often, and its borrowers are told", () =>
+  it.effect("an item that is never fit is created less and less often, and its borrowers are told", () =>
     inScope(Effect.gen(function*() {
       let calls = 0
       const pool = yield* ResourcePool.make(Effect.sync(() => ++calls), {

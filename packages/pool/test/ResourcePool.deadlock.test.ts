@@ -42,7 +42,7 @@ describe("a pool does not wait for itself", () => {
       expect(server.alive).toBe(0)
     })))
 
-  it.effect("nor does a drain in a fiber that the use waits for", () =>
+  it.effect("a drain in a fiber that a use waits for does not wait for that use", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* make(server)
@@ -52,6 +52,46 @@ describe("a pool does not wait for itself", () => {
       expect(report).toMatchObject({ stillHeld: 1, reclaimed: 0 })
       yield* turns
       expect(server.alive).toBe(0)
+    })))
+
+  const between: Record<string, (drain: Effect.Effect<ResourcePool.PoolReport>) => Effect.Effect<unknown, unknown>> = {
+    "a timeout": (drain) => Effect.timeout(drain, "1 minutes"),
+    "a race": (drain) => Effect.race(drain, Effect.never),
+    "a disconnect with a timeout": (drain) => Effect.timeout(Effect.disconnect(drain), "1 minutes"),
+    "several side by side": (drain) => Effect.all([drain, drain], { concurrency: "unbounded" }),
+    "a timeout in one of several side by side": (drain) =>
+      Effect.all([Effect.timeout(drain, "1 minutes"), Effect.void], { concurrency: 2 }),
+    "a daemon that it waits for": (drain) => Effect.flatMap(Effect.forkDaemon(drain), Fiber.join)
+  }
+  it.effect.each(Object.keys(between))(
+    "a drain inside a use does not wait for that use through %s",
+    (name) =>
+      inScope(Effect.gen(function*() {
+        const server = new Server()
+        const pool = yield* make(server)
+        const [millis] = yield* millisOf(pool.use(() => between[name]!(pool.drain())))
+        expect(millis).toBe(0)
+        expect(yield* pool.drain()).toMatchObject({ deadlineReached: false, stillHeld: 1, reclaimed: 0 })
+        yield* turns
+        expect(server.alive).toBe(0)
+      }))
+  )
+
+  it.effect("a drain waits for a use that was over when its fiber was forked, and has begun anew since", () =>
+    inScope(Effect.gen(function*() {
+      const pool = yield* make(new Server())
+      const gate = yield* Deferred.make<void>()
+      const drains = yield* Deferred.make<void>()
+      yield* pool.use(() => Effect.void)
+      const draining = yield* Effect.fork(Effect.andThen(Deferred.await(drains), pool.drain()))
+      const used = yield* Effect.fork(pool.use(() => Deferred.await(gate)))
+      yield* turns
+      yield* Deferred.succeed(drains, undefined)
+      yield* turns
+      expect((yield* Fiber.poll(draining))._tag).toBe("None")
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(draining)).toMatchObject({ stillHeld: 0, destroyed: 1 })
+      yield* Fiber.join(used)
     })))
 
   it.effect("two holders that both drain do not wait for each other", () =>

@@ -25,7 +25,7 @@ const ends: Record<string, Effect.Effect<unknown, unknown>> = {
 describe("an item whose last use did not succeed", () => {
   for (const [name, use] of Object.entries(ends)) {
     for (const way of ["use", "tryUse", "get"] as const) {
-      it.effect(`is validated before it is lent again by ${way}, where that use ${name}`, () =>
+      it.effect(`an item whose last use did not succeed is validated before it is lent again by ${way}, where that use ${name}`, () =>
         inScope(Effect.gen(function*() {
           let validated = 0
           const pool = yield* ResourcePool.make(Effect.succeed("item"), {
@@ -49,7 +49,7 @@ describe("an item whose last use did not succeed", () => {
     }
   }
 
-  it.effect("is validated though it was recycled", () =>
+  it.effect("an item whose last use did not succeed is validated though it was recycled", () =>
     inScope(Effect.gen(function*() {
       const calls: Array<string> = []
       const note = (what: string) => () => Effect.sync(() => calls.push(what))
@@ -60,7 +60,7 @@ describe("an item whose last use did not succeed", () => {
       expect(calls).toEqual(["recycle", "validate", "recycle", "recycle"])
     })))
 
-  it.effect("is lent after all others", () =>
+  it.effect("an item whose last use did not succeed is lent after all others", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, { minSize: 2, maxSize: 2 })
@@ -73,7 +73,7 @@ describe("an item whose last use did not succeed", () => {
       expect([one.number, other.number]).toEqual([next, bad])
     })))
 
-  it.effect("is found out under steady load with its user's time limit, and replaced", () =>
+  it.effect("an item whose last use did not succeed is found out under steady load with its user's time limit, and replaced", () =>
     inScope(Effect.gen(function*() {
       const { create, isAlive, state } = epochs()
       const pool = yield* ResourcePool.make(create, {
@@ -214,7 +214,7 @@ describe("an idle item that is said to be dead", () => {
       })))
   }
 
-  it.effect("is not known to the pool afterwards, nor is what it never made", () =>
+  it.effect("an idle item that is said to be dead is not known to the pool afterwards, nor is what it never made", () =>
     inScope(Effect.gen(function*() {
       const { create, server } = made()
       const pool = yield* ResourcePool.make(create, { destroy: server.destroy })
@@ -225,7 +225,7 @@ describe("an idle item that is said to be dead", () => {
       expect(yield* pool.invalidate(item)).toBe(false)
     })))
 
-  it.effect("by its handle before it is there has not been created: that is a failure, with a pause", () =>
+  it.effect("an item whose handle says that it is dead before it is there counts as a failed creation, with a pause", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       let calls = 0
@@ -244,7 +244,7 @@ describe("an idle item that is said to be dead", () => {
     })))
 
   it.effect(
-    "as soon as it is there, time and again, is created less and less often",
+    "an idle item that is said to be dead as soon as it is there, time and again, is created less and less often",
     () =>
       inScope(Effect.gen(function*() {
         const server = new Server()
@@ -260,7 +260,7 @@ describe("an idle item that is said to be dead", () => {
     60_000
   )
 
-  it.effect("of keyed pools and of a pool with promises goes the same way", () =>
+  it.effect("an idle item that is said to be dead of keyed pools and of a pool with promises goes the same way", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const handles: Array<ResourcePool.ItemHandle> = []
@@ -313,7 +313,7 @@ describe("invalidateAll", () => {
       expect(yield* Effect.scoped(Effect.map(pool.get, ({ number }) => number))).toBe(4)
     })))
 
-  it.effect("of keyed pools and of a pool with promises goes through all of them", () =>
+  it.effect("invalidateAll of keyed pools and of a pool with promises goes through all of them", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pools = yield* ResourcePool.keyed((_: string) => server.create, { destroy: server.destroy })
@@ -335,7 +335,7 @@ describe("a destroy that fails", () => {
     "hangs": Effect.never
   }
   for (const [name, destroy] of Object.entries(failing)) {
-    it.effect(`and ${name} is followed by the forceful one, in the same time limit`, () =>
+    it.effect(`a destroy that fails and ${name} is followed by the forceful one, in the same time limit`, () =>
       inScope(Effect.gen(function*() {
         const forced: Array<readonly [string, string]> = []
         const pool = yield* ResourcePool.make(Effect.succeed("socket"), {
@@ -376,7 +376,7 @@ describe("a destroy that fails", () => {
 })
 
 describe("what is told", () => {
-  it.effect("has the time in line as a span of the borrower's, which fails where the borrow does", () =>
+  it.effect("what is told has the time in line as a span of the borrower's, which fails where the borrow does", () =>
     inScope(Effect.gen(function*() {
       const spans: Array<readonly [string, string | undefined, string]> = []
       const tracer = Tracer.make({
@@ -431,19 +431,20 @@ describe("what is told", () => {
       expect(spans.filter(([name]) => name === "patinox.acquire")).toEqual([["patinox.acquire", undefined, "Success"]])
     })))
 
-  it.effect("has how long creating took, and when items can be created again", () =>
+  it.effect("what is told has how long creating took, and when items can be created again", () =>
     inScope(Effect.gen(function*() {
       let isDown = true
       const create = Effect.suspend(() => isDown ? Effect.fail("down") : Effect.sleep("40 millis"))
       const pool = yield* ResourcePool.make(create, { name: "told", failFastAfter: 2 })
-      const open = Effect.map(Metric.snapshot, (pairs) =>
-        pairs.flatMap(({ metricKey, metricState }) =>
-          metricKey.name === "patinox_pool_circuit_open" && metricKey.tags.some(({ value }) =>
-              value === "told"
-            )
-            ? [(metricState as unknown as { readonly value: number }).value]
-            : []
-        ))
+      const open = Effect.map(
+        Metric.snapshot,
+        (pairs) =>
+          pairs.flatMap(({ metricKey, metricState }) =>
+            metricKey.name === "patinox_pool_circuit_open" && metricKey.tags.some(({ value }) => value === "told")
+              ? [(metricState as unknown as { readonly value: number }).value]
+              : []
+          )
+      )
       const events = yield* listen(pool)
       const refused = yield* Effect.fork(Effect.flip(pool.use(() => Effect.void)))
       yield* turns

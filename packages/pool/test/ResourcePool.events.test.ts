@@ -1,3 +1,4 @@
+/** Shows `PoolMetrics`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Chunk, Deferred, Effect, Fiber, Metric, MetricState, Stream } from "effect"
@@ -58,7 +59,7 @@ describe("events", () => {
       expect(events[4]).not.toHaveProperty("error")
     })))
 
-  it.effect("end with the pool, and there are none after it", () =>
+  it.effect("events end with the pool, and there are none after it", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void)
       const all = yield* Effect.fork(Stream.runCollect(pool.events))
@@ -95,7 +96,7 @@ describe("events", () => {
     60_000
   )
 
-  it.effect("are no longer made when nobody listens any more", () =>
+  it.effect("events are no longer made when nobody listens any more", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void)
       const first = yield* Effect.fork(Stream.runHead(pool.events))
@@ -110,7 +111,7 @@ describe("events", () => {
 })
 
 describe("the log", () => {
-  it.effect("has the first failed creation, and the one that opens the circuit, and none between", () =>
+  it.effect("the log has the first failed creation, and the one that opens the circuit, and none between", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.fail("down"), { name: "db", failFastAfter: 4 })
@@ -129,7 +130,7 @@ describe("the log", () => {
       })
     ))
 
-  it.effect("has each item that is let go of for a failed check", () =>
+  it.effect("the log has each item that is let go of for a failed check", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void, {
@@ -193,7 +194,7 @@ describe("metrics", () => {
       })
     })))
 
-  it.effect("of pools with one name are those of them together", () =>
+  it.effect("metrics of pools with one name are those of them together", () =>
     inScope(Effect.gen(function*() {
       const [first, second] = [
         yield* ResourcePool.make(Effect.void, { name: "twins" }),
@@ -211,7 +212,7 @@ describe("metrics", () => {
       expect(yield* metricsOf("twins")).toMatchObject({ in_use: 0, idle: 0 })
     })))
 
-  it.effect("of keyed pools are those of all keys together, however many keys there are", () =>
+  it.effect("metrics of keyed pools are those of all keys together, however many keys there are", () =>
     inScope(Effect.gen(function*() {
       const pools = yield* ResourcePool.keyed((key: number) => Effect.succeed(key), { name: "tenants" })
       const gate = yield* Deferred.make<void>()

@@ -1,10 +1,10 @@
 /** Nobody is overtaken by somebody of the same urgency who came later, whatever happens to either of them. */
+import { VirtualClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber, Scope } from "effect"
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { ResourcePool } from "../src/index.js"
 import { quietly } from "./kit.js"
-import { virtualClock } from "./virtualClock.js"
 
 const priorities = ["Low", "Normal", "High"] as const
 
@@ -37,7 +37,7 @@ const settle = Effect.repeatN(Effect.yieldNow(), 40)
 const met = { served: 0, waited: 0, unfit: 0 }
 
 const run = (steps: ReadonlyArray<Step>, verdicts: ReadonlyArray<boolean>) => {
-  const { clock, pass } = virtualClock()
+  const { clock, pass } = VirtualClock.make()
   const borrowers: Array<Borrower> = []
   /** Who began to use an item since the last rest. */
   let began: Array<Borrower> = []
@@ -156,7 +156,7 @@ it("nobody is overtaken, whose item ever is found unfit", { timeout: 120_000 }, 
 })
 
 it("a borrower whose item is unfit keeps its turn, before those that wait", () => {
-  const { clock, pass } = virtualClock()
+  const { clock, pass } = VirtualClock.make()
   const order: Array<string> = []
   const program = Effect.gen(function*() {
     let number = 0

@@ -1,18 +1,11 @@
 /** Functions of users that throw, also what Effect's own loop does not survive: a proxy whose every trap throws. */
-import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
-import { Untellable } from "@patinox/vitest"
-import { Effect, Exit, Hash, Logger } from "effect"
+import { Effect, Hash } from "effect"
+import { eachThrowing } from "../../../scripts/testing/userFunctions.js"
 import { ResourcePool } from "../src/index.js"
 
 /** What fails once has failed: what a borrower is told is asked for here, not how often it is tried. */
 const once = { failFastAfter: 1 }
-
-const forms = ["error", "proxy", "revoked", "symbol"] as const
-
-const throwing = (form: Untellable.Form) => (): never => {
-  throw Untellable.make(form)
-}
 
 type Use = Effect.Effect<unknown, unknown>
 
@@ -78,21 +71,4 @@ const pools: Readonly<Record<string, (boom: () => never) => Effect.Effect<readon
     )
 }
 
-const cases = Object.keys(pools).flatMap((which) => forms.map((form) => [which, form] as const))
-
-describe("a function of the user's", () => {
-  it.live.each(cases)(
-    "%s that throws a value of the form %s hangs nobody, and leaves the pool whole",
-    ([which, form]) =>
-      Effect.gen(function*() {
-        const [use, isGood] = yield* pools[which]!(throwing(form))
-        // Not in the first turn of its fiber, where there would be somebody to catch what its loop lets out.
-        const exit = yield* Effect.exit(Effect.andThen(Effect.yieldNow(), use))
-        expect(Exit.isSuccess(exit)).toBe(isGood)
-      }).pipe(
-        Effect.scoped,
-        Effect.provide(ResourceRegistry.layer),
-        Effect.provide(Logger.remove(Logger.defaultLogger))
-      ) as Effect.Effect<void>
-  )
-})
+eachThrowing("a pool", pools, "hangs nobody, and leaves the pool whole")

@@ -80,7 +80,7 @@ describe("an interrupted borrower", () => {
 })
 
 describe("an interrupted creation", () => {
-  it.effect("that succeeds in the same moment is destroyed, and counted until then", () =>
+  it.effect("an interrupted creation that succeeds in the same moment is destroyed, and counted until then", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const started = yield* Deferred.make<void>()

@@ -22,7 +22,7 @@ const tenants = (options: ResourcePool.KeyedOptions<any> = {}) =>
   })
 
 describe("keyed pools", () => {
-  it.effect("have a pool for each key, with the sizes of each, made when it is first used", () =>
+  it.effect("keyed pools have a pool for each key, with the sizes of each, made when it is first used", () =>
     inScope(Effect.gen(function*() {
       const { make, serverOf } = yield* tenants({ maxSize: 1 })
       const pools = yield* make
@@ -44,7 +44,7 @@ describe("keyed pools", () => {
       expect(serverOf("blue").opened).toBe(1)
     })))
 
-  it.effect("compare keys by Equal", () =>
+  it.effect("keyed pools compare keys by Equal", () =>
     inScope(Effect.gen(function*() {
       let created = 0
       const pools = yield* ResourcePool.keyed(() => Effect.sync(() => ++created))
@@ -82,7 +82,7 @@ describe("keyed pools", () => {
       expect(yield* pools.use("a", ({ item }) => Effect.succeed(item.number))).toBe(2)
     })))
 
-  it.effect("keep a key's pool while somebody holds something of it, or waits for it", () =>
+  it.effect("keyed pools keep a key's pool while somebody holds something of it, or waits for it", () =>
     inScope(Effect.gen(function*() {
       const { make, serverOf } = yield* tenants({ keyIdleTimeout: "1 minutes", maxSize: 1, acquireTimeout: "1 hours" })
       const pools = yield* make
@@ -99,7 +99,7 @@ describe("keyed pools", () => {
       expect([yield* pools.keys, serverOf("a").alive]).toEqual([[], 0])
     })))
 
-  it.effect("keep the pool of a key that somebody holds on to again, from before its time is over", () =>
+  it.effect("keyed pools keep the pool of a key that somebody holds on to again, from before its time is over", () =>
     inScope(Effect.gen(function*() {
       const { make, serverOf } = yield* tenants({ keyIdleTimeout: "1 minutes" })
       const pools = yield* make

@@ -1,3 +1,4 @@
+/** Shows `LeaseTracker`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
@@ -5,7 +6,7 @@ import { ResourcePool } from "../src/index.js"
 import { atRest, inScope, listen, logging, Server, turns } from "./kit.js"
 
 describe("who holds an item", () => {
-  it.effect("is in the snapshot: with fiber, span and age, the oldest first", () =>
+  it.effect("who holds an item is in the snapshot: with fiber, span and age, the oldest first", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void)
       const gate = yield* Deferred.make<void>()
@@ -64,7 +65,7 @@ describe("who holds an item", () => {
 })
 
 describe("a lease that is held for long", () => {
-  it.effect("is suspected to be a leak, once, and the suspicion is lifted when it ends", () =>
+  it.effect("a lease that is held for long is suspected to be a leak, once, and the suspicion is lifted when it ends", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void, { name: "db", leakThreshold: "2 seconds" })
@@ -93,7 +94,7 @@ describe("a lease that is held for long", () => {
       })
     ))
 
-  it.effect("is suspected in time, whatever else is watched for later", () =>
+  it.effect("a lease that is held for long is suspected in time, whatever else is watched for later", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void, { leakThreshold: "1 seconds", leaseTimeout: "10 seconds" })
       const events = yield* listen(pool)
@@ -113,7 +114,7 @@ describe("a lease that is held for long", () => {
       yield* Fiber.interruptAll(fibers)
     })))
 
-  it.effect("is not suspected where it has ended in time, though others go on", () =>
+  it.effect("a lease that is held for long is not suspected where it has ended in time, though others go on", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void, { leakThreshold: "2 seconds" })
       const events = yield* listen(pool)
@@ -131,7 +132,7 @@ describe("a lease that is held for long", () => {
       yield* Fiber.interrupt(long)
     })))
 
-  it.effect("is reported when its time is over, and goes on", () =>
+  it.effect("a lease that is held for long is reported when its time is over, and goes on", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const server = new Server()
@@ -153,7 +154,7 @@ describe("a lease that is held for long", () => {
       })
     ))
 
-  it.effect("is ended when its time is over, where that is wanted: the item is destroyed under its holder", () =>
+  it.effect("a lease that is held for long is ended when its time is over, where that is wanted, and its item destroyed", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const server = new Server()
@@ -194,7 +195,7 @@ describe("a lease that is held for long", () => {
 })
 
 describe("a lease", () => {
-  it.effect("can condemn its item, which is destroyed at its return", () =>
+  it.effect("a lease can condemn its item, which is destroyed at its return", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, { destroy: server.destroy })

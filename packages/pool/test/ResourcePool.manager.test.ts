@@ -1,4 +1,7 @@
-/** A manager whose functions cannot be relied on: what is typed stays typed, and no item is lost or kept. */
+/**
+ * A manager whose functions cannot be relied on: what is typed stays typed, and no item is lost or kept.
+ * Shows `ItemHooks` and `ItemLifecycle`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
@@ -21,7 +24,7 @@ const removals = (events: ReadonlyArray<PoolEvent.PoolEvent>) =>
 
 describe("creating", () => {
   for (const hasDestroy of [false, true]) {
-    it.effect(`may fork into the item's scope, ${hasDestroy ? "with" : "without"} a destroy`, () =>
+    it.effect(`creating may fork into the item's scope, ${hasDestroy ? "with" : "without"} a destroy`, () =>
       inScope(Effect.gen(function*() {
         let beating = 0
         const heartbeat = Effect.acquireUseRelease(
@@ -49,7 +52,7 @@ describe("creating", () => {
       })))
   }
 
-  it.effect("that works again leaves no failure to tell of", () =>
+  it.effect("creating that works again leaves no failure to tell of", () =>
     inScope(Effect.gen(function*() {
       let calls = 0
       const create = Effect.suspend(() => calls++ === 0 ? Effect.fail("refused") : Effect.succeed("item"))
@@ -149,7 +152,7 @@ describe("validating", () => {
       })))
   }
 
-  it.effect("is left out for an item that was used a moment ago", () =>
+  it.effect("validating is left out for an item that was used a moment ago", () =>
     inScope(Effect.gen(function*() {
       let checks = 0
       const pool = yield* ResourcePool.make(Effect.void, { validate: () => Effect.sync(() => ++checks > 0) })
@@ -189,7 +192,7 @@ describe("validating", () => {
 
 describe("recycling", () => {
   for (const [name, fault] of Object.entries(faults)) {
-    it.effect(`where it ${name} the item goes, and the use's own result stands`, () =>
+    it.effect(`recycling that ${name} costs the item, and the use's own result stands`, () =>
       inScope(Effect.gen(function*() {
         const server = new Server()
         const pool = yield* ResourcePool.make(server.create, { destroy: server.destroy, recycle: fault })
@@ -202,7 +205,7 @@ describe("recycling", () => {
       })))
   }
 
-  it.effect("is given the exit of the use, and false is a result as any", () =>
+  it.effect("recycling is given the exit of the use, and false is a result as any", () =>
     inScope(Effect.gen(function*() {
       const exits: Array<Exit.Exit<unknown, unknown>> = []
       const pool = yield* ResourcePool.make(Effect.void, {
@@ -215,7 +218,7 @@ describe("recycling", () => {
       expect(yield* atRest(pool)).toBe(1)
     })))
 
-  it.effect("is left out for an item that will not be lent again", () =>
+  it.effect("recycling is left out for an item that will not be lent again", () =>
     inScope(Effect.gen(function*() {
       let recycled = 0
       const pool = yield* ResourcePool.make(Effect.void, {
@@ -267,7 +270,7 @@ describe("keeping alive", () => {
 })
 
 describe("spans", () => {
-  it.effect("of what checks on an item are the borrower's, and of its creation nobody's", () =>
+  it.effect("spans of what checks on an item are the borrower's, and of its creation nobody's", () =>
     inScope(Effect.gen(function*() {
       const seen: Array<string> = []
       const note = (what: string) =>
@@ -286,7 +289,7 @@ describe("spans", () => {
 })
 
 describe("what the other functions open for themselves", () => {
-  it.effect("is closed when they end", () =>
+  it.effect("what the other functions open for themselves is closed when they end", () =>
     inScope(Effect.gen(function*() {
       let open = 0
       let opened = 0
@@ -305,7 +308,7 @@ describe("what the other functions open for themselves", () => {
 
 describe("destroying", () => {
   for (const [name, fault] of Object.entries(faults)) {
-    it.effect(`where it ${name} its place is free again, and the report names it`, () =>
+    it.effect(`destroying that ${name} frees the item's place all the same, and the report names it`, () =>
       inScope(Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void, { destroy: fault, maxSize: 1 })
         const events = yield* listen(pool)
@@ -341,7 +344,7 @@ describe("destroying", () => {
       expect(destroyed?.error?.message).toContain("refused")
     })))
 
-  it.effect("that hangs does not keep the finalizers of what was created from running", () =>
+  it.effect("destroying that hangs does not keep the finalizers of what was created from running", () =>
     inScope(Effect.gen(function*() {
       let isClosed = false
       const create = Effect.acquireRelease(Effect.succeed("item"), () =>
@@ -364,7 +367,7 @@ describe("destroying", () => {
       expect((yield* Effect.flatMap(registry, (r) => r.accounts)).live).toBe(0)
     })))
 
-  it.effect("is told of the item's age, idle time and uses", () =>
+  it.effect("destroying is told of the item's age, idle time and uses", () =>
     inScope(Effect.gen(function*() {
       const infos: Array<ResourcePool.ItemInfo> = []
       const pool = yield* ResourcePool.make(Effect.void, {
@@ -393,7 +396,7 @@ describe("condemning an item by the failure of its use", () => {
       return [afterHarmless, server.closed]
     }))
 
-  it.effect("goes by the cause", () =>
+  it.effect("condemning an item by the failure of its use goes by the cause", () =>
     Effect.gen(function*() {
       expect(yield* condemning((cause) => Cause.squash(cause) === "fatal")).toEqual([0, 1])
     }))

@@ -1,3 +1,4 @@
+/** Shows `makePool`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Option } from "effect"
 import { ResourcePool } from "../src/index.js"
@@ -67,7 +68,7 @@ const bad: ReadonlyArray<readonly [option: string, value: unknown, got: string, 
 
 describe("an option that is wrong", () => {
   for (const validateAfter of [0, "0 seconds", Duration.zero] as const) {
-    it.effect(`is not a validateAfter of nothing: ${String(validateAfter)} is always`, () =>
+    it.effect(`a validateAfter of nothing is no wrong option: ${String(validateAfter)} is always`, () =>
       inScope(Effect.gen(function*() {
         let validated = 0
         const validate = () => Effect.sync(() => validated++)
@@ -90,7 +91,7 @@ describe("an option that is wrong", () => {
       }))
   }
 
-  it.effect("of keyed pools: keyIdleTimeout, and all of a pool's", () =>
+  it.effect("an option that is wrong of keyed pools: keyIdleTimeout, and all of a pool's", () =>
     inScope(Effect.gen(function*() {
       const wrong = (options: ResourcePool.KeyedOptions<unknown>) =>
         Effect.map(Effect.exit(ResourcePool.keyed(() => Effect.void, options)), message)
@@ -102,7 +103,7 @@ describe("an option that is wrong", () => {
       )
     })))
 
-  it.effect("of a borrow is a defect, whether an item is idle or not, and nothing is borrowed", () =>
+  it.effect("an option that is wrong of a borrow is a defect, whether an item is idle or not, and nothing is borrowed", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void, { minSize: 1 })
       const options: ReadonlyArray<any> = [{ acquireTimeout: 0 }, { priority: "Urgent" }]
@@ -123,7 +124,7 @@ describe("an option that is wrong", () => {
       expect(yield* pool.snapshot).toMatchObject({ inUse: 0, waiting: 0 })
     })))
 
-  it.effect("of a drain is a defect, and nothing is drained", () =>
+  it.effect("an option that is wrong of a drain is a defect, and nothing is drained", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void)
       expect(message(yield* Effect.exit(pool.drain({ timeout: -5 })))).toBe(
@@ -135,7 +136,7 @@ describe("an option that is wrong", () => {
       expect((yield* pool.snapshot).state).toBe("open")
     })))
 
-  it.effect("of a resize is a typed failure, and changes nothing", () =>
+  it.effect("an option that is wrong of a resize is a typed failure, and changes nothing", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.void, { minSize: 2, maxSize: 4 })
       const wrong = (sizes: { readonly minSize?: number; readonly maxSize?: number }) =>
@@ -156,7 +157,7 @@ describe("an option that is wrong", () => {
 })
 
 describe("options at their ends", () => {
-  it.effect("are taken: everything endless, and the least of each", () =>
+  it.effect("options at their ends are taken: everything endless, and the least of each", () =>
     Effect.gen(function*() {
       const endless = Object.fromEntries(durations.map((option) => [option, Infinity]))
       const most = { ...endless, maxWaiters: Infinity, maxUses: Infinity, failFastAfter: Infinity, lifetimeJitter: 1 }

@@ -150,7 +150,7 @@ describe("a pool with promises", () => {
       expect(yield* atRest(pool)).toBe(1)
     })))
 
-  it.effect("has options for a single borrow: a deadline, a priority, and a rejection of what is none", () =>
+  it.effect("a pool with promises has options for a single borrow: a deadline, a priority, and a rejection of what is none", () =>
     inScope(Effect.gen(function*() {
       const { promises } = yield* promisesOf(new Server())
       const item = yield* Effect.promise(() => promises.acquire())

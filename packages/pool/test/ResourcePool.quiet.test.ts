@@ -1,35 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
+import { ProcessTimers } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { runSource } from "../../../scripts/testing/runSource.js"
 import { ResourcePool } from "../src/index.js"
 import { quietly, turns } from "./kit.js"
-
-/** Timers that are set while `effect` runs and not over at its end. */
-const timersOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const { clearTimeout, setTimeout } = globalThis
-      const open = new Set<unknown>()
-      globalThis.setTimeout = ((run: () => void, ...rest: Array<any>) => {
-        const handle = setTimeout(() => {
-          open.delete(handle)
-          run()
-        }, ...rest)
-        open.add(handle)
-        return handle
-      }) as typeof setTimeout
-      globalThis.clearTimeout = ((handle: any) => {
-        open.delete(handle)
-        clearTimeout(handle)
-      }) as typeof clearTimeout
-      return { open, restore: () => Object.assign(globalThis, { clearTimeout, setTimeout }) }
-    }),
-    ({ open }) => Effect.map(Effect.zipLeft(effect, macrotask), () => open.size),
-    ({ restore }) => Effect.sync(restore)
-  )
-
-const macrotask = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const endless = { idleTimeout: Infinity, maxLifetime: Infinity } as const
 
@@ -40,7 +14,7 @@ describe("a pool", () => {
   it.live("holds no timer before it is used, nor with idle items that may stay", () =>
     within(Effect.gen(function*() {
       expect(
-        yield* timersOf(Effect.gen(function*() {
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
           const pool = yield* ResourcePool.make(Effect.void, { ...endless, minSize: 2, maxSize: 100 })
           yield* pool.awaitReady
           yield* Effect.all(Array.from({ length: 100 }, () => pool.use(() => Effect.yieldNow())), {
@@ -53,7 +27,7 @@ describe("a pool", () => {
   it.live("holds no timer after its end, though a failed creation still closed what it had opened", () =>
     within(Effect.gen(function*() {
       expect(
-        yield* timersOf(Effect.gen(function*() {
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
           const closing = yield* Deferred.make<void>()
           const create = Effect.andThen(Effect.addFinalizer(() => Deferred.await(closing)), Effect.fail("refused"))
           const pool = yield* ResourcePool.make(create, { maxSize: 1, destroy: () => Effect.void })
@@ -73,7 +47,7 @@ describe("a pool", () => {
       const scope = yield* Scope.make()
       const fibers: Array<Fiber.RuntimeFiber<void, unknown>> = []
       expect(
-        yield* timersOf(Effect.gen(function*() {
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
           const pool = yield* Scope.extend(
             ResourcePool.make(Effect.void, { leakThreshold: "1 minutes", keepAlive: () => Effect.void }),
             scope
@@ -94,7 +68,7 @@ describe("a pool", () => {
   it.live("holds none for a borrower that was interrupted", () =>
     within(Effect.gen(function*() {
       expect(
-        yield* timersOf(Effect.gen(function*() {
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
           const pool = yield* ResourcePool.make(Effect.void, { ...endless, maxSize: 1 })
           yield* pool.get
           const waiter = yield* Effect.fork(pool.use(() => Effect.void))
@@ -108,7 +82,7 @@ describe("a pool", () => {
   it.live("holds none after its drain, whatever it has done", () =>
     within(Effect.gen(function*() {
       expect(
-        yield* timersOf(Effect.gen(function*() {
+        yield* ProcessTimers.leftBy(Effect.gen(function*() {
           let isDown = true
           const pool = yield* ResourcePool.make(Effect.suspend(() => isDown ? Effect.fail("down") : Effect.void), {
             minSize: 2,
@@ -131,7 +105,7 @@ describe("a pool", () => {
       ).toBe(0)
     })))
 
-  it.live("leaves no fiber behind", () =>
+  it.live("a pool leaves no fiber behind", () =>
     Effect.gen(function*() {
       const before = new Set(yield* Fiber.roots)
       const scope = yield* Scope.make()
@@ -153,47 +127,24 @@ describe("a pool", () => {
       expect([...yield* Fiber.roots].filter((fiber) => !before.has(fiber))).toEqual([])
     }))
 
-  it("keeps no process alive after its drain: one with an open registry ends by itself", () => {
-    const [core, pool] = ["../../core/src/index.ts", "../src/index.ts"].map((file) =>
-      fileURLToPath(new URL(file, import.meta.url))
-    )
-    const program = `
-      import { ResourceRegistry } from ${JSON.stringify(core)}
-      import { ResourcePool } from ${JSON.stringify(pool)}
-      import { Effect, Layer, Scope } from "effect"
-      const program = Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const context = yield* Layer.buildWithScope(ResourceRegistry.layer, scope)
-        const make = ResourcePool.make(Effect.succeed("item"), { minSize: 3, leakThreshold: "1 hours" })
-        const pool = yield* Effect.provide(Scope.extend(make, scope), context)
-        yield* pool.awaitReady
-        yield* pool.use(() => Effect.void)
-        const { destroyed } = yield* pool.drain()
-        console.log("drained", destroyed)
-      })
-      Effect.runFork(program)
-    `
-    return new Promise<void>((resolve, reject) => {
-      const child = spawn(
-        process.execPath,
-        ["--conditions=source", "--import", "tsx", "--input-type=module", "-e", program],
-        {
-          cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-          stdio: ["ignore", "pipe", "inherit"],
-          timeout: 25_000
-        }
-      )
-      let output = ""
-      child.stdout.on("data", (chunk) => output += chunk)
-      child.on("error", reject)
-      child.on("close", (code, signal) => {
-        try {
-          expect({ code, output, signal }).toEqual({ code: 0, output: "drained 3\n", signal: null })
-          resolve()
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
-  })
+  it.live("keeps no process alive after its drain: one with an open registry ends by itself", () =>
+    Effect.gen(function*() {
+      const program = `
+        import { ResourceRegistry } from "@patinox/core"
+        import { ResourcePool } from "@patinox/pool"
+        import { Effect, Layer, Scope } from "effect"
+        const program = Effect.gen(function*() {
+          const scope = yield* Scope.make()
+          const context = yield* Layer.buildWithScope(ResourceRegistry.layer, scope)
+          const make = ResourcePool.make(Effect.succeed("item"), { minSize: 3, leakThreshold: "1 hours" })
+          const pool = yield* Effect.provide(Scope.extend(make, scope), context)
+          yield* pool.awaitReady
+          yield* pool.use(() => Effect.void)
+          const { destroyed } = yield* pool.drain()
+          console.log("drained", destroyed)
+        })
+        Effect.runFork(program)
+      `
+      expect(yield* runSource(program)).toEqual({ code: 0, output: "drained 3\n", signal: null })
+    }))
 })

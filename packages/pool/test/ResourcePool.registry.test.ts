@@ -112,7 +112,7 @@ describe("a registry that releases a pool's items by itself", () => {
       expect(hits).toBeGreaterThan(0)
     }), 30_000)
 
-  it.effect("and then closes: the pool closes, too, and does not go on trying", () =>
+  it.effect("a registry that releases a pool's items by itself and then closes: the pool closes, too, and does not go on trying", () =>
     Effect.gen(function*() {
       const server = new Server()
       const registryScope = yield* openScope

@@ -1,31 +1,10 @@
+/** Shows `PoolDrain`. */
 import { describe, expect, it } from "@effect/vitest"
-import { ResourceRegistry, ResourceScope } from "@patinox/core"
-import { ShutdownHost } from "@patinox/core/Foundation"
-import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { TestClock, VirtualClock } from "@patinox/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { ResourcePool } from "../src/index.js"
-import { atRest, inScope, logging, openScope, quietly, Server, turns } from "./kit.js"
-import { virtualClock } from "./virtualClock.js"
-
-const registry = ResourceRegistry.ResourceRegistry
-
-const make = (server: Server, options: ResourcePool.PoolOptions<any> = {}) =>
-  ResourcePool.make(server.create, { destroy: server.destroy, name: "db", ...options })
-
-/** A pool with one item held until the gate opens, and one borrower that waits. */
-const busy = (options: ResourcePool.PoolOptions<any> = {}) =>
-  Effect.gen(function*() {
-    const server = new Server()
-    const pool = yield* make(server, { maxSize: 1, ...options })
-    const gate = yield* Deferred.make<void>()
-    const holder = yield* Effect.fork(
-      Effect.exit(pool.use((item) => server.holding(item, Effect.as(Deferred.await(gate), "held"))))
-    )
-    yield* turns
-    const waiter = yield* Effect.fork(Effect.exit(pool.use((item) => server.holding(item, Effect.succeed("waited")))))
-    yield* turns
-    return { server, pool, gate, holder, waiter }
-  })
+import { busy, make } from "./busyPool.js"
+import { atRest, inScope, logging, quietly, Server, turns } from "./kit.js"
 
 describe("a drain", () => {
   it.effect("fails who waits and who comes, waits for who holds, and reports", () =>
@@ -199,7 +178,7 @@ describe("a drain", () => {
       expect(yield* atRest(pool)).toBe(0)
     })))
 
-  it.effect("is not held up by a check that hangs beyond its deadline", () =>
+  it.effect("a drain is not held up by a check that hangs beyond its deadline", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const stuck = () => Effect.uninterruptible(Effect.never)
@@ -253,7 +232,7 @@ describe("a drain", () => {
     })))
 
   it.live("does not lend an item that comes back in the moment in which it takes back all others", () => {
-    const { clock, pass } = virtualClock()
+    const { clock, pass } = VirtualClock.make()
     return Effect.scoped(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* make(server, { maxSize: 1, acquireTimeout: Infinity, slowBorrowAfter: Infinity })
@@ -291,7 +270,7 @@ describe("a drain", () => {
       expect(yield* Fiber.join(draining)).toMatchObject({ destroyed: 1, reclaimed: 0 })
     })))
 
-  it.effect("is one, however often and concurrently it is asked for", () =>
+  it.effect("a drain is one, however often and concurrently it is asked for", () =>
     inScope(Effect.gen(function*() {
       const { gate, pool, server } = yield* busy()
       const drains = yield* Effect.forEach(
@@ -477,97 +456,4 @@ describe("a drain", () => {
         expect([creationFailures, lastCreationFailure, lines]).toEqual([0, undefined, []])
       })
     ))
-})
-
-describe("the scope of a pool", () => {
-  it.effect("drains it when it closes", () =>
-    Effect.gen(function*() {
-      const server = new Server()
-      const { close, scope } = yield* openScope
-      const pool = yield* Scope.extend(make(server, { minSize: 3 }), scope)
-      yield* pool.awaitReady
-      yield* close
-      expect(server.alive).toBe(0)
-      expect((yield* pool.snapshot).state).toBe("closed")
-      expect((yield* Effect.flatMap(registry, (r) => r.accounts)).live).toBe(0)
-    }).pipe(Effect.provide(quietly)))
-
-  it.effect("takes a drain that was begun by hand for its own", () =>
-    Effect.gen(function*() {
-      const server = new Server()
-      const { close, scope } = yield* openScope
-      const pool = yield* Scope.extend(make(server, { minSize: 1 }), scope)
-      yield* pool.awaitReady
-      const report = yield* pool.drain()
-      yield* close
-      expect(yield* pool.drain()).toBe(report)
-    }).pipe(Effect.provide(quietly)))
-})
-
-describe("a pool in a ResourceScope", () => {
-  /** What the scope tells of its close, which begins while an item is in use for so long. */
-  const closedAfter = (timeout: Duration.DurationInput, use: Duration.DurationInput) =>
-    Effect.gen(function*() {
-      const server = new Server()
-      const scope = yield* ResourceScope.make({ timeout })
-      const pool = yield* Scope.extend(make(server, { drainTimeout: "20 seconds" }), scope)
-      const user = yield* Effect.fork(Effect.exit(pool.use(() => Effect.sleep(use))))
-      yield* turns
-      const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
-      yield* turns
-      yield* TestClock.adjust(timeout)
-      yield* turns
-      const { deadlineReached, durationMillis, records } = yield* Fiber.join(closing)
-      const { reclaimed } = yield* pool.drain()
-      yield* TestClock.adjust(use)
-      yield* Fiber.join(user)
-      const outcomes = records.map(({ outcome }) => outcome)
-      return { deadlineReached, durationMillis, outcomes, reclaimed, alive: server.alive }
-    })
-
-  it.effect("has the time of a drain, which is longer than that of a finalizer", () =>
-    inScope(Effect.gen(function*() {
-      expect(yield* closedAfter("25 seconds", "15 seconds")).toEqual({
-        deadlineReached: false,
-        durationMillis: 15_000,
-        outcomes: ["cleaned"],
-        reclaimed: 0,
-        alive: 0
-      })
-    })))
-
-  it.effect("takes its items back before the deadline of the scope, where that is earlier (P3)", () =>
-    inScope(Effect.gen(function*() {
-      expect(yield* closedAfter("10 seconds", "1 hours")).toEqual({
-        deadlineReached: false,
-        // A fifth of what is left goes to destroying, and the scope keeps a little for itself.
-        durationMillis: 7_600,
-        outcomes: ["cleaned"],
-        reclaimed: 1,
-        alive: 0
-      })
-    })))
-})
-
-describe("a pool of a process that shuts down", () => {
-  it.effect("takes its items back before the process ends, in a scope of Effect's own, too (P3)", () => {
-    const process: ShutdownHost = {
-      isClosing: () => true,
-      leftMillis: () => 5_000,
-      ended: () => {},
-      closing: () => {},
-      closeAfter: () => false
-    }
-    return inScope(Effect.gen(function*() {
-      const { close, scope } = yield* openScope
-      const { holder, pool, server } = yield* Scope.extend(busy({ drainTimeout: "20 seconds" }), scope)
-      const draining = yield* Effect.fork(Effect.andThen(close, pool.drain()))
-      yield* turns
-      yield* TestClock.adjust("4 seconds")
-      yield* turns
-      const { durationMillis, reclaimed } = yield* Fiber.join(draining)
-      expect([durationMillis, reclaimed, server.alive]).toEqual([4_000, 1, 0])
-      yield* Fiber.interrupt(holder)
-    })).pipe(Effect.provideService(ShutdownHost, process))
-  })
 })

@@ -155,14 +155,14 @@ describe("a pool", () => {
     }).pipe(Effect.provide(quietly))
   })
 
-  it.effect("in a layer fails to build with a bad option", () =>
+  it.effect("a pool in a layer fails to build with a bad option", () =>
     Effect.gen(function*() {
       const layer = ResourcePool.layer(Database, new Server().create, { maxSize: 0 })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
       expect(error.message).toBe("Invalid option \"maxSize\": got 0, expected an integer from 1 to 100000")
     }).pipe(Effect.provide(quietly)))
 
-  it.effect("is interrupted with its borrower, wherever it waits", () =>
+  it.effect("a pool is interrupted with its borrower, wherever it waits", () =>
     inScope(Effect.gen(function*() {
       const pool = yield* ResourcePool.make(Effect.never, { createTimeout: "1 hours" })
       const fiber = yield* Effect.fork(pool.use(() => Effect.void))

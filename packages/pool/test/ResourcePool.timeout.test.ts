@@ -74,7 +74,7 @@ describe("a borrow that takes too long", () => {
       expect(server.closed).toBe(1)
     })))
 
-  it.effect("has one deadline for waiting, validating and waiting again", () =>
+  it.effect("a borrow that takes too long has one deadline for waiting, validating and waiting again", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, {
@@ -138,7 +138,7 @@ describe("a borrow that takes too long", () => {
       yield* Fiber.join(holder)
     })))
 
-  it.effect("is reported once as slow, whether it waits or validates", () =>
+  it.effect("a borrow that takes too long is reported once as slow, whether it waits or validates", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const slow = Effect.sleep("3 seconds")
@@ -172,7 +172,7 @@ describe("a borrow that takes too long", () => {
       })
     ))
 
-  it.effect("is not told alone where a crowd waits: one line in 5 s speaks for all of them", () =>
+  it.effect("a borrow that takes too long is not told alone where a crowd waits: one line in 5 s speaks for all of them", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void, { name: "db", maxSize: 1 })

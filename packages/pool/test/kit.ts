@@ -1,35 +1,16 @@
 /** What the tests of the pool share: connections that count themselves, a registry without log lines, and a few waits. */
-import { ResourceRegistry } from "@patinox/core"
-import { TestClock } from "@patinox/vitest"
-import { Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
-import type { PoolEvent, ResourcePool } from "../src/index.js"
+import { TestRegistry } from "@patinox/vitest"
+import { Effect } from "effect"
+import { turns } from "../../../scripts/testing/effects.js"
+import type { ResourcePool } from "../src/index.js"
 
-/** Lets everything go on that does not wait for the clock. */
-export const turns = Effect.repeatN(Effect.yieldNow(), 50)
+export { listen, openScope, turns } from "../../../scripts/testing/effects.js"
 
-export const quietly = Layer.provideMerge(ResourceRegistry.layer, Logger.remove(Logger.defaultLogger))
-
-/** A test that fails does not wait, with a clock that stands still, for what it has left open. */
-const failing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.tapErrorCause(
-    effect,
-    () => Effect.forkDaemon(Effect.repeatN(Effect.andThen(TestClock.adjust("1 hours"), turns), 5))
-  )
-
+export const quietly = TestRegistry.quiet
 /** A scope and a registry around it, as an application has them. */
-export const inScope = <A, E>(
-  effect: Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>
-): Effect.Effect<A, E> => Effect.provide(Effect.scoped(failing(effect)), quietly)
-
+export const inScope = TestRegistry.scoped
 /** A registry around the effect, and a log that is kept. */
-export const logging = <A, E>(
-  effect: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>
-): Effect.Effect<A, E> => {
-  const lines: Array<string> = []
-  const keep = Logger.make(({ logLevel, message }) => lines.push(`${logLevel.label} ${String(message)}`))
-  const layer = Layer.provideMerge(ResourceRegistry.layer, Logger.replace(Logger.defaultLogger, keep))
-  return Effect.provide(Effect.scoped(failing(Effect.suspend(() => effect(lines)))), layer)
-}
+export const logging = TestRegistry.scopedWithLog
 
 export class Connection {
   isOpen = true
@@ -85,20 +66,3 @@ export const atRest = <A, E>(pool: ResourcePool.ResourcePool<A, E>): Effect.Effe
       ? Effect.succeed(idle)
       : Effect.die(new Error(`The pool is not at rest: ${JSON.stringify(snapshot)}`))
   })
-
-/** What a pool tells, from now on. */
-export const listen = (pool: { readonly events: Stream.Stream<PoolEvent.PoolEvent> }) =>
-  Effect.gen(function*() {
-    const events: Array<PoolEvent.PoolEvent> = []
-    yield* Effect.forkScoped(
-      Stream.runForEach(pool.events, (event) => Effect.sync(() => events.push(event)))
-    )
-    yield* turns
-    return events
-  })
-
-/** A scope that is closed by hand, for what cannot be closed without moving the clock. */
-export const openScope = Effect.map(Scope.make(), (scope) => ({
-  scope,
-  close: Scope.close(scope, Exit.void)
-}))

@@ -1,13 +1,13 @@
 /** A pending borrow. Ends with a fit item, a refusal, an interruption or its deadline. */
-import type { Deadline } from "@patinox/core/Foundation"
+import type { Deadline } from "@patinox/core/kernel"
 import { Effect } from "effect"
 import type { PoolError } from "../PoolError.js"
-import type { Restore, RunningCheck } from "./Checks.js"
 import type { Item } from "./Item.js"
+import type { Restore, RunningCheck } from "./ItemHooks.js"
 import type { Pool } from "./Pool.js"
-import type { PoolWaiter } from "./PoolState.js"
 import * as Seam from "./Seam.js"
-import type { Waiting } from "./WaitQueue.js"
+import type { PoolWaiter } from "./state/PoolState.js"
+import type { Waiting } from "./state/WaitQueue.js"
 
 export type AnyBorrower<A, E> = Borrower<A, E, any, any, any>
 
@@ -77,7 +77,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     this.item = undefined
     const refused = state.join(this, now, isBack)
     if (refused !== "joined") return Effect.fail(this.pool.refusal(refused))
-    this.pool.counted()
+    this.pool.updateGauges()
     if (this.isWaiting) {
       const slowAt = this.isSlow ? Infinity : this.since + options.slowBorrowAfter
       timers.set(this, Math.min(slowAt, this.deadline))
@@ -124,7 +124,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
 
   private fail(error: PoolError<E>): void {
     this.error = error
-    this.pool.counted()
+    this.pool.updateGauges()
     this.settle()
   }
 
@@ -149,7 +149,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     if (item === undefined) pool.state.leave(this)
     else pool.state.giveBack(item, pool.timers.now())
     if (check !== undefined) pool.checks.giveUp(check)
-    pool.counted()
+    pool.updateGauges()
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 /** An item of a pool: the value, what decisions need of it, its guard, and the scope that it was created in. */
 import type { ResourceGuard, ResourceId } from "@patinox/core"
-import type { LazyScope } from "@patinox/core/Foundation"
+import type { LazyScope } from "@patinox/core/kernel"
 import { Effect } from "effect"
-import type { PoolItem } from "./PoolState.js"
+import type { PoolItem } from "./state/PoolState.js"
 
 /** An item's own handle, given to `create`: for whoever learns that the item is dead while nobody uses it. */
 export interface ItemHandle {

@@ -1,13 +1,13 @@
 /** An item in somebody's hands: who has it, since when, and what is to become of it at its return. */
 import type { ResourceId } from "@patinox/core"
-import { type CallSite, UserFunction } from "@patinox/core/Foundation"
+import { type CallSite, type Midst, UserFunction } from "@patinox/core/kernel"
 import { Effect, Inspectable } from "effect"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
 
 /** Who holds an item. */
-export interface Holder {
+export interface Borrow {
   readonly id: ResourceId.ResourceId
   readonly fiberId: string
   readonly heldMillis: number
@@ -33,6 +33,8 @@ export class LeaseHandle<A> extends Inspectable.Class {
   isExpired = false
   /** It ends with a scope, not with what its borrower is doing. */
   isScoped = false
+  /** The use that it is for. */
+  inside: Midst | undefined = undefined
   /** It was taken from its holder. */
   onTaken: (() => void) | undefined = undefined
   private readonly span: ReturnType<typeof Seam.spanOf>
@@ -67,7 +69,7 @@ export class LeaseHandle<A> extends Inspectable.Class {
   }
 
   /** Who has it, and for how long. */
-  holder(now: number): Holder {
+  holder(now: number): Borrow {
     const { fiber, item, site, since, span } = this
     return {
       id: item.id,

@@ -1,31 +1,33 @@
 /**
  * A pool as it runs: the decisions of `PoolState` carried out. Borrowing and returning an idle item is synchronous; who
- * waits does so as a `Borrower`; items come and go in fibers of their own (`Lifecycle`), off everybody's path.
+ * waits does so as a `Borrower`; items come and go in fibers of their own (`ItemLifecycle`), off everybody's path.
  */
 import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox/core"
 import {
+  callback,
   type CallSite,
   closedExit,
+  enter,
   type EventHub,
   makeDeadline,
   type Timers,
   UserFunction
-} from "@patinox/core/Foundation"
+} from "@patinox/core/kernel"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import { type AnyBorrower, Borrower } from "./Borrower.js"
-import { Checks, type Restore } from "./Checks.js"
-import type { Drain } from "./Drain.js"
 import type { Item, ItemHandle, ItemInfo } from "./Item.js"
+import { ItemHooks, type Restore } from "./ItemHooks.js"
+import { ItemLifecycle } from "./ItemLifecycle.js"
 import { LeaseHandle } from "./Lease.js"
-import { Leases } from "./Leases.js"
-import { Lifecycle } from "./Lifecycle.js"
-import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./Options.js"
+import { LeaseTracker } from "./LeaseTracker.js"
+import type { PoolDrain } from "./PoolDrain.js"
 import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
-import { Doubt, PoolState, type RemovalReason } from "./PoolState.js"
+import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./PoolOptions.js"
+import { PoolReporter } from "./PoolReporter.js"
 import * as Seam from "./Seam.js"
-import { Teller } from "./Teller.js"
+import { Doubt, PoolState, type RemovalReason } from "./state/PoolState.js"
 
 /** What a pool does with its items, with everything that it needs provided. */
 export interface Manager<A, E> {
@@ -64,10 +66,10 @@ export interface PoolParts {
 export class Pool<A, E> {
   readonly state: PoolState<Item<A>, AnyBorrower<A, E>>
   readonly metrics: PoolMetrics
-  readonly teller: Teller
-  readonly leases: Leases
-  readonly checks: Checks<A>
-  readonly lifecycle: Lifecycle<A, E>
+  readonly reporter: PoolReporter
+  readonly leases: LeaseTracker
+  readonly checks: ItemHooks<A>
+  readonly lifecycle: ItemLifecycle<A, E>
   readonly timers: Timers
   readonly runtime: PoolParts["runtime"]
   readonly capture: PoolParts["capture"]
@@ -82,7 +84,7 @@ export class Pool<A, E> {
   onRegistryClosed: () => void = () => {}
   /** Who drains wants to know what became of the items. */
   onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
-  drain: Drain | undefined = undefined
+  drain: PoolDrain | undefined = undefined
   /** Since when nothing could be created. */
   private openSince: number | undefined = undefined
   /** How many have asked for an item that was not to be had at once. */
@@ -99,19 +101,19 @@ export class Pool<A, E> {
     this.capture = capture
     this.random = random
     this.metrics = new PoolMetrics(totals)
-    this.teller = new Teller(options.name, runtime, timers, events)
-    this.checks = new Checks(this)
-    this.lifecycle = new Lifecycle(this, guards)
-    this.leases = new Leases(timers, {
+    this.reporter = new PoolReporter(options.name, runtime, timers, events)
+    this.checks = new ItemHooks(this)
+    this.lifecycle = new ItemLifecycle(this, guards)
+    this.leases = new LeaseTracker(timers, {
       leakThreshold: options.leakThreshold,
       leaseTimeout: options.leaseTimeout,
-      onSuspected: (lease) => this.teller.leakSuspected(lease),
+      onSuspected: (lease) => this.reporter.leakSuspected(lease),
       onExpired: (lease) => this.expired(lease)
     })
     const growth = this.due((now) => this.state.grow(now))
     const maintenance = this.due((now) => {
       this.state.maintain(now)
-      this.counted()
+      this.updateGauges()
     })
     const host = {
       create: () => this.lifecycle.create(),
@@ -122,7 +124,7 @@ export class Pool<A, E> {
       keepAlive: (item: Item<A>) => this.checks.keepAlive(item),
       growAt: growth,
       maintainAt: maintenance,
-      settled: () => {
+      notifyWaiters: () => {
         for (const look of this.onSettled) look()
       }
     }
@@ -142,7 +144,7 @@ export class Pool<A, E> {
   readonly startDraining: Effect.Effect<unknown> = Effect.suspend(() => Deferred.succeed(this.draining, undefined))
 
   /** Waits until there are as many items as there are to be; not for longer than it takes to see that one fails. */
-  readonly awaitReady: Effect.Effect<void, PoolError.PoolCreationFailed<E> | PoolError.PoolClosed> = Effect.async(
+  readonly awaitReady: Effect.Effect<void, PoolError.PoolCreationFailed<E> | PoolError.PoolClosed> = callback(
     (resume) => {
       const look = () => {
         const { circuit, idle, inUse, minSize, phase } = this.state
@@ -185,6 +187,7 @@ export class Pool<A, E> {
     f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E2, R2> {
+    lease.inside = enter(lease.fiber, lease)
     const over = (exit: Exit.Exit<B, E2>) => {
       const returning = this.giveBack(lease, exit)
       return returning === undefined ? exit : Effect.andThen(returning, exit)
@@ -302,7 +305,7 @@ export class Pool<A, E> {
     const lease = new LeaseHandle<A>(this, item, fiber, now, site)
     this.leases.add(lease)
     this.metrics.waited(now - since)
-    this.counted()
+    this.updateGauges()
     return lease
   }
 
@@ -323,13 +326,14 @@ export class Pool<A, E> {
       state.reasonToRetire(item, now) === undefined
     const recycling = isKept ? this.checks.recycle(item, exit) : undefined
     if (!isKept) state.giveBack(item, now, reason)
-    this.counted()
-    if (lease.isSuspected) this.teller.leakResolved(lease)
+    this.updateGauges()
+    if (lease.isSuspected) this.reporter.leakResolved(lease)
     return recycling
   }
 
   private endLease(lease: LeaseHandle<A>, now: number): void {
     lease.isOver = true
+    lease.inside?.end()
     this.leases.remove(lease)
     this.metrics.used(now - lease.since)
   }
@@ -343,7 +347,7 @@ export class Pool<A, E> {
 
   private expired(lease: LeaseHandle<A>): void {
     const isReclaimed = this.options.onLeaseTimeout === "reclaim"
-    this.teller.leaseExpired(lease, isReclaimed)
+    this.reporter.leaseExpired(lease, isReclaimed)
     if (isReclaimed) this.reclaim(lease)
   }
 
@@ -353,7 +357,7 @@ export class Pool<A, E> {
     this.endLease(lease, now)
     this.state.giveBack(lease.item, now, "reclaimed")
     lease.onTaken?.()
-    this.counted()
+    this.updateGauges()
   }
 
   // --- what is bad ---------------------------------------------------------------------------------------------------
@@ -369,14 +373,14 @@ export class Pool<A, E> {
     // Still being created, it fails to be; on its way out, it is going already.
     if (item.guard === undefined) item.doubts |= Doubt.condemned
     else this.state.condemn(item, this.timers.now(), this.random())
-    this.counted()
+    this.updateGauges()
   }
 
   /** Everything that has been made, or begun to be made, by now. */
   invalidateAll(): number {
     this.lifecycle.distrustCreations()
     const count = this.state.condemnAll(this.items, this.timers.now())
-    this.counted()
+    this.updateGauges()
     return count
   }
 
@@ -397,14 +401,14 @@ export class Pool<A, E> {
 
   // --- what is told --------------------------------------------------------------------------------------------------
 
-  counted(): void {
+  updateGauges(): void {
     const { idle, inUse, waiting } = this.state
     this.metrics.count(inUse, idle.length, waiting.size)
   }
 
   created(item: Item<A>, createMillis: number): void {
     this.metrics.created(createMillis)
-    this.teller.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
+    this.reporter.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
   }
 
   /** A failed creation, which has been counted. */
@@ -413,7 +417,7 @@ export class Pool<A, E> {
     this.metrics.creationFailed()
     if (circuit.isOpen) this.openSince ??= this.timers.now()
     this.metrics.circuit(circuit.isOpen)
-    this.teller.creationFailed(cause, circuit)
+    this.reporter.creationFailed(cause, circuit)
   }
 
   /** What a new item that is no good has failed to be created with. */
@@ -428,17 +432,17 @@ export class Pool<A, E> {
     const openMillis = this.timers.now() - this.openSince
     this.openSince = undefined
     this.metrics.circuit(false)
-    this.teller.circuitClosed(failures, openMillis)
+    this.reporter.circuitClosed(failures, openMillis)
   }
 
   removed(item: Item<A>, reason: RemovalReason): void {
     this.metrics.removed(reason)
     const { ageMillis, uses } = item.info(this.timers.now())
-    this.teller.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
+    this.reporter.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
   }
 
   destroyed(item: Item<A>, reason: RemovalReason, error: CleanupError.CleanupError<unknown> | undefined): void {
-    this.teller.emit(() => ({
+    this.reporter.emit(() => ({
       _tag: "Destroyed",
       id: item.id,
       reason,
@@ -447,7 +451,7 @@ export class Pool<A, E> {
   }
 
   slowBorrow(waitedMillis: number): void {
-    this.teller.slowBorrow(waitedMillis, this.counts())
+    this.reporter.slowBorrow(waitedMillis, this.counts())
   }
 
   // --- readings and errors -------------------------------------------------------------------------------------------
@@ -473,7 +477,7 @@ export class Pool<A, E> {
 
   timedOut(error: PoolError.PoolTimeout<E>): void {
     this.metrics.timedOut()
-    this.teller.emit(() => ({ _tag: "TimedOut", error }))
+    this.reporter.emit(() => ({ _tag: "TimedOut", error }))
   }
 
   private closed(): PoolError.PoolClosed {

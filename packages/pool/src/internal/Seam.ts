@@ -138,13 +138,3 @@ export const updateNow = <In>(
   value: In,
   labels: ReadonlyArray<MetricLabel.MetricLabel>
 ): void => metric.unsafeUpdate(value, labels)
-
-/** Whether a fiber is `ancestor`, or its child over any number of steps. */
-export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
-  const stack = [ancestor as CurrentFiber & { readonly _children: Set<CurrentFiber> | null }]
-  for (;;) {
-    const next = stack.pop()
-    if (next === undefined || next === fiber) return next !== undefined
-    stack.push(...(next._children ?? []) as Set<typeof next>)
-  }
-}

@@ -1,14 +1,14 @@
 /** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
 import {
   Doubt,
-  type PoolHost,
   type PoolItem,
   type PoolLimits,
+  type PoolPorts,
   PoolState,
   type PoolWaiter,
   type RemovalReason
-} from "../../src/internal/PoolState.js"
-import type { Waiting } from "../../src/internal/WaitQueue.js"
+} from "../../src/internal/state/PoolState.js"
+import type { Waiting } from "../../src/internal/state/WaitQueue.js"
 
 /** As an assertion of vitest, at a hundredth of its time: there are millions of these. */
 const same = (what: string, actual: unknown, expected: unknown): void => {
@@ -79,7 +79,7 @@ const noLimits: PoolLimits = {
   backoffTo: 5_000
 }
 
-export class World implements PoolHost<FakeItem, FakeWaiter> {
+export class World implements PoolPorts<FakeItem, FakeWaiter> {
   now = 0
   readonly state: PoolState<FakeItem, FakeWaiter>
   readonly waiters: Array<FakeWaiter> = []
@@ -173,7 +173,7 @@ export class World implements PoolHost<FakeItem, FakeWaiter> {
     return at
   }
 
-  settled(): void {
+  notifyWaiters(): void {
     this.settledTimes++
     this.check()
   }
@@ -451,3 +451,19 @@ export class World implements PoolHost<FakeItem, FakeWaiter> {
     return this.removals.find(([other]) => other === item)?.[1]
   }
 }
+
+/** A world with so many items, all idle; the first was returned first. */
+export const withIdle = (
+  count: number,
+  limits: Partial<PoolLimits> & { readonly minSize?: number; readonly maxSize?: number } = {},
+  lifetime?: () => number
+) => {
+  const world = new World({ createConcurrency: 100, ...limits }, lifetime)
+  for (let i = 0; i < count; i++) world.borrow()
+  while (world.creations.length > 0) world.created()
+  for (const { item } of Array.from(world.held)) world.giveBack(item)
+  world.rest()
+  return world
+}
+
+export const outcomes = ({ waiters }: World) => waiters.map(({ outcome }) => outcome)

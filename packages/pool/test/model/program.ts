@@ -11,7 +11,7 @@ export type Operation = typeof operations[number]
 export const faults = ["none", "fails", "dies", "throws", "hangs", "ignores", "slow", "untellable"] as const
 export type Fault = typeof faults[number]
 
-export interface Settings {
+interface Settings {
   readonly minSize: number
   readonly maxSize: number
   readonly createConcurrency: number
@@ -165,10 +165,3 @@ export const arbitrary: fc.Arbitrary<Program> = fc.record({
     fc.array(command, { minLength: 6, maxLength: 10 })
   ).map(([before, end, after]) => [...before, ...end, ...after])
 })
-
-export const format = ({ behaviour, commands, settings }: Program): string =>
-  [
-    JSON.stringify(settings, (_, value) => value === Infinity ? "Infinity" : value),
-    JSON.stringify(behaviour),
-    ...commands.map((command, i) => `${i + 1}. ${JSON.stringify(command)}`)
-  ].join("\n")

@@ -1,101 +1,48 @@
 /**
  * What holds of any pool, as a property of random programs on real pools with managers that misbehave: never more alive
- * than `maxSize`, never two holders, nothing lost, everybody answered in time, and nothing left. `PATINOX_SEED` chooses
- * other programs, `PATINOX_DEEP=1` runs ten times as many.
+ * than `maxSize`, never two holders, nothing lost, everybody answered in time, and nothing left.
  */
-import { Cause, Effect } from "effect"
-import * as fc from "fast-check"
-import { expect, it } from "vitest"
-import { execute, shrink } from "./execution.js"
-import { arbitrary, faults, format, operations, type Program } from "./program.js"
+import { promises } from "../../../../scripts/testing/promises.js"
+import { arbitrary, faults, operations } from "./program.js"
+import { PoolWorld } from "./world.js"
 
-const deep = process.env["PATINOX_DEEP"] === "1"
-const seed = Number(process.env["PATINOX_SEED"] ?? 20_240)
-const runs = deep ? 4_000 : 400
-const least = 10
-
-/** Programs run side by side, each on a clock of its own: most of their time is spent on the turns of the event loop. */
-const concurrency = 32
-
-const describeFailure = (program: Program, step: string, violation: unknown) =>
-  `seed ${seed}, at step ${step}\n${Cause.isCause(violation) ? Cause.pretty(violation) : String(violation)}\n${
-    format(program)
-  }`
-
-/** What else must have been met, so that the programs are worth something. */
-const others = [
-  "interrupted asking",
-  "interrupted using",
-  "interrupted returning",
-  "PoolTimeout",
-  "PoolExhausted",
-  "PoolClosed",
-  "PoolCreationFailed",
-  "PoolValidationFailed",
-  "expired",
-  "idle",
-  "maxUses",
-  "unfit",
-  "invalidated",
-  "failedUse",
-  "recycleFailed",
-  "keepAliveFailed",
-  "reclaimed",
-  "resized",
-  "evicted",
-  "late",
-  "drained",
-  "released",
-  "failed use",
-  "interrupted use",
-  "validated after a use that did not succeed",
-  "invalidated while idle",
-  "invalidated while in use",
-  "invalidated while it is created",
-  "distrusted while in use",
-  "forced"
-]
-
-it(
-  `a pool keeps its promises in ${runs} programs, and every fault meets every operation`,
-  { timeout: deep ? 1_200_000 : 180_000 },
-  () =>
-    Effect.runPromise(Effect.gen(function*() {
-      const met = new Map<string, number>()
-      const programs = fc.sample(arbitrary, { numRuns: runs, seed })
-      let broken: Program | undefined
-      yield* Effect.forEach(programs, (program) =>
-        broken !== undefined ? Effect.void : Effect.map(execute(program), (result) => {
-          if (result._tag === "Broken") {
-            broken ??= program
-          } else {for (const [what, times] of result.met) {
-              met.set(what, (met.get(what) ?? 0) + times)
-            }}
-        }), { concurrency, discard: true })
-      if (broken !== undefined) {
-        const smallest = yield* shrink(broken)
-        const result = yield* execute(smallest)
-        expect.fail(
-          result._tag === "Broken"
-            ? describeFailure(smallest, result.step, result.violation)
-            : `failed once, and not again:\n${describeFailure(broken, "?", undefined)}`
-        )
-      }
-      const cell = (what: string) =>
-        String(met.get(what) ?? 0).padStart(11)
-      console.log(
-        [
-          `seed ${seed}, ${runs} programs, ${
-            programs.reduce((n, { commands }) => n + commands.length, 0)
-          } commands`,
-          ["".padEnd(8), ...operations.map((operation) => operation.padStart(11))].join(""),
-          ...faults.map((fault) =>
-            [fault.padEnd(8), ...operations.map((operation) => cell(`${fault}|${operation}`))].join("")
-          ),
-          others.map((what) => `${what} ${met.get(what) ?? 0}`).join(", ")
-        ].join("\n")
-      )
-      const cells = [...faults.flatMap((fault) => operations.map((operation) => `${fault}|${operation}`)), ...others]
-      expect(cells.filter((what) => (met.get(what) ?? 0) < least)).toEqual([])
-    }))
-)
+promises({
+  what: "a pool",
+  runs: 400,
+  arbitrary,
+  makeWorld: (program, surroundings) => new PoolWorld(program, surroundings),
+  operations,
+  faults,
+  others: [
+    "interrupted asking",
+    "interrupted using",
+    "interrupted returning",
+    "PoolTimeout",
+    "PoolExhausted",
+    "PoolClosed",
+    "PoolCreationFailed",
+    "PoolValidationFailed",
+    "expired",
+    "idle",
+    "maxUses",
+    "unfit",
+    "invalidated",
+    "failedUse",
+    "recycleFailed",
+    "keepAliveFailed",
+    "reclaimed",
+    "resized",
+    "evicted",
+    "late",
+    "drained",
+    "released",
+    "failed use",
+    "interrupted use",
+    "validated after a use that did not succeed",
+    "invalidated while idle",
+    "invalidated while in use",
+    "invalidated while it is created",
+    "distrusted while in use",
+    "forced"
+  ]
+})

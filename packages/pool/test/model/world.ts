@@ -3,145 +3,30 @@
  * borrower with its deadline. What must never be is found when it happens; what must hold at rest, by `check`.
  */
 import type { ResourceRegistry } from "@patinox/core"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, type Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Option, type Scope, Stream } from "effect"
+import { type Client, must, World } from "../../../../scripts/testing/world.js"
 import { PoolError, ResourcePool } from "../../src/index.js"
+import { Made, untellable } from "./books.js"
 import type { Command, Fault, Operation, Program } from "./program.js"
 import { limits } from "./program.js"
-
-class Violation extends Error {}
-
-const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
-  if (!holds) throw new Violation(what)
-}
-
-const throwing = (): never => {
-  throw new Error("this cannot be looked at")
-}
 
 /** Without the last failure, which may be untellable. */
 const shown = ({ lastCreationFailure: _, ...counts }: ResourcePool.PoolSnapshot): string => JSON.stringify(counts)
 
-/** Throws wherever it is looked at. */
-const untellable: any = new Proxy({}, {
-  get: throwing,
-  // Effect itself asks this of what it fails with.
-  has: () => false,
-  ownKeys: throwing,
-  getPrototypeOf: throwing,
-  getOwnPropertyDescriptor: throwing
-})
-
-interface Running {
-  readonly operation: Operation
-  readonly fault: Fault
-}
-
-/** A creation: it counts from its start until nothing of it is left. */
-class Made {
-  state: "creating" | "created" | "over" = "creating"
-  id: string | undefined = undefined
-  holders = 0
-  /** What runs on it now. */
-  readonly running = new Set<Running>()
-  destroyedAt: number | undefined = undefined
-  /** Its creating has ended, and what its scope holds is released. */
-  isScopeOpen = false
-  hasFailed = false
-  isDestroyed = false
-  /** Somebody may take it from its holder. */
-  mayBeTaken = false
-  /** Its last use did not succeed, and it has not been found fit since. */
-  isSuspect = false
-  /** Somebody has said that it is bad. */
-  isCondemned = false
-  wasForced = false
-  handle: ResourcePool.ItemHandle | undefined = undefined
-
-  constructor(readonly number: number) {}
-
-  toString = throwing
-  toJSON = throwing
-  readonly [Symbol.toPrimitive] = throwing
-
-  /** What runs on it now, but for what was let go of as it does not stop. */
-  get busy(): Running | undefined {
-    return [...this.running].find(({ fault }) => fault !== "ignores")
-  }
-}
-
-interface Borrower {
+interface Borrower extends Client {
   readonly command: Command & { readonly _tag: "Borrow" }
-  readonly number: number
-  readonly startedAt: number
-  readonly gate: Deferred.Deferred<void>
-  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  stage: "asking" | "using" | "returning" | "over"
-  /** When it came into its stage. */
-  since: number
-  interruptedAt: number | undefined
 }
 
-export class World {
+export class PoolWorld extends World<Program, Borrower> {
   readonly made: Array<Made> = []
-  readonly borrowers: Array<Borrower> = []
-  readonly met = new Map<string, number>()
-  violation: unknown = undefined
   pool!: ResourcePool.ResourcePool<Made, string>
-  private readonly calls = { create: 0, destroy: 0, validate: 0, recycle: 0, keepAlive: 0 }
-  private areHealthy = false
   private mostAllowed = 0
   private drainedAt: number | undefined = undefined
-  private readonly others: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
-
-  constructor(
-    readonly program: Program,
-    private readonly registry: ResourceRegistry.Shape,
-    private readonly now: () => number,
-    private readonly letGo: Deferred.Deferred<void>
-  ) {}
-
-  count(what: string): void {
-    this.met.set(what, (this.met.get(what) ?? 0) + 1)
-  }
-
-  /** Runs what must not fail, wherever it is called from. */
-  private watch<A>(f: () => A): A | undefined {
-    try {
-      return f()
-    } catch (violation) {
-      this.violation ??= violation
-      return undefined
-    }
-  }
 
   // --- the manager ---------------------------------------------------------------------------------------------------
 
-  private fault(operation: Operation): Fault {
-    const faults = this.program.behaviour[operation]
-    const fault = this.areHealthy ? "none" : faults[this.calls[operation]++ % faults.length]!
-    this.count(`${fault}|${operation}`)
-    return fault
-  }
-
   private behave(fault: Fault): Effect.Effect<void, string> {
-    switch (fault) {
-      case "none":
-        return Effect.void
-      case "fails":
-        return Effect.fail("injected failure")
-      case "untellable":
-        return Effect.fail(untellable)
-      case "dies":
-        return Effect.die(new Error("injected defect"))
-      case "throws":
-        throw new Error("injected throw")
-      case "hangs":
-        return Effect.interruptible(Deferred.await(this.letGo))
-      case "ignores":
-        return Effect.uninterruptible(Deferred.await(this.letGo))
-      case "slow":
-        return Effect.sleep(400)
-    }
+    return fault === "untellable" ? Effect.fail(untellable) : this.behaveAs(fault)
   }
 
   private get alive(): number {
@@ -165,7 +50,7 @@ export class World {
       made.handle = handle
       this.made.push(made)
       this.watch(() => this.checkAlive())
-      const fault = this.fault("create")
+      const fault = this.next("create", "none")
       const { releasedBy } = this.program.settings
       const open = releasedBy === "destroy" ? Effect.void : Effect.acquireRelease(
         Effect.sync(() => {
@@ -200,7 +85,7 @@ export class World {
 
   /** Runs an operation on an item, which nobody else may be doing anything with. */
   private operate(operation: Operation, made: Made): Effect.Effect<void, string> {
-    const fault = this.fault(operation)
+    const fault = this.next(operation, "none")
     const running = { operation, fault }
     this.watch(() => {
       const before = made.busy
@@ -290,71 +175,50 @@ export class World {
   // --- borrowers -----------------------------------------------------------------------------------------------------
 
   private borrow(command: Command & { readonly _tag: "Borrow" }): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      const now = this.now()
-      const borrower: Borrower = {
-        command,
-        number: this.borrowers.length + 1,
-        startedAt: now,
-        gate: yield* Deferred.make<void>(),
-        fiber: undefined,
-        stage: "asking",
-        since: now,
-        interruptedAt: undefined
-      }
-      this.borrowers.push(borrower)
-      const enter = (stage: Borrower["stage"]) => {
-        borrower.stage = stage
-        borrower.since = this.now()
-      }
-      const body = (made: Made, invalidate: Effect.Effect<void>): Effect.Effect<void, string> =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => {
-            enter("using")
-            this.watch(() => {
-              must(made.state === "created", `borrower ${borrower.number} got ${made.number}, which is ${made.state}`)
-              must(made.destroyedAt === undefined, `borrower ${borrower.number} got ${made.number}, which is destroyed`)
-              must(++made.holders === 1, `${made.number} has two holders`)
-              must(made.busy === undefined, `${made.number} is lent during its ${made.busy?.operation}`)
-              must(
-                !made.isSuspect,
-                `${made.number} is lent, whose last use did not succeed, and was not validated since`
-              )
-              must(!made.isCondemned, `${made.number} is lent, though it is bad`)
-            })
-          }),
-          () =>
-            Effect.andThen(
-              command.holdMillis === undefined ? Deferred.await(borrower.gate) : Effect.sleep(command.holdMillis),
-              this.end(command.outcome, invalidate)
-            ),
-          (_, exit) =>
-            Effect.sync(() => {
-              made.holders--
-              if (Exit.isFailure(exit)) {
-                made.isSuspect = true
-                this.count(Exit.isInterrupted(exit) ? "interrupted use" : "failed use")
-              }
-              enter("returning")
-            })
-        )
-      const { pool } = this
-      const options = { priority: command.priority }
-      const scoped = <E>(get: Effect.Effect<readonly [Made, Effect.Effect<void>], E, Scope.Scope>) =>
-        Effect.scoped(Effect.flatMap(get, ([made, invalidate]) => body(made, invalidate)))
-      const ways = {
-        use: () => pool.use((made, lease) => body(made, lease.invalidate), options),
-        tryUse: () => pool.tryUse((made, lease) => body(made, lease.invalidate)),
-        get: () => scoped(Effect.map(pool.get, (made) => [made, Effect.void] as const)),
-        tryGet: () => scoped(Effect.map(pool.tryGet, (made) => [made, Effect.void] as const)),
-        lease: () => scoped(Effect.map(pool.lease(options), ({ invalidate, value }) => [value, invalidate] as const))
-      }
-      borrower.fiber = yield* Effect.forkDaemon(Effect.onExit(ways[command.way](), (exit) =>
+    const borrower: Borrower = { command, ...this.newClient() }
+    const body = (made: Made, invalidate: Effect.Effect<void>): Effect.Effect<void, string> =>
+      Effect.acquireUseRelease(
         Effect.sync(() => {
-          this.answered(borrower, exit)
-          enter("over")
-        })))
-    })
+          this.enter(borrower, "using")
+          this.watch(() => {
+            must(made.state === "created", `borrower ${borrower.number} got ${made.number}, which is ${made.state}`)
+            must(made.destroyedAt === undefined, `borrower ${borrower.number} got ${made.number}, which is destroyed`)
+            must(++made.holders === 1, `${made.number} has two holders`)
+            must(made.busy === undefined, `${made.number} is lent during its ${made.busy?.operation}`)
+            must(
+              !made.isSuspect,
+              `${made.number} is lent, whose last use did not succeed, and was not validated since`
+            )
+            must(!made.isCondemned, `${made.number} is lent, though it is bad`)
+          })
+        }),
+        () =>
+          Effect.andThen(
+            this.hold(borrower, command.holdMillis),
+            this.end(command.outcome, invalidate)
+          ),
+        (_, exit) =>
+          Effect.sync(() => {
+            made.holders--
+            if (Exit.isFailure(exit)) {
+              made.isSuspect = true
+              this.count(Exit.isInterrupted(exit) ? "interrupted use" : "failed use")
+            }
+            this.enter(borrower, "returning")
+          })
+      )
+    const { pool } = this
+    const options = { priority: command.priority }
+    const scoped = <E>(get: Effect.Effect<readonly [Made, Effect.Effect<void>], E, Scope.Scope>) =>
+      Effect.scoped(Effect.flatMap(get, ([made, invalidate]) => body(made, invalidate)))
+    const ways = {
+      use: () => pool.use((made, lease) => body(made, lease.invalidate), options),
+      tryUse: () => pool.tryUse((made, lease) => body(made, lease.invalidate)),
+      get: () => scoped(Effect.map(pool.get, (made) => [made, Effect.void] as const)),
+      tryGet: () => scoped(Effect.map(pool.tryGet, (made) => [made, Effect.void] as const)),
+      lease: () => scoped(Effect.map(pool.lease(options), ({ invalidate, value }) => [value, invalidate] as const))
+    }
+    return this.start(borrower, ways[command.way]())
   }
 
   private end(outcome: string, invalidate: Effect.Effect<void>): Effect.Effect<void, string> {
@@ -375,7 +239,7 @@ export class World {
   }
 
   /** How a borrower may end: by its own outcome once it has had its item, else by an error of the pool's. */
-  private answered({ command, interruptedAt, number, stage }: Borrower, exit: Exit.Exit<unknown, unknown>): void {
+  protected answered({ command, interruptedAt, number, stage }: Borrower, exit: Exit.Exit<unknown, unknown>): void {
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
     this.count(stage === "asking" ? PoolError.is(error) ? error._tag : "interrupted while asking" : `ended in ${stage}`)
     this.watch(() => {
@@ -397,22 +261,14 @@ export class World {
   // --- commands ------------------------------------------------------------------------------------------------------
 
   run(command: Command, advance: (millis: number) => Effect.Effect<void>): Effect.Effect<void> {
-    const { pool } = this
-    const pick = (from: ReadonlyArray<Borrower>, which: number) => from[which % Math.max(1, from.length)]
+    const { pool, registry } = this
     switch (command._tag) {
       case "Borrow":
         return this.borrow(command)
-      case "Return": {
-        const holder = pick(this.borrowers.filter(({ stage }) => stage === "using"), command.which)
-        return holder === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(holder.gate, undefined))
-      }
-      case "Interrupt": {
-        const borrower = pick(this.borrowers.filter(({ stage }) => stage !== "over"), command.which)
-        if (borrower === undefined) return Effect.void
-        this.count(`interrupted ${borrower.stage}`)
-        borrower.interruptedAt = this.now()
-        return Effect.asVoid(Fiber.interruptFork(borrower.fiber!))
-      }
+      case "Return":
+        return this.returnOne(command.which)
+      case "Interrupt":
+        return this.interruptOne(command.which)
       case "Advance":
         return advance(command.millis)
       case "Resize":
@@ -448,26 +304,14 @@ export class World {
       case "EvictIdle":
         return Effect.asVoid(pool.evictIdle)
       case "AwaitReady":
-        return Effect.map(Effect.forkDaemon(pool.awaitReady), (fiber) => {
-          this.others.push(fiber)
-        })
+        return this.fork(pool.awaitReady)
       case "Drain":
         this.drainedAt = this.now()
-        return Effect.flatMap(Effect.forkDaemon(pool.drain({ waiters: command.waiters })), (fiber) => {
-          this.others.push(fiber)
-          return command.isInterrupted ? Effect.asVoid(Fiber.interruptFork(fiber)) : Effect.void
-        })
+        return this.fork(pool.drain({ waiters: command.waiters }), command.isInterrupted)
       case "ForceCleanupAll":
-      case "ShutDownRegistry": {
+      case "ShutDownRegistry":
         for (const made of this.made) made.mayBeTaken = true
-        const { registry } = this
-        return Effect.map(
-          Effect.forkDaemon(command._tag === "ForceCleanupAll" ? registry.forceCleanupAll : registry.shutdown),
-          (fiber) => {
-            this.others.push(fiber)
-          }
-        )
-      }
+        return this.fork(command._tag === "ForceCleanupAll" ? registry.forceCleanupAll : registry.shutdown)
     }
   }
 
@@ -495,7 +339,7 @@ export class World {
     this.checkAlive()
     this.mostAllowed = Math.max(snapshot.maxSize, Math.min(this.mostAllowed, this.alive))
     must(total >= this.alive, `${this.alive} are alive, and the pool knows of ${shown(snapshot)}`)
-    const using = this.borrowers.filter(({ stage }) => stage === "using")
+    const using = this.clients.filter(({ stage }) => stage === "using")
     must(snapshot.holders.length <= using.length, "who holds an item uses it")
     must(inUse >= snapshot.holders.length - this.taken, "what is held is in use")
     must(
@@ -505,8 +349,8 @@ export class World {
     if (waiting > 0 && snapshot.state === "open") {
       must(idle === 0 || snapshot.checking > 0, "nothing is idle while somebody waits for nothing")
     }
-    must(waiting <= this.borrowers.filter(({ stage }) => stage === "asking").length, "who waits, asks")
-    for (const { command, interruptedAt, number, since, stage, startedAt } of this.borrowers) {
+    must(waiting <= this.clients.filter(({ stage }) => stage === "asking").length, "who waits, asks")
+    for (const { command, interruptedAt, number, since, stage, startedAt } of this.clients) {
       const patience = command.way.startsWith("try") ? limits.validateTimeout : limits.acquireTimeout
       if (stage === "asking") must(now <= startedAt + patience, `borrower ${number} has had no answer in time`)
       if (stage === "asking") must(interruptedAt === undefined, `borrower ${number} goes on asking, interrupted`)
@@ -521,15 +365,9 @@ export class World {
 
   // --- the end -------------------------------------------------------------------------------------------------------
 
-  /** Nothing is broken any more, and what hung goes on. */
-  readonly heal: Effect.Effect<void> = Effect.suspend(() => {
-    this.areHealthy = true
-    return Effect.andThen(Deferred.succeed(this.letGo, undefined), this.pool.resume)
-  })
-
-  readonly returnAll: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach(this.borrowers, ({ gate }) => Deferred.succeed(gate, undefined), { discard: true })
-  )
+  override heal(): Effect.Effect<void> {
+    return Effect.andThen(super.heal(), Effect.suspend(() => this.pool.resume))
+  }
 
   /** A healthy pool lends. */
   readonly works: Effect.Effect<void> = Effect.gen(this, function*() {
@@ -538,23 +376,18 @@ export class World {
   })
 
   readonly checkEnd: Effect.Effect<void> = Effect.gen(this, function*() {
-    if (this.violation !== undefined) throw this.violation
+    const registered = yield* this.checkAllOver
     const { creating, destroying, holders, idle, inUse, state, total, waiting } = yield* this.pool.snapshot
     must(state === "closed", "it is closed")
     must(
       total + idle + inUse + creating + destroying + waiting + holders.length === 0,
       `something is left: ${shown(yield* this.pool.snapshot)}`
     )
-    for (const { number, stage } of this.borrowers) must(stage === "over", `borrower ${number} never ends: ${stage}`)
-    for (const fiber of this.others) must(Option.isSome(yield* Fiber.poll(fiber)), "a call never ends")
     for (const made of this.made) {
       must(made.holders === 0, `${made.number} is still held`)
       must(!made.isScopeOpen, `the scope of ${made.number} is still open`)
       must(made.state === "over" || made.destroyedAt !== undefined, `${made.number} is never destroyed`)
     }
-    const { abandoned, cleaned, disarmed, failed, live, recovered, registered } = yield* this.registry.accounts
-    must(live === 0, "no guard is left")
-    must(registered === cleaned + recovered + failed + abandoned + disarmed, "the accounts balance")
     must(registered === this.made.filter(({ hasFailed }) => !hasFailed).length, "each item had a guard")
   })
 }

@@ -78,6 +78,15 @@ const counter = (release: Effect.Effect<unknown> = Effect.void) => {
   return { acquire, counts, alive: () => counts.opened - counts.closed }
 }
 
+/** A pool that creates its ten items at once, and no more. */
+const ofTen = (make: Part, release?: Effect.Effect<unknown>) =>
+  Effect.gen(function*() {
+    const counted = counter(release)
+    const pool = yield* make(counted.acquire, { min: 10, max: 10 })
+    yield* turns
+    return { ...counted, ...pool }
+  })
+
 /** Borrows so many items at once, each until the gate opens. */
 const borrowers = (get: Effect.Effect<unknown, unknown, Scope.Scope>, n: number, gate: Deferred.Deferred<void>) =>
   Effect.zipLeft(
@@ -89,13 +98,7 @@ const pass = (millis: number) => Effect.andThen(TestClock.adjust(millis), turns)
 
 same(
   "a pool creates its minimum of items before the first borrow",
-  (make) =>
-    Effect.gen(function*() {
-      const { acquire, alive } = counter()
-      yield* make(acquire, { min: 10, max: 10 })
-      yield* turns
-      return alive()
-    }),
+  (make) => Effect.map(ofTen(make), ({ alive }) => alive()),
   10
 )
 
@@ -103,9 +106,7 @@ same(
   "a pool lends an idle item, and creates none for it",
   (make) =>
     Effect.gen(function*() {
-      const { acquire, counts } = counter()
-      const { get } = yield* make(acquire, { min: 10, max: 10 })
-      yield* turns
+      const { counts, get } = yield* ofTen(make)
       return [(yield* get) <= 10, counts.opened]
     }),
   [true, 10]
@@ -129,10 +130,8 @@ for (const [what, release] of [["", Effect.void], [", also if its finalizer dies
     `closing the scope of a pool closes every item${what}`,
     (make) =>
       Effect.gen(function*() {
-        const { acquire, counts } = counter(release)
         const scope = yield* Scope.make()
-        yield* Scope.extend(make(acquire, { min: 10, max: 10 }), scope)
-        yield* turns
+        const { counts } = yield* Scope.extend(ofTen(make, release), scope)
         yield* Scope.close(scope, Exit.void)
         return { ...counts }
       }),
@@ -174,9 +173,7 @@ same(
   "an invalidated item is closed, and another is created in its place",
   (make) =>
     Effect.gen(function*() {
-      const { acquire, alive, counts } = counter()
-      const { get, getBad } = yield* make(acquire, { min: 10, max: 10 })
-      yield* turns
+      const { alive, counts, get, getBad } = yield* ofTen(make)
       const bad = yield* getBad
       yield* turns
       const again = yield* Effect.replicateEffect(get, 10)
@@ -189,9 +186,7 @@ same(
   "an idle item can be invalidated, and is replaced: no borrower gets it",
   (make) =>
     Effect.gen(function*() {
-      const { acquire, alive, counts } = counter()
-      const { get, invalidate } = yield* make(acquire, { min: 10, max: 10 })
-      yield* turns
+      const { alive, counts, get, invalidate } = yield* ofTen(make)
       yield* pass(10_000)
       yield* invalidate(3)
       yield* turns
@@ -285,41 +280,28 @@ differs(
   { effects: "refused 1", ours: "opened" }
 )
 
+/** How many items there are while twenty borrow, and once these have been idle. */
+const grown = (make: Part, min: number, max: number) =>
+  Effect.gen(function*() {
+    const { acquire, alive } = counter()
+    const gate = yield* Deferred.make<void>()
+    const { get } = yield* make(acquire, { min, max, idle: 60_000 })
+    yield* borrowers(get, 20, gate)
+    const most = alive()
+    yield* Deferred.succeed(gate, undefined)
+    yield* turns
+    yield* pass(60_000)
+    yield* pass(60_000)
+    return [most, alive()]
+  })
+
 same(
   "a pool grows to its maximum while items are in use, and shrinks to its minimum when they have been idle",
-  (make) =>
-    Effect.gen(function*() {
-      const { acquire, alive } = counter()
-      const gate = yield* Deferred.make<void>()
-      const { get } = yield* make(acquire, { min: 10, max: 15, idle: 60_000 })
-      yield* borrowers(get, 20, gate)
-      const most = alive()
-      yield* Deferred.succeed(gate, undefined)
-      yield* turns
-      yield* pass(60_000)
-      yield* pass(60_000)
-      return [most, alive()]
-    }),
+  (make) => grown(make, 10, 15),
   [15, 10]
 )
 
-same(
-  "a pool with a minimum of 0 shrinks to nothing",
-  (make) =>
-    Effect.gen(function*() {
-      const { acquire, alive } = counter()
-      const gate = yield* Deferred.make<void>()
-      const { get } = yield* make(acquire, { min: 0, max: 10, idle: 60_000 })
-      yield* borrowers(get, 20, gate)
-      const most = alive()
-      yield* Deferred.succeed(gate, undefined)
-      yield* turns
-      yield* pass(60_000)
-      yield* pass(60_000)
-      return [most, alive()]
-    }),
-  [10, 0]
-)
+same("a pool with a minimum of 0 shrinks to nothing", (make) => grown(make, 0, 10), [10, 0])
 
 same(
   "an item past its lifetime is closed when it is returned, and not before",

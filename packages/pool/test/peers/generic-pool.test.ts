@@ -28,12 +28,12 @@ describe("sizes that are not given, or make no sense", () => {
       }
     )))
 
-  it("have defaults: 1 at most in generic-pool, 10 in ours", async () => {
+  it("sizes that are not given, or make no sense have defaults: 1 at most in generic-pool, 10 in ours", async () => {
     expect(generic({})).toEqual({ min: 0, max: 1 })
     expect(await ours({})).toEqual({ min: 0, max: 10 })
   })
 
-  it("are refused, which generic-pool replaces by others", async () => {
+  it("sizes that are not given, or make no sense are refused, which generic-pool replaces by others", async () => {
     expect(generic({ min: "asf", max: [] })).toEqual({ min: 0, max: 1 })
     expect(await ours({ minSize: "asf" })).toContain("Invalid option \"minSize\": got \"asf\"")
     expect(await ours({ maxSize: [] })).toContain("Invalid option \"maxSize\"")
@@ -113,7 +113,7 @@ for (const [name, { isTimeout, make }] of Object.entries(pools)) {
       })
     })
 
-    it("is ready when min are there", async () => {
+    it(`${name}, asked for items, is ready when min are there`, async () => {
       const server = new Server()
       await using(make(connections(server), { min: 2, max: 4 }), async (pool) => {
         const ready = pool.ready()

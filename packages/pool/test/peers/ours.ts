@@ -1,8 +1,8 @@
 /** Our pool as a subject: `ResourcePool.toPromisePool`, on a clock that is moved by hand. */
+import { VirtualClock } from "@patinox/vitest"
 import { Duration, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import { PoolError, ResourcePool } from "../../src/index.js"
 import { listen, quietly, turns } from "../kit.js"
-import { virtualClock } from "../virtualClock.js"
 import { type FullSubject, type Manager, type Settings, turn } from "./subject.js"
 
 /** Only what is given. */
@@ -27,7 +27,7 @@ const optionsOf = (settings: Settings): ResourcePool.PoolSettings => {
 export const makeOurs =
   (more: ResourcePool.PoolOptions<any> = {}) =>
   async <A>(manager: Manager<A>, settings: Settings = {}): Promise<FullSubject<A>> => {
-    const { clock, pass: passing, sleepers } = virtualClock()
+    const { clock, pass: passing, sleepers } = VirtualClock.make()
     const runtime = ManagedRuntime.make(Layer.provideMerge(quietly, Layer.setClock(clock)))
     const scope = Effect.runSync(Scope.make())
     const inScope = <B, E>(effect: Effect.Effect<B, E, any>) => runtime.runPromise(Scope.extend(effect, scope))

@@ -1,5 +1,7 @@
 /** A pool as code with promises sees it, whoever made it: so one body asks the same of a peer and of ours. */
 
+export { times, turn, using, watch } from "../../../../scripts/testing/promised.js"
+
 /** Waits on the clock that the pool under test runs on. */
 export type Sleep = (millis: number) => Promise<void>
 
@@ -62,36 +64,3 @@ export type MakeSubject<S extends "plain" | "full" = "plain"> = <A>(
   manager: Manager<A>,
   settings?: Settings
 ) => Promise<S extends "full" ? FullSubject<A> : Subject<A>>
-
-/** A pool for the body, which is ended whatever becomes of that. */
-export const using = async <P extends { readonly end: () => Promise<void> }, B>(
-  making: Promise<P>,
-  body: (pool: P) => Promise<B>
-): Promise<B> => {
-  const pool = await making
-  try {
-    return await body(pool)
-  } finally {
-    await pool.end()
-  }
-}
-
-/** What has become of a promise so far. */
-export type Outcome<A> =
-  | { readonly state: "pending" }
-  | { readonly state: "fulfilled"; readonly value: A }
-  | { readonly state: "rejected"; readonly reason: any }
-
-export const watch = <A>(promise: Promise<A>): () => Outcome<A> => {
-  let outcome: Outcome<A> = { state: "pending" }
-  promise.then(
-    (value) => (outcome = { state: "fulfilled", value }),
-    (reason: unknown) => (outcome = { state: "rejected", reason })
-  )
-  return () => outcome
-}
-
-export const times = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => i)
-
-/** Lets promises settle. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

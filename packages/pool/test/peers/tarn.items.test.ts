@@ -185,7 +185,7 @@ for (const [name, { isTimeout, make }] of Object.entries(pools)) {
         expect(pool.counts()).toEqual({ idle: 0, inUse: 1, waiting: 0 })
       }))
 
-    it("keeps min of them", () =>
+    it(`${name}, with idle items, keeps min of them`, () =>
       lent({ min: 2, max: 4 }, async (pool, server, items) => {
         for (const item of items.slice(0, 3)) await pool.release(item)
         await pool.pass(50)

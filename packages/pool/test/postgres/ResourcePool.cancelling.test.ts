@@ -5,12 +5,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Cause, Effect, Exit, Fiber, Schedule } from "effect"
 import type { Client } from "pg"
+import { isPostgresThere } from "../../../../scripts/testing/postgres.js"
 import { ResourcePool } from "../../src/index.js"
 import * as Cancelling from "./cancelling.js"
 import * as Postgres from "./postgres.js"
 import { sqlClientOf } from "./sqlClient.js"
 
-const isThere = await Postgres.isThere()
+const isThere = await isPostgresThere()
 
 let pools = 0
 
@@ -144,7 +145,7 @@ describe.skipIf(!isThere)("a pool whose connections cancel on the server", () =>
         })
       })))
 
-  it.live("as the client of @effect/sql leaves neither statement nor transaction to the next", () =>
+  it.live("a pool whose connections cancel on the server as the client of @effect/sql leaves neither statement nor transaction to the next", () =>
     pooled({ maxSize: 1 }, (pool, settings) =>
       Effect.gen(function*() {
         const sql: SqlClient.SqlClient = yield* sqlClientOf(pool, Cancelling.query(settings))

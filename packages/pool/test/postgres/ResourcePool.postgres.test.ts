@@ -3,10 +3,11 @@ import { afterAll, describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, Schedule } from "effect"
 import type { Client } from "pg"
+import { isPostgresThere } from "../../../../scripts/testing/postgres.js"
 import { type PoolError, ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
 
-const isThere = await Postgres.isThere()
+const isThere = await isPostgresThere()
 const own = await Postgres.ownServer(8)
 afterAll(() => own?.remove())
 
@@ -73,7 +74,7 @@ describe.skipIf(!isThere)("a pool of PostgreSQL connections", () => {
         yield* Effect.forEach(times(100), () => pool.use(select), { concurrency: 16, discard: true })
       })))
 
-  it.live("has a connection that was lost while idle validated before it is lent again", () =>
+  it.live("a pool of PostgreSQL connections has a connection that was lost while idle validated before it is lent again", () =>
     pooled(Postgres.shared, { maxSize: 1, validateAfter: "1 millis" }, (pool, name) =>
       Effect.gen(function*() {
         yield* pool.use(select)

@@ -3,11 +3,12 @@ import * as Reactivity from "@effect/experimental/Reactivity"
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Effect } from "effect"
+import { isPostgresThere } from "../../../../scripts/testing/postgres.js"
 import { ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
 import { sqlClientOf } from "./sqlClient.js"
 
-const isThere = await Postgres.isThere()
+const isThere = await isPostgresThere()
 
 describe.skipIf(!isThere)("@effect/sql on a pool", () => {
   it.live("runs statements, and pins a transaction to one connection", () =>

@@ -6,6 +6,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Client, type ClientConfig } from "pg"
+import { postgres } from "../../../../scripts/testing/postgres.js"
 
 export class PostgresError extends Data.TaggedError("PostgresError")<{
   readonly operation: "connect" | "query" | "end"
@@ -21,21 +22,7 @@ const failed = (operation: PostgresError["operation"]) => (cause: unknown): Post
 
 export type Settings = ClientConfig
 
-export const shared: Settings = { host: "127.0.0.1", port: 5432, user: "postgres", database: "test" }
-
-/** Whether the server answers. Where it has to be there and does not, that is an error. */
-export const isThere = async (): Promise<boolean> => {
-  const client = new Client({ ...shared, connectionTimeoutMillis: 5_000 })
-  try {
-    await client.connect()
-    await client.end()
-    return true
-  } catch (error) {
-    if (process.env["PATINOX_REQUIRE_POSTGRES"] === "1") throw error
-    console.log("SKIPPED: no PostgreSQL at 127.0.0.1:5432 (README: how to start one); its tests are left out")
-    return false
-  }
-}
+export const shared: Settings = postgres
 
 /** A connection; when it is given up, what has been opened by then is closed. */
 export const connect = (settings: Settings): Effect.Effect<Client, PostgresError> =>

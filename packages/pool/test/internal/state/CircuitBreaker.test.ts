@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Circuit, pauseAfter } from "../../src/internal/Circuit.js"
+import { CircuitBreaker, pauseAfter } from "../../../src/internal/state/CircuitBreaker.js"
 
 const limits = { failFastAfter: 3, backoffFrom: 10, backoffTo: 5_000 }
 
@@ -10,7 +10,7 @@ describe("the pause after failed creations", () => {
     expect(pauses).toEqual([10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_000, 5_000, 5_000])
   })
 
-  it("is shortened by up to half, at random, and never longer than allowed", () => {
+  it("the pause after failed creations is shortened by up to half, at random, and never longer than allowed", () => {
     expect(pauseAfter(1, 0.5, limits)).toBe(7.5)
     expect(pauseAfter(100, 1, limits)).toBe(2_500)
     fc.assert(fc.property(
@@ -24,7 +24,7 @@ describe("the pause after failed creations", () => {
     ))
   })
 
-  it("is a number after any number of failures, and may be endless", () => {
+  it("the pause after failed creations is a number after any number of failures, and may be endless", () => {
     expect(pauseAfter(1_000_000, 0, limits)).toBe(5_000)
     expect(pauseAfter(1_000_000, 0, { ...limits, backoffTo: Infinity })).toBeLessThan(Infinity)
     expect(pauseAfter(1, 0.3, { ...limits, backoffFrom: Infinity, backoffTo: Infinity })).toBe(Infinity)
@@ -33,7 +33,7 @@ describe("the pause after failed creations", () => {
 
 describe("the circuit", () => {
   it("allows creations until one fails, then none before the pause is over", () => {
-    const circuit = new Circuit(limits)
+    const circuit = new CircuitBreaker(limits)
     expect(circuit.allows(0, 5)).toBe(true)
     circuit.failed(100, 0)
     expect(circuit.nextAt).toBe(110)
@@ -43,7 +43,7 @@ describe("the circuit", () => {
   })
 
   it("opens after so many failures in a row, and then allows one attempt at a time", () => {
-    const circuit = new Circuit(limits)
+    const circuit = new CircuitBreaker(limits)
     circuit.failed(0, 0)
     circuit.failed(0, 0)
     expect(circuit.isOpen).toBe(false)
@@ -55,7 +55,7 @@ describe("the circuit", () => {
   })
 
   it("closes with a success, and begins again at the first pause", () => {
-    const circuit = new Circuit(limits)
+    const circuit = new CircuitBreaker(limits)
     for (let i = 0; i < 5; i++) circuit.failed(0, 0)
     circuit.succeeded(0)
     expect(circuit.isOpen).toBe(false)
@@ -66,7 +66,7 @@ describe("the circuit", () => {
   })
 
   it("takes back a success that was refuted soon, with the failures before it", () => {
-    const circuit = new Circuit(limits)
+    const circuit = new CircuitBreaker(limits)
     for (let i = 0; i < 3; i++) circuit.failed(0, 0)
     circuit.succeeded(100)
     circuit.refuted(100 + limits.backoffTo - 1, 0)
@@ -77,7 +77,7 @@ describe("the circuit", () => {
   })
 
   it("never opens where that is not wanted", () => {
-    const circuit = new Circuit({ ...limits, failFastAfter: Infinity })
+    const circuit = new CircuitBreaker({ ...limits, failFastAfter: Infinity })
     for (let i = 0; i < 1_000; i++) circuit.failed(0, 0)
     expect(circuit.isOpen).toBe(false)
   })

@@ -1,22 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { PoolLimits } from "../../src/internal/PoolState.js"
-import { World } from "./poolWorld.js"
-
-/** A world with so many items, all idle; the first was returned first. */
-const withIdle = (
-  count: number,
-  limits: Partial<PoolLimits> & { readonly minSize?: number; readonly maxSize?: number } = {},
-  lifetime?: () => number
-) => {
-  const world = new World({ createConcurrency: 100, ...limits }, lifetime)
-  for (let i = 0; i < count; i++) world.borrow()
-  while (world.creations.length > 0) world.created()
-  for (const { item } of Array.from(world.held)) world.giveBack(item)
-  world.rest()
-  return world
-}
-
-const outcomes = ({ waiters }: World) => waiters.map(({ outcome }) => outcome)
+import { outcomes, withIdle, World } from "../poolWorld.js"
 
 describe("borrowing", () => {
   it("takes the item that was used last, so that those not needed grow old", () => {
@@ -90,169 +73,6 @@ describe("borrowing", () => {
   })
 })
 
-describe("creating", () => {
-  it("makes no more than is wanted, so many at once", () => {
-    const world = new World({ maxSize: 10, createConcurrency: 3 })
-    for (let i = 0; i < 5; i++) world.borrow()
-    expect(world.creations.length).toBe(3)
-    const first = world.created()
-    expect(world.creations.length).toBe(3)
-    world.giveBack(first)
-    world.created()
-    expect(world.creations.length).toBe(2)
-  })
-
-  it("makes fewer than there are borrowers when items come back meanwhile", () => {
-    const world = new World({ maxSize: 50, createConcurrency: 1 })
-    for (let i = 0; i < 50; i++) world.borrow()
-    const item = world.created()
-    for (let i = 0; i < 48; i++) world.giveBack(item)
-    expect(world.items.length + world.creations.length).toBe(2)
-    world.created()
-    expect(outcomes(world).every((outcome) => outcome === "served")).toBe(true)
-  })
-
-  it("makes no more for minSize than those that wait leave to be made", () => {
-    const world = new World({ minSize: 2, createConcurrency: 5 })
-    world.borrow()
-    expect(world.creations.length).toBe(2)
-    world.created()
-    world.borrow()
-    world.created()
-    expect([world.state.inUse, world.creations.length]).toEqual([2, 0])
-  })
-
-  it("keeps minSize, and makes up for what goes", () => {
-    const world = new World({ minSize: 2, createConcurrency: 5 })
-    world.state.grow(0)
-    expect(world.creations.length).toBe(2)
-    world.created()
-    world.created()
-    world.state.evictIdle(0, "evicted")
-    expect(world.creations.length).toBe(1)
-    for (const [item] of world.removals) world.ended(item)
-    expect(world.creations.length).toBe(2)
-  })
-
-  it("waits after a failure, and tries again when the pause is over", () => {
-    const world = new World()
-    world.borrow()
-    world.createFailed()
-    expect([world.creations.length, world.growDue]).toEqual([0, 10])
-    world.pass(10)
-    expect(world.creations.length).toBe(1)
-  })
-
-  it("does not try again when nobody wants it any more", () => {
-    const world = new World()
-    const waiter = world.borrow()
-    world.createFailed()
-    world.leave(waiter)
-    expect(world.growDue).toBe(Infinity)
-    world.pass(1_000)
-    expect(world.creations.length).toBe(0)
-  })
-
-  it("counts one that takes too long until it has ended, and creates another beside it", () => {
-    const world = new World({ maxSize: 2 })
-    world.borrow()
-    world.createStuck()
-    world.pass(10)
-    expect(world.creations.length).toBe(2)
-    expect(world.state.total).toBe(2)
-    world.borrow()
-    expect(world.creations.length).toBe(2)
-    world.createFailed(0)
-    expect(world.state.total).toBe(2)
-    expect(world.creations.map(({ isStuck }) => isStuck)).toEqual([false, false])
-  })
-
-  it("lets go of what comes too late", () => {
-    const world = new World()
-    const waiter = world.borrow()
-    world.createStuck()
-    expect(world.reasonOf(world.created())).toBe("late")
-    expect(waiter.outcome).toBe("waiting")
-  })
-})
-
-describe("failing fast", () => {
-  const failing = (limits: Partial<PoolLimits> = {}) => {
-    const world = new World({ failFastAfter: 2, ...limits })
-    world.borrow()
-    world.borrow()
-    world.createFailed()
-    return world
-  }
-
-  it("refuses everybody once it has failed so often and nothing is there", () => {
-    const world = failing()
-    expect(outcomes(world)).toEqual(["waiting", "waiting"])
-    world.createFailed()
-    expect(outcomes(world)).toEqual(["creation", "creation"])
-    expect(world.borrow().outcome).toBe("creation")
-  })
-
-  it("waits for the attempt that still runs", () => {
-    const world = new World({ failFastAfter: 1 })
-    const waiters = [world.borrow(), world.borrow()]
-    world.createFailed()
-    expect(outcomes(world)).toEqual(["waiting", "waiting"])
-    world.created()
-    expect(waiters.map(({ outcome }) => outcome)).toEqual(["served", "waiting"])
-  })
-
-  it("lets borrowers wait for one attempt when the pause is over, and serves them when that succeeds", () => {
-    const world = failing()
-    world.createFailed()
-    world.pass(world.state.circuit.nextAt)
-    const waiters = [world.borrow(), world.borrow(), world.borrow()]
-    expect([world.outcomesOf(waiters), world.creations.length]).toEqual([["waiting", "waiting", "waiting"], 1])
-    world.created()
-    expect(world.outcomesOf(waiters)).toEqual(["served", "waiting", "waiting"])
-    expect([world.state.circuit.isOpen, world.creations.length]).toEqual([false, 2])
-  })
-
-  it("refuses those that wait for the one attempt when that fails, and newcomers until the next pause is over", () => {
-    const world = failing()
-    world.createFailed()
-    world.pass(world.state.circuit.nextAt)
-    const waiters = [world.borrow(), world.borrow()]
-    world.createFailed()
-    expect(world.outcomesOf(waiters)).toEqual(["creation", "creation"])
-    expect(world.borrow().outcome).toBe("creation")
-  })
-
-  it("lets borrowers wait for an item that is in use", () => {
-    const world = withIdle(1, { failFastAfter: 1, createConcurrency: 1 })
-    const { item } = world.borrow()
-    const waiter = world.borrow()
-    world.createFailed()
-    expect(waiter.outcome).toBe("waiting")
-    expect(world.borrow().outcome).toBe("waiting")
-    world.giveBack(item!)
-    expect(waiter.item).toBe(item)
-  })
-
-  it("refuses them when that item does not come back", () => {
-    const world = withIdle(1, { failFastAfter: 1, createConcurrency: 1 })
-    const { item } = world.borrow()
-    const waiter = world.borrow()
-    world.createFailed()
-    world.giveBack(item!, "invalidated")
-    expect(waiter.outcome).toBe("creation")
-  })
-
-  it("tries again for minSize by itself", () => {
-    const world = new World({ failFastAfter: 1, minSize: 1 })
-    world.state.grow(0)
-    world.createFailed()
-    expect(world.growDue).toBe(10)
-    world.pass(10)
-    expect(world.creations.length).toBe(1)
-  })
-})
-
 describe("returning", () => {
   it("hands the item to who waits, without its being idle in between", () => {
     const world = withIdle(1, { maxSize: 1 })
@@ -301,7 +121,7 @@ describe("returning", () => {
 })
 
 describe("an item that somebody else releases", () => {
-  it("is not lent any more, and counts until its end", () => {
+  it("an item that somebody else releases is not lent any more, and counts until its end", () => {
     const world = withIdle(1)
     const [item] = world.items
     world.released(item!)
@@ -365,7 +185,7 @@ describe("idle items", () => {
     expect(world.state.idle.length).toBe(1)
   })
 
-  it("are checked once an interval, while they are not used", () => {
+  it("idle items are checked once an interval, while they are not used", () => {
     const world = withIdle(1, { keepAliveInterval: 100 })
     const [item] = world.items
     at(world, 100)
@@ -412,7 +232,7 @@ describe("idle items", () => {
     expect(world.state.idle).toEqual(items)
   })
 
-  it("are kept alive a quarter at a time, so that the others can be lent, and all of them in the end", () => {
+  it("idle items are kept alive a quarter at a time, so that the others can be lent, and all of them in the end", () => {
     const world = withIdle(20, { keepAliveInterval: 100, maxSize: 20, createConcurrency: 20 })
     at(world, 100)
     expect([world.kept.length, world.state.keeping, world.state.idle.length]).toEqual([5, 5, 15])
@@ -428,7 +248,7 @@ describe("idle items", () => {
     expect(world.state.idle.length).toBe(19)
   })
 
-  it("that hang while they are kept alive leave the others idle", () => {
+  it("idle items that hang while they are kept alive leave the others idle", () => {
     const world = withIdle(8, { keepAliveInterval: 100, maxSize: 8, createConcurrency: 8 })
     at(world, 100)
     at(world, 10_000)
@@ -450,7 +270,7 @@ describe("idle items", () => {
     expect(world.removals.map(([, reason]) => reason)).toEqual(["keepAliveFailed"])
   })
 
-  it("are let go of by hand, and those in use are not", () => {
+  it("idle items are let go of by hand, and those in use are not", () => {
     const world = withIdle(3)
     world.borrow()
     expect(world.state.evictIdle(0, "evicted")).toBe(2)

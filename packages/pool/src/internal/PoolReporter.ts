@@ -1,19 +1,19 @@
 /** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
-import { EventHub, type Timers, UserFunction, wallMillis, Wording } from "@patinox/core/Foundation"
+import { EventHub, Text, type Timers, UserFunction, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { PoolCounts } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
-import type { Circuit } from "./Circuit.js"
 import type { Item } from "./Item.js"
 import type { LeaseHandle } from "./Lease.js"
 import * as Seam from "./Seam.js"
+import type { CircuitBreaker } from "./state/CircuitBreaker.js"
 
 type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
 
 /** In milliseconds. */
 const slowLineEvery = 5_000
 
-export class Teller {
+export class PoolReporter {
   private readonly hub = new EventHub<PoolEvent>(({ _tag }) => _tag === "Closed")
   readonly stream = this.hub.stream
   private slowToldAt = -Infinity
@@ -56,7 +56,7 @@ export class Teller {
     Seam.forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
   }
 
-  creationFailed(cause: Cause.Cause<unknown>, { failures, isOpen, limits }: Circuit): void {
+  creationFailed(cause: Cause.Cause<unknown>, { failures, isOpen, limits }: CircuitBreaker): void {
     if (failures === 1 || failures === limits.failFastAfter) {
       const what = isOpen ? "borrowers fail at once from now on, unless an item is in use" : "it is tried again"
       this.warn(`Pool ${this.pool} could not create an item, ${what}: ${reasonOf(cause)}`)
@@ -65,7 +65,7 @@ export class Teller {
   }
 
   circuitClosed(failures: number, openMillis: number): void {
-    const since = `after ${Wording.count(failures, "failure")} in ${Wording.duration(openMillis)}`
+    const since = `after ${Text.count(failures, "failure")} in ${Text.duration(openMillis)}`
     this.inform(`Pool ${this.pool} can create items again, ${since}`)
     this.emit(() => ({ _tag: "CircuitClosed", failures, openMillis }))
   }
@@ -87,16 +87,14 @@ export class Teller {
     const others = this.slowUntold === 0 ? "" : `, as have ${this.slowUntold} others since the last such line`
     this.slowToldAt = now
     this.slowUntold = 0
-    this.warn(`A borrower of pool ${this.pool} has waited for ${Wording.duration(waitedMillis)}${others} (${counts})`)
+    this.warn(`A borrower of pool ${this.pool} has waited for ${Text.duration(waitedMillis)}${others} (${counts})`)
   }
 
   leakSuspected(lease: LeaseHandle<any>): void {
     const holder = this.holderOf(lease)
     const stack = holder.stack === undefined ? "" : `\n${holder.stack}`
     this.warn(
-      `An item of pool ${this.pool} has been held for ${Wording.duration(holder.heldMillis)} by ${
-        nameOf(holder)
-      }${stack}`,
+      `An item of pool ${this.pool} has been held for ${Text.duration(holder.heldMillis)} by ${nameOf(holder)}${stack}`,
       idOf(lease.item)
     )
     this.emit(() => ({ _tag: "LeakSuspected", ...holder }))
@@ -105,7 +103,7 @@ export class Teller {
   leakResolved(lease: LeaseHandle<any>): void {
     const holder = this.holderOf(lease)
     this.inform(
-      `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Wording.duration(holder.heldMillis)}`,
+      `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Text.duration(holder.heldMillis)}`,
       idOf(lease.item)
     )
     this.emit(() => ({ _tag: "LeakResolved", ...holder }))
@@ -116,7 +114,7 @@ export class Teller {
     const then = isReclaimed ? "; it is destroyed" : ""
     this.warn(
       `The lease of ${nameOf(holder)} on an item of pool ${this.pool} is over after ${
-        Wording.duration(holder.heldMillis)
+        Text.duration(holder.heldMillis)
       }${then}`,
       idOf(lease.item)
     )
@@ -128,7 +126,7 @@ export class Teller {
   }
 }
 
-const reasonOf = (cause: Cause.Cause<unknown>): string => Wording.line(Wording.unknown(Cause.squash(cause)))
+const reasonOf = (cause: Cause.Cause<unknown>): string => Text.line(Text.unknown(Cause.squash(cause)))
 
 const idOf = (item: Item<unknown>) => ({ "patinox.resource.id": item.id })
 

@@ -3,13 +3,13 @@
  * through the registry. Whatever happens on the way, `PoolState` hears of each beginning's end exactly once.
  */
 import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
-import { type Deadline, LazyScope, makeDeadline, UserFunction } from "@patinox/core/Foundation"
+import { type Deadline, LazyScope, makeDeadline, UserFunction } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type CreationError, PoolCreateTimeout } from "../PoolError.js"
 import { Item, type ItemHandle, type ItemInfo } from "./Item.js"
 import type { Pool } from "./Pool.js"
-import { Doubt, type RemovalReason } from "./PoolState.js"
 import * as Seam from "./Seam.js"
+import { Doubt, type RemovalReason } from "./state/PoolState.js"
 
 interface Creation {
   readonly startedAt: number
@@ -32,7 +32,7 @@ const longestUsual = 2_000
 const lookAgainEvery = 1_000
 const longestLook = 60_000
 
-export class Lifecycle<A, E> {
+export class ItemLifecycle<A, E> {
   private readonly creations = new Set<Creation>()
   private lookUntil = Infinity
   /** Shared by the fibers that create, so that a guard does not keep those of its own. */
@@ -151,7 +151,7 @@ export class Lifecycle<A, E> {
     pool.lastCreationFailure = cause
     pool.state.createStuck(pool.timers.now(), pool.random())
     this.giveUp(creation)
-    pool.counted()
+    pool.updateGauges()
     pool.creationFailed(cause)
   }
 
@@ -213,7 +213,7 @@ export class Lifecycle<A, E> {
     pool.state.created(item, now, isLate)
     // One that is validated first is not there yet.
     if (pool.state.circuit.failures === 0) pool.lastCreationFailure = undefined
-    pool.counted()
+    pool.updateGauges()
     pool.created(item, now - creation.startedAt)
     pool.succeeded(failures)
   }
@@ -239,7 +239,7 @@ export class Lifecycle<A, E> {
       if (leavesSomething) state.createStuck(now, pool.random())
       else state.createFailed(now, pool.random())
     } else if (!leavesSomething) state.stuckEnded(now)
-    pool.counted()
+    pool.updateGauges()
     if (isNews) pool.creationFailed(cause)
     if (isNews && this.isRefused(cause)) pool.onRegistryClosed()
     return !leavesSomething ? Effect.void : Effect.map(scope.close(Exit.failCause(cause)), () => {
@@ -284,7 +284,7 @@ export class Lifecycle<A, E> {
       const isOurs = item.status === "destroying"
       this.pool.state.released(item)
       if (isOurs) return Effect.void
-      this.pool.counted()
+      this.pool.updateGauges()
       this.pool.removed(item, "released")
       return Effect.match(this.scheduled(item), {
         onFailure: (error) => this.whenOver(item, "released", Effect.fail(error)),
@@ -326,7 +326,7 @@ export class Lifecycle<A, E> {
         const error = errorOf(exit)
         pool.onDestroyed?.(item, error)
         pool.state.ended(item, pool.timers.now())
-        pool.counted()
+        pool.updateGauges()
         pool.destroyed(item, reason, error)
       })
     )

@@ -2,7 +2,7 @@
  * The leases of a pool in the order of borrowing, where somebody wants to know of old ones: so the next that grows too
  * old is the oldest, and one timer for all of them is enough.
  */
-import { makeDeadline, type Timers } from "@patinox/core/Foundation"
+import { makeDeadline, type Timers } from "@patinox/core/kernel"
 import type { LeaseHandle } from "./Lease.js"
 
 interface Watch {
@@ -13,7 +13,7 @@ interface Watch {
   readonly onExpired: (lease: LeaseHandle<any>) => void
 }
 
-export class Leases {
+export class LeaseTracker {
   private oldest: LeaseHandle<any> | undefined = undefined
   private newest: LeaseHandle<any> | undefined = undefined
   /** The age at which a lease has to be looked at for the first time. */

@@ -2,15 +2,15 @@
  * The functions that check on an item while nobody holds it: each runs in its time limit, and what it fails with is told
  * and ends the item. Meanwhile the item counts as in use.
  */
-import { type Deadline, makeDeadline } from "@patinox/core/Foundation"
+import { type Deadline, makeDeadline } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { PoolOperationTimeout } from "../PoolError.js"
 import type { AnyBorrower } from "./Borrower.js"
-import { bounded } from "./Bounded.js"
+import { bounded } from "./bounded.js"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
-import { Doubt } from "./PoolState.js"
 import * as Seam from "./Seam.js"
+import { Doubt } from "./state/PoolState.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -29,7 +29,7 @@ export interface RunningCheck<A> {
 /** After how long borrowers are served beside a validation, in milliseconds; after four times as long it may be cut off. */
 const longestMoment = 250
 
-export class Checks<A> {
+export class ItemHooks<A> {
   /** What they run on. */
   readonly running = new Set<Item<A>>()
   private readonly validations = new Set<RunningCheck<A>>()
@@ -86,8 +86,8 @@ export class Checks<A> {
     if (unfit !== undefined) pool.lastCreationFailure = unfit
     else if (isFresh) pool.lastCreationFailure = undefined
     pool.state.checked(item, pool.timers.now(), cause === undefined, pool.random())
-    pool.counted()
-    if (cause !== undefined) pool.teller.itemFailed(item, "validate", cause)
+    pool.updateGauges()
+    if (cause !== undefined) pool.reporter.itemFailed(item, "validate", cause)
     if (unfit !== undefined) pool.creationFailed(unfit)
     else if (isFresh) pool.succeeded(failures)
   }
@@ -107,7 +107,7 @@ export class Checks<A> {
       timers.set(check.deadline, check.startedAt + 4 * this.moment)
       state.checkOverdue(check.item, timers.now())
     } else state.makeRoom()
-    this.pool.counted()
+    this.pool.updateGauges()
   }
 
   /** Ends that of a suspect that has run for longest, if that is long. */
@@ -143,7 +143,7 @@ export class Checks<A> {
   /** Nobody waits for any. */
   giveUpAll(): void {
     for (const check of this.validations) this.giveUp(check)
-    this.pool.counted()
+    this.pool.updateGauges()
   }
 
   // --- each by itself ------------------------------------------------------------------------------------------------
@@ -169,9 +169,9 @@ export class Checks<A> {
         return onFit()
       }
       pool.state.giveBack(item, pool.timers.now(), isFit ? undefined : "unfit")
-      pool.counted()
+      pool.updateGauges()
       if (Exit.isFailure(exit)) return Effect.failCause(exit.cause)
-      if (exit.value !== undefined) pool.teller.itemFailed(item, "validate", exit.value)
+      if (exit.value !== undefined) pool.reporter.itemFailed(item, "validate", exit.value)
       return onUnfit(exit.value)
     })
   }
@@ -189,8 +189,8 @@ export class Checks<A> {
       (cause) => {
         this.running.delete(item)
         pool.state.giveBack(item, timers.now(), cause === undefined ? undefined : "recycleFailed")
-        pool.counted()
-        if (cause !== undefined) pool.teller.itemFailed(item, "recycle", cause)
+        pool.updateGauges()
+        if (cause !== undefined) pool.reporter.itemFailed(item, "recycle", cause)
       }
     )
   }
@@ -207,8 +207,8 @@ export class Checks<A> {
         (cause) => {
           this.running.delete(item)
           pool.state.keepAliveEnded(item, timers.now(), cause === undefined)
-          pool.counted()
-          if (cause !== undefined) pool.teller.itemFailed(item, "keepAlive", cause)
+          pool.updateGauges()
+          if (cause !== undefined) pool.reporter.itemFailed(item, "keepAlive", cause)
         }
       )
     )

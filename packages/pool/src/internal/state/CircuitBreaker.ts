@@ -15,7 +15,7 @@ export interface CircuitLimits {
 export const pauseAfter = (failures: number, random: number, { backoffFrom, backoffTo }: CircuitLimits): number =>
   Math.min(backoffTo, backoffFrom * 2 ** Math.min(failures - 1, 52)) * (1 - random / 2)
 
-export class Circuit {
+export class CircuitBreaker {
   /** In a row. */
   failures = 0
   /** Nothing is created before this instant. */

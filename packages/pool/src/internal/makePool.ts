@@ -1,18 +1,18 @@
 /** Makes pools: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, callSite, type EventHub, makeTimers, readOptions, UserFunction } from "@patinox/core/Foundation"
+import { type CallSite, callSite, type EventHub, makeTimers, readOptions, UserFunction } from "@patinox/core/kernel"
 import { Deferred, Effect, Scope } from "effect"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
-import { drain } from "./Drain.js"
 import type { ItemHandle } from "./Item.js"
-import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./Options.js"
 import { type Manager, Pool, type PoolParts } from "./Pool.js"
+import { drain } from "./PoolDrain.js"
 import { PoolTotals } from "./PoolMetrics.js"
+import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
-  const { options, state, teller, timers } = pool
+  const { options, state, reporter, timers } = pool
   pool.onRegistryClosed = () => drain(pool, { timeout: options.drainTimeout, waiters: "fail" })
   return {
     name: options.name,
@@ -30,22 +30,22 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
         const checked = resolveSizes(sizes, state)
         if (checked instanceof PatinoxError.Validation) return Effect.fail(checked)
         state.resize(checked.minSize, checked.maxSize, timers.now())
-        pool.counted()
-        teller.emit(() => ({ _tag: "Resized", ...checked }))
+        pool.updateGauges()
+        reporter.emit(() => ({ _tag: "Resized", ...checked }))
         return Effect.void
       }),
     suspend: Effect.sync(() => {
       state.suspend()
-      teller.emit(() => ({ _tag: "Suspended" }))
+      reporter.emit(() => ({ _tag: "Suspended" }))
     }),
     resume: Effect.sync(() => {
       state.resume(timers.now())
-      pool.counted()
-      teller.emit(() => ({ _tag: "Resumed" }))
+      pool.updateGauges()
+      reporter.emit(() => ({ _tag: "Resumed" }))
     }),
     evictIdle: Effect.sync(() => {
       const evicted = state.evictIdle(timers.now(), "evicted")
-      pool.counted()
+      pool.updateGauges()
       return evicted
     }),
     invalidate: (item) => Effect.sync(() => pool.invalidate(item)),
@@ -69,11 +69,11 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
       state: stateOf(pool),
       creationFailures: state.circuit.failures,
       lastCreationFailure: pool.lastCreationFailure,
-      isFailingFast: state.isHopeless,
+      isFailingFast: state.isFailingFast,
       holders: pool.leases.all().map((lease) => lease.holder(timers.now()))
     })),
     awaitReady: pool.awaitReady,
-    events: teller.stream
+    events: reporter.stream
   }
 }
 

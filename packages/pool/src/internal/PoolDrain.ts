@@ -3,11 +3,11 @@
  * items go, those in use are waited for, and before the deadline taken from their holders.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { type Deadline, leftMillis, makeDeadline } from "@patinox/core/Foundation"
+import { callback, type Deadline, isInside, leftMillis, makeDeadline } from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
 import type { LeaseHandle } from "./Lease.js"
-import type { ResolvedDrain } from "./Options.js"
 import type { Pool } from "./Pool.js"
+import type { ResolvedDrain } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
 
 /** What became of a pool. */
@@ -41,17 +41,17 @@ export const ownTime = (fiber: Seam.CurrentFiber, { context }: Seam.PoolRuntime<
   Math.max(1, Math.min(timeout, leftMillis(fiber, context)))
 
 /** Begins the end of a pool, or comes to the one that goes on, which then ends by the earlier of the two deadlines. */
-export const drain = (pool: Pool<any, any>, { timeout, waiters }: ResolvedDrain): Drain => {
+export const drain = (pool: Pool<any, any>, { timeout, waiters }: ResolvedDrain): PoolDrain => {
   if (pool.drain !== undefined) {
     pool.drain.hasten(timeout)
     return pool.drain
   }
-  pool.drain = new Drain(pool, timeout, waiters)
+  pool.drain = new PoolDrain(pool, timeout, waiters)
   pool.drain.start()
   return pool.drain
 }
 
-export class Drain {
+export class PoolDrain {
   readonly report = Seam.makeDeferred<PoolReport>()
   /** Of those who wait for the drain while they hold an item: nobody waits for these. */
   private readonly own = new Set<LeaseHandle<any>>()
@@ -90,16 +90,16 @@ export class Drain {
 
   /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
   start(): void {
-    const { runtime, startDraining, state, teller, timers } = this.pool
+    const { runtime, startDraining, state, reporter, timers } = this.pool
     this.pool.onDestroyed = (item, error) => {
       this.destroyed++
       if (error !== undefined) this.failed.push({ id: item.id, error })
     }
     // Before what follows from it, in the order in which things happen.
-    teller.emit(() => ({ _tag: "Draining" }))
+    reporter.emit(() => ({ _tag: "Draining" }))
     this.refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
     if (state.waiting.size === 0) this.giveUpWork()
-    this.pool.counted()
+    this.pool.updateGauges()
     Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
   }
 
@@ -110,14 +110,14 @@ export class Drain {
   }
 
   /**
-   * A fiber that waits for the report may itself hold items, or run inside of a use of one. What a fiber that it runs
-   * inside of holds for a scope is another thing: that fiber need not be waiting.
+   * A fiber that waits for the report may itself hold items, or run inside of a use of one, whatever stands in between:
+   * a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of holds for a scope is another thing: that fiber need not be waiting.
    */
   join(fiber: Seam.CurrentFiber): void {
     for (const lease of this.pool.leases.all()) {
-      if (lease.isScoped ? lease.fiber === fiber : Seam.isWithin(fiber, lease.fiber)) this.own.add(lease)
+      if (lease.isScoped ? lease.fiber === fiber : isInside(fiber, lease)) this.own.add(lease)
     }
-    this.pool.state.host.settled()
+    this.pool.state.host.notifyWaiters()
   }
 
   private get held(): number {
@@ -134,7 +134,7 @@ export class Drain {
   /** Waits until nothing is left, or the instant has come. */
   private quietBy(until: () => number): Effect.Effect<void> {
     const { onSettled, state, timers } = this.pool
-    return Effect.async<void>((resume) => {
+    return callback<void>((resume) => {
       const over = () => {
         onSettled.delete(look)
         timers.clear(deadline)
@@ -154,7 +154,7 @@ export class Drain {
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
-    const { checks, leases, lifecycle, state, teller, timers } = this.pool
+    const { checks, leases, lifecycle, state, reporter, timers } = this.pool
     yield* this.quietBy(() => this.forceAt)
     this.refused += state.close(timers.now())
     lifecycle.cutOffCreations()
@@ -168,9 +168,9 @@ export class Drain {
     yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
     this.pool.onDestroyed = undefined
-    this.pool.counted()
+    this.pool.updateGauges()
     leases.stop()
-    teller.closed()
+    reporter.closed()
     const report: PoolReport = {
       pool: this.pool.options.name,
       durationMillis: timers.now() - this.startedAt,

@@ -3,7 +3,7 @@
  * when to let one go. Plain data and synchronous decisions: instants and randomness are given, and what is to be done
  * about a decision is done by the host. Between any two calls the counts are right.
  */
-import { Circuit, type CircuitLimits } from "./Circuit.js"
+import { CircuitBreaker, type CircuitLimits } from "./CircuitBreaker.js"
 import { type Waiting, WaitQueue } from "./WaitQueue.js"
 
 /** Why an item is let go of. */
@@ -62,7 +62,7 @@ export interface PoolWaiter<I> extends Waiting {
   refuse(why: "closed" | "creation"): void
 }
 
-export interface PoolHost<I, W> {
+export interface PoolPorts<I, W> {
   create(): void
   /** Whether the item has to be validated before it is lent. */
   isDoubtful(item: I, now: number): boolean
@@ -77,7 +77,7 @@ export interface PoolHost<I, W> {
   /** `maintain` is to be called then; `Infinity` where not. */
   maintainAt(at: number): void
   /** Something was counted down: whoever waits for an end looks again. */
-  settled(): void
+  notifyWaiters(): void
 }
 
 export interface PoolLimits extends CircuitLimits {
@@ -121,7 +121,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
    */
   phase: "open" | "serving" | "draining" | "closed" = "open"
   isSuspended = false
-  readonly circuit: Circuit
+  readonly circuit: CircuitBreaker
   private maintenance = Infinity
   private hadSurplus = false
   /** The last item that was validated was unfit: another is created beside the next validation. */
@@ -130,12 +130,12 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   private areDue = false
 
   constructor(
-    readonly host: PoolHost<I, W>,
+    readonly host: PoolPorts<I, W>,
     readonly limits: PoolLimits,
     public minSize: number,
     public maxSize: number
   ) {
-    this.circuit = new Circuit(limits)
+    this.circuit = new CircuitBreaker(limits)
   }
 
   get total(): number {
@@ -184,7 +184,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     if (this.phase !== "open" && !(isBack && this.phase === "serving")) return "closed"
     if (!isBack && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
     // While the circuit is open one attempt finds out whether it can close, when the pause is over; who comes waits for it.
-    if (this.isHopeless && this.active === 0 && !this.circuit.allows(now, 0)) return "creation"
+    if (this.isFailingFast && this.active === 0 && !this.circuit.allows(now, 0)) return "creation"
     this.waiting.join(waiter)
     this.serveIdle(now)
     this.grow(now)
@@ -204,11 +204,11 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   leave(waiter: W): void {
     this.waiting.leave(waiter)
     if (this.wanted <= 0) this.host.growAt(Infinity)
-    this.host.settled()
+    this.host.notifyWaiters()
   }
 
   /** No item will come back, and none can be created for now. */
-  get isHopeless(): boolean {
+  get isFailingFast(): boolean {
     return this.circuit.isOpen && this.inUse === 0 && this.idle.length === 0
   }
 
@@ -462,12 +462,12 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   // --- what follows from a change ------------------------------------------------------------------------------------
 
   private settle(now: number): void {
-    if (this.isHopeless && this.creating === this.stuck && !this.circuit.allows(now, 0)) this.refuseAll("creation")
+    if (this.isFailingFast && this.creating === this.stuck && !this.circuit.allows(now, 0)) this.refuseAll("creation")
     // Whose item was unfit, while the pool drains, gets no other.
     if (this.phase === "draining" && this.waiting.size > 0) this.refuseAll("closed", isUnchecked)
     this.serveIdle(now)
     this.grow(now)
-    this.host.settled()
+    this.host.notifyWaiters()
   }
 
   private serveIdle(now: number): void {

@@ -10,9 +10,9 @@ import {
   checkShare,
   readOptions,
   wrongChoice
-} from "@patinox/core/Foundation"
+} from "@patinox/core/kernel"
 import type { Duration } from "effect"
-import type { PoolLimits } from "./PoolState.js"
+import type { PoolLimits } from "./state/PoolState.js"
 
 type Capture = "off" | "sampled" | "all"
 

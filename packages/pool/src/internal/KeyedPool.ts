@@ -8,15 +8,15 @@ import {
   type Timers,
   UserFunction,
   wallMillis
-} from "@patinox/core/Foundation"
+} from "@patinox/core/kernel"
 import { Deferred, Effect, Equal, Exit, Hash, Scope } from "effect"
 import { PoolClosed, type PoolError } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { KeyedPool, ResourcePool } from "../ResourcePool.js"
-import { drain } from "./Drain.js"
 import type { LeaseHandle } from "./Lease.js"
-import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./Options.js"
 import type { Pool } from "./Pool.js"
+import { drain } from "./PoolDrain.js"
+import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
 
 interface Entry<K, A, E> {

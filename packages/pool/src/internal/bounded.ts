@@ -1,5 +1,5 @@
 /** A function of the user's inside a time limit: what ignores its interruption is left behind, not waited for. */
-import { UserFunction } from "@patinox/core/Foundation"
+import { UserFunction } from "@patinox/core/kernel"
 import { Cause, Duration, Effect, type Exit } from "effect"
 
 /**

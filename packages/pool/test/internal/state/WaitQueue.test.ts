@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Waiting, WaitQueue } from "../../src/internal/WaitQueue.js"
+import { type Waiting, WaitQueue } from "../../../src/internal/state/WaitQueue.js"
 
 interface Waiter extends Waiting {
   readonly ticket: number
@@ -99,7 +99,7 @@ describe("the line of waiting borrowers", () => {
     expect(taken(queue)).toEqual([3])
   })
 
-  it("is in step with four plain lists, whatever happens", () => {
+  it("the line of waiting borrowers is in step with four plain lists, whatever happens", () => {
     const step = fc.oneof(
       fc.record({ _tag: fc.constant("join" as const), band: fc.nat(3) }),
       fc.record({ _tag: fc.constant("joinAgain" as const), who: fc.nat(40) }),

@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import type { RemovalReason } from "../../src/internal/PoolState.js"
-import { type FakeItem, World } from "./poolWorld.js"
+import type { RemovalReason } from "../../../src/internal/state/PoolState.js"
+import { type FakeItem, World } from "../poolWorld.js"
 
 type Step = (world: World) => void
 
@@ -142,7 +142,9 @@ const settle = (world: World): void => {
 }
 
 describe("the decisions of a pool, in any sequence", () => {
-  it("keep the counts, the order, the limits and everybody's turn", { timeout: 60_000 }, () => {
+  it("the decisions of a pool, in any sequence, keep the counts, the order, the limits and everybody's turn", {
+    timeout: 60_000
+  }, () => {
     fc.assert(
       fc.property(
         settings,
