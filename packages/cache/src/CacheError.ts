@@ -2,8 +2,8 @@
  * How asking a cache can go wrong, beside what the lookup itself fails with, which reaches the caller as it is. Each error
  * names the cache and says what it was like at that moment.
  */
-import { PatinoxError } from "@patinox/core"
-import { TaggedError, UserFunction, Wording } from "@patinox/core/Foundation"
+import { type CleanupError, PatinoxError } from "@patinox/core"
+import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
 
 /** How many entries there were. */
 export interface CacheCounts {
@@ -47,7 +47,7 @@ export class CacheTimeout extends /* @__PURE__ */ TaggedError("CacheTimeout")<{
   readonly counts: CacheCounts
 }> {
   override get message(): string {
-    return `No value of ${nameOf(this)} within ${Wording.duration(this.limitMillis)}, ${stages[this.stage]} (${
+    return `No value of ${nameOf(this)} within ${Text.duration(this.limitMillis)}, ${stages[this.stage]} (${
       counted(this.counts)
     })`
   }
@@ -98,13 +98,13 @@ export class CacheValueReleased extends /* @__PURE__ */ TaggedError("CacheValueR
 }
 
 const nameOf = ({ cache, key }: { readonly cache: string; readonly key: unknown }): string =>
-  `${Wording.line(Wording.unknown(key))} in cache ${cache}`
+  `${Text.line(Text.unknown(key))} in cache ${cache}`
 
 /** What asking a cache can fail with, beside the lookup's own errors. */
 export type CacheError = CacheTimeout | CacheFull | CacheClosed | CacheCycle | CacheValueReleased
 
 /** What to do about an error. */
-export type RecoveryStrategy = "Retry" | "Fallback" | "Fail"
+export type RecoveryStrategy = CleanupError.RecoveryStrategy
 
 const strategies: { readonly [Tag in CacheError["_tag"]]: RecoveryStrategy } = {
   CacheTimeout: "Retry",

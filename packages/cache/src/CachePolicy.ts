@@ -11,9 +11,9 @@
  * however many entries are in use, each is come across at most once per use: to find a victim costs the same, on
  * average, as if nothing was in use.
  */
-import { EntryList } from "./internal/EntryList.js"
-import { Lru } from "./internal/Lru.js"
-import { WTinyLfu } from "./internal/WTinyLfu.js"
+import { EntryList } from "./internal/policy/EntryList.js"
+import { Lru } from "./internal/policy/Lru.js"
+import { WTinyLfu } from "./internal/policy/WTinyLfu.js"
 
 /** What a policy keeps of an entry. */
 export interface PolicyEntry {

@@ -21,17 +21,17 @@ import type { CacheCounts, CacheError } from "./CacheError.js"
 import type { CacheEvent } from "./CacheEvent.js"
 import type { AbandonedLookup } from "./internal/AbandonedLookup.js"
 import type { CallOptions, Removal } from "./internal/Cache.js"
+import type { CacheReport } from "./internal/CacheClose.js"
 import type { CacheCounters } from "./internal/CacheMetrics.js"
-import type { CacheReport } from "./internal/Closing.js"
-import { makeCache, makePlain } from "./internal/Making.js"
-import type { CacheSettings, ReleaseSettings } from "./internal/Options.js"
+import type { CacheSettings, ReleaseSettings } from "./internal/CacheOptions.js"
+import { makeCache, makePlain } from "./internal/makeCache.js"
 
 export type { AbandonedLookup } from "./internal/AbandonedLookup.js"
 export type { CallOptions, Removal } from "./internal/Cache.js"
+export type { CacheReport } from "./internal/CacheClose.js"
 export type { CacheCounters } from "./internal/CacheMetrics.js"
-export type { CacheReport } from "./internal/Closing.js"
-export type { CacheSettings, ReleaseSettings } from "./internal/Options.js"
-export type { RemovalReason } from "./internal/Slot.js"
+export type { CacheSettings, ReleaseSettings } from "./internal/CacheOptions.js"
+export type { RemovalReason } from "./internal/state/CacheEntry.js"
 
 /** Options of a plain cache: what its functions are told of are keys and values. */
 export interface PlainOptions<in K, in out A, in out E = never, out RL = never, out RA = never>

@@ -38,7 +38,7 @@ describe("the errors of a cache", () => {
     )
   })
 
-  it("have one line, whatever the key is", () => {
+  it("the errors of a cache have one line, whatever the key is", () => {
     const circular: { self?: unknown } = {}
     circular.self = circular
     const keys: ReadonlyArray<unknown> = [
@@ -57,7 +57,7 @@ describe("the errors of a cache", () => {
     }
   })
 
-  it("have a way out each", () => {
+  it("the errors of a cache have a way out each", () => {
     const strategies = Object.entries(errors).map(([name, error]) => [name, CacheError.recoveryStrategy(error)])
     expect(Object.fromEntries(strategies)).toEqual({
       timeout: "Retry",
@@ -78,7 +78,7 @@ describe("the errors of a cache", () => {
     }
   })
 
-  it("are told from other errors", () => {
+  it("the errors of a cache are told from other errors", () => {
     for (const error of Object.values(errors)) expect(CacheError.is(error)).toBe(true)
     for (const other of [new Error("other"), { _tag: "CacheFull" }, undefined, null]) {
       expect(CacheError.is(other)).toBe(false)

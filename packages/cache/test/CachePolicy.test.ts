@@ -1,12 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
+import { HeapProbe } from "@patinox/vitest"
 import * as fc from "fast-check"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as CachePolicy from "../src/CachePolicy.js"
 import { SimulatedCache, type SimulatedEntry } from "./simulator.js"
-
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
 
 /** As in the documentation. */
 const fifo: CachePolicy.CachePolicy = {
@@ -79,7 +75,7 @@ describe.each(policies)("the policy $name", (policy) => {
     for (const entry of entries) state.added(entry)
     const hits = 200_000
     const allocated = () => {
-      collect()
+      HeapProbe.collectNow()
       const before = process.memoryUsage().heapUsed
       for (let i = 0; i < hits; i++) state.used(entries[Math.imul(i, 0x9e3779b1) >>> 22 & 511])
       return process.memoryUsage().heapUsed - before

@@ -3,7 +3,7 @@ import { PatinoxError } from "@patinox/core"
 import { Duration } from "effect"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { resolve, type ResolvedCache } from "../src/internal/Options.js"
+import { resolve, type ResolvedCache } from "../src/internal/CacheOptions.js"
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
 
@@ -38,7 +38,7 @@ const ranges: {
 }
 
 describe("the table of options", () => {
-  it("has every option, with its default", () => {
+  it("the table of options has every option, with its default", () => {
     const { policy, ...resolved } = resolve({}, "cache") as ResolvedCache
     const documented = rows.map(({ byDefault, option }) => [option, valueOf(byDefault)])
     expect(Object.fromEntries(documented)).toEqual({ ...resolved, policy: policy.name })

@@ -49,7 +49,7 @@ describe("a key that is changed after its use", () => {
       })))
   }
 
-  it.effect("while it is looked up has no part in what its lookup is told, nor others", () =>
+  it.effect("a key that is changed after its use while it is looked up has no part in what its lookup is told, nor others", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: URL) => Effect.sync(() => key.pathname))
       const key = new URL("http://host/a")
@@ -62,7 +62,7 @@ describe("a key that is changed after its use", () => {
       expect((yield* cache.stats).loads).toBe(2)
     })))
 
-  it.effect("can still be refreshed, set and invalidated, as what it is now", () =>
+  it.effect("a key that is changed after its use can still be refreshed, set and invalidated, as what it is now", () =>
     inScope(Effect.gen(function*() {
       const source = new Source<Mutable>()
       const cache = yield* ResourceCache.make((key: Mutable) => Effect.sync(() => source.open(key)), {
@@ -85,7 +85,7 @@ describe("a key that is changed after its use", () => {
 
 describe("what throws wherever somebody looks at it", () => {
   for (const form of Untellable.forms) {
-    it.effect(`is a key, a value and an error as any other: ${form}`, () =>
+    it.effect(`what throws wherever somebody looks at it is a key, a value and an error as any other: ${form}`, () =>
       logging((lines) =>
         Effect.gen(function*() {
           const made = Untellable.make(form)
@@ -132,7 +132,7 @@ describe("what throws wherever somebody looks at it", () => {
       expect(yield* cache.stats).toMatchObject({ entries: 2, loads: 2, hits: 1 })
     })))
 
-  it.effect("has texts in the errors of a cache", () =>
+  it.effect("what throws wherever somebody looks at it has texts in the errors of a cache", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(() => Effect.never, { acquireTimeout: "1 seconds" })
       const asking = yield* Effect.fork(Effect.flip(cache.use(Untellable.proxy(), Effect.succeed)))
@@ -208,7 +208,7 @@ describe("what a function of the cache opens for its own sake", () => {
     })
   }
   for (const [name, options] of Object.entries(cases)) {
-    it.effect(`is closed at its end: ${name}`, () =>
+    it.effect(`what a function of the cache opens for its own sake is closed at its end: ${name}`, () =>
       inScope(Effect.gen(function*() {
         const open = { count: 0 }
         let most = 0
@@ -250,7 +250,7 @@ describe("a value that comes back", () => {
   }
   const once = (made: ReadonlyArray<File>) => expect(made.map(({ closes }) => closes)).toEqual(made.map(() => 1))
 
-  it.effect("by its user, who sets it after it was invalidated, is not given again nor released twice", () =>
+  it.effect("a value that comes back by its user, who sets it after it was invalidated, is not given again nor released twice", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const { cache, isOpen, made } = yield* files()
@@ -263,7 +263,7 @@ describe("a value that comes back", () => {
       })
     ))
 
-  it.effect("after its release, set for the same key and for others, is not given again nor released twice", () =>
+  it.effect("a value that comes back after its release, set for the same key and for others, is not given again nor released twice", () =>
     inScope(Effect.gen(function*() {
       const { cache, isOpen, made } = yield* files()
       const file = yield* cache.use("a", Effect.succeed)
@@ -277,7 +277,7 @@ describe("a value that comes back", () => {
       once(made)
     })))
 
-  it.effect("while another key has it is not that of two keys", () =>
+  it.effect("a value that comes back while another key has it is not that of two keys", () =>
     inScope(Effect.gen(function*() {
       const { cache, isOpen, made } = yield* files()
       yield* cache.use("a", (file) => cache.set("b", file))
@@ -288,7 +288,7 @@ describe("a value that comes back", () => {
       once(made)
     })))
 
-  it.effect("from its removal listener is not given again, however it was removed", () =>
+  it.effect("a value that comes back from its removal listener is not given again, however it was removed", () =>
     inScope(Effect.gen(function*() {
       let resetting: (key: string, value: File) => Effect.Effect<void, CacheError.CacheError> = () => Effect.void
       const { cache, isOpen, made } = yield* files({
@@ -308,7 +308,7 @@ describe("a value that comes back", () => {
       once(made)
     })))
 
-  it.effect("from a lookup that gives what is there is as new, and released once", () =>
+  it.effect("a value that comes back from a lookup that gives what is there is as new, and released once", () =>
     inScope(Effect.gen(function*() {
       const file: File = { isOpen: true, closes: 0 }
       let finalized = 0
@@ -331,7 +331,7 @@ describe("a value that comes back", () => {
       expect([file.closes, finalized]).toEqual([1, 2])
     })))
 
-  it.effect("from a lookup while it is being released fails with CacheValueReleased, and later is as new", () =>
+  it.effect("a value that comes back from a lookup while it is being released fails with CacheValueReleased, and later is as new", () =>
     inScope(Effect.gen(function*() {
       const file: File = { isOpen: true, closes: 0 }
       const cache = yield* ResourceCache.make((_: string) => Effect.succeed(file), {

@@ -1,25 +1,9 @@
+/** Shows `GuardedPolicy` and `LoadQueue`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber, Scope } from "effect"
-import { CachePolicy, ResourceCache } from "../src/index.js"
-import { atRest, inScope, logging, openScope, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
-    return { source, cache }
-  })
-
-/** Keeps a value in use until the scope that it gives is closed. */
-const hold = (cache: ResourceCache.ResourceCache<string, Value>, key: string) =>
-  Effect.gen(function*() {
-    const { close, scope } = yield* openScope
-    yield* Scope.extend(cache.get(key), scope)
-    return close
-  })
+import { type CachePolicy, ResourceCache } from "../src/index.js"
+import { atRest, hold, inScope, made, number, openScope, Source, turns } from "./kit.js"
 
 describe("a full cache", () => {
   it.effect("lets go of who was used longest ago, before the new one is looked up", () =>
@@ -72,7 +56,7 @@ describe("a full cache", () => {
       expect(yield* atRest(cache)).toBe(5)
     })))
 
-  it.effect("is not emptied by lookups that fail", () =>
+  it.effect("a full cache is not emptied by lookups that fail", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(
@@ -228,7 +212,7 @@ describe("where everything is in use, \"wait\"", () => {
       yield* done
     })))
 
-  it.effect("is one deadline over the room and the lookup, and tells which it was", () =>
+  it.effect("where everything is in use, \"wait\" is one deadline over the room and the lookup, and tells which it was", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(
@@ -441,7 +425,7 @@ describe("a value that is refreshed while it is in use", () => {
       expect([yield* atRest(cache), source.mostAlive]).toEqual([2, 3])
     })))
 
-  it.effect("is not looked up anew behind its callers while the one before is in use", () =>
+  it.effect("a value that is refreshed while it is in use is not looked up anew behind its callers while the one before is in use", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ maxEntries: 1, refreshAfter: "1 seconds" })
       const first = yield* hold(cache, "a")
@@ -454,76 +438,5 @@ describe("a value that is refreshed while it is in use", () => {
       expect(yield* cache.use("a", number)).toBe(2)
       yield* turns
       expect(yield* cache.use("a", number)).toBe(3)
-    })))
-})
-
-describe("a policy of one's own that is wrong", () => {
-  const fifo = (wrong: (line: ReturnType<typeof CachePolicy.makeList>) => Partial<CachePolicy.PolicyState>) => ({
-    name: "own",
-    make: () => {
-      const line = CachePolicy.makeList()
-      return {
-        added: (entry: CachePolicy.PolicyEntry) => line.append(entry),
-        used: () => {},
-        victim: () => line.first,
-        pinned: (entry: CachePolicy.PolicyEntry) => line.remove(entry),
-        unpinned: (entry: CachePolicy.PolicyEntry) => line.prepend(entry),
-        removed: (entry: CachePolicy.PolicyEntry) => line.remove(entry),
-        ...wrong(line)
-      }
-    }
-  })
-  const bug = () => {
-    throw new Error("a bug")
-  }
-  let gone: CachePolicy.PolicyEntry | undefined
-  const wrongs: Record<string, CachePolicy.CachePolicy> = {
-    "forgets what is pinned": fifo(() => ({ pinned: () => {} })),
-    "names who has gone": fifo((line) => ({ victim: () => gone ??= line.first, removed: () => {} })),
-    ...Object.fromEntries(
-      ["added", "used", "victim", "pinned", "unpinned", "removed"].map((name) => [
-        `throws in ${name}`,
-        fifo(() => ({ [name]: bug }))
-      ])
-    )
-  }
-
-  for (const [name, policy] of Object.entries(wrongs)) {
-    it.effect(`gives way to lru, as the log says once: it ${name}`, () =>
-      logging((lines) =>
-        Effect.gen(function*() {
-          const source = new Source()
-          const cache = yield* ResourceCache.make(source.lookup, {
-            name: "files",
-            release: source.release,
-            maxEntries: 2,
-            timeToLive: "1 seconds",
-            policy
-          })
-          const use = (key: string) => cache.use(key, (value) => source.using(value, Effect.yieldNow()))
-          yield* Effect.forEach(["a", "b", "a", "c", "b", "d"], use)
-          // In use, and named more than once.
-          yield* cache.use("d", () => Effect.forEach(["e", "f", "g", "e"], use))
-          yield* use("h")
-          yield* cache.invalidate("h")
-          expect(yield* atRest(cache)).toBeLessThanOrEqual(2)
-          yield* TestClock.adjust("1 seconds")
-          expect(yield* atRest(cache)).toBe(0)
-          expect([source.alive, source.mostAlive]).toEqual([0, 2])
-          expect(lines).toHaveLength(1)
-          expect(lines[0]).toContain("WARN Cache files goes on with the policy lru: own has failed with Error: ")
-        })
-      ))
-  }
-
-  it.effect("does not keep its cache from its end", () =>
-    inScope(Effect.gen(function*() {
-      const source = new Source()
-      const cache = yield* ResourceCache.make(source.lookup, {
-        release: source.release,
-        policy: fifo(() => ({ removed: bug }))
-      })
-      yield* cache.use("a", number)
-      expect(yield* cache.close).toMatchObject({ released: 1, deadlineReached: false })
     })))
 })

@@ -1,21 +1,11 @@
+/** Shows `ActiveWork` and `CacheClose`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceScope } from "@patinox/core"
-import { ShutdownHost } from "@patinox/core/Foundation"
-import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { whileShuttingDown } from "../../../scripts/testing/shutdownHost.js"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, listen, openScope, quietly, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
-
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, name: "files", ...options })
-    return { source, cache }
-  })
+import { after, atRest, inScope, listen, madeBehindGate, number, openScope, quietly, Source, turns } from "./kit.js"
+import { made } from "./namedCache.js"
 
 describe("the end of a cache", () => {
   it.effect("releases what nobody uses, and reports", () =>
@@ -160,6 +150,26 @@ describe("the end of a cache", () => {
       expect(source.alive).toBe(0)
     })))
 
+  const between: Record<string, (close: Effect.Effect<ResourceCache.CacheReport>) => Effect.Effect<unknown, unknown>> =
+    {
+      "a timeout": (close) => Effect.timeout(close, "1 minutes"),
+      "a race": (close) => Effect.race(close, Effect.never),
+      "a disconnect with a timeout": (close) => Effect.timeout(Effect.disconnect(close), "1 minutes"),
+      "several side by side": (close) => Effect.all([close, close], { concurrency: "unbounded" }),
+      "a daemon that it waits for": (close) => Effect.flatMap(Effect.forkDaemon(close), Fiber.join)
+    }
+  it.effect.each(Object.keys(between))(
+    "does not wait for a use that it is asked for from, through %s",
+    (name) =>
+      inScope(Effect.gen(function*() {
+        const { cache, source } = yield* made()
+        yield* cache.use("a", (value) => source.using(value, Effect.orDie(between[name]!(cache.close))))
+        expect(yield* cache.close).toMatchObject({ stillHeld: 1, reclaimed: 0, deadlineReached: false })
+        yield* turns
+        expect(source.alive).toBe(0)
+      }))
+  )
+
   it.effect("waits for what was got for a scope, and then takes it back, whoever has asked for the end", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
@@ -226,7 +236,7 @@ describe("the end of a cache", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("is one for all who ask, who get the same report, also later", () =>
+  it.effect("the end of a cache is one for all who ask, who get the same report, also later", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made({ release: () => Effect.sleep("1 seconds") })
       yield* cache.use("a", number)
@@ -305,12 +315,7 @@ describe("the end of a cache", () => {
 
   it.effect("waits for a lookup that ignores interruption and ends in time, and releases its value", () =>
     inScope(Effect.gen(function*() {
-      const source = new Source()
-      const gate = yield* Deferred.make<void>()
-      const cache = yield* ResourceCache.make(
-        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
-        { release: source.release }
-      )
+      const { cache, gate, source } = yield* madeBehindGate
       const caller = yield* Effect.fork(Effect.flip(cache.use("a", number)))
       yield* turns
       const closing = yield* Effect.fork(cache.close)
@@ -429,93 +434,6 @@ describe("the end of a cache", () => {
     }))
 })
 
-describe("the end of a cache from within", () => {
-  type Strings = ResourceCache.ResourceCache<string, string>
-  const atOnce = { durationMillis: 0, deadlineReached: false, stillRunning: 0 }
-
-  const ways = {
-    "its lookup": (close: (cache: Strings) => Effect.Effect<void>) =>
-      Effect.gen(function*() {
-        const cache: Strings = yield* ResourceCache.make(
-          (key: string): Effect.Effect<string> => Effect.as(Effect.suspend(() => close(cache)), key),
-          { release: () => Effect.void }
-        )
-        yield* Effect.fork(Effect.ignore(cache.use("a", Effect.succeed)))
-        return cache
-      }),
-    "a release": (close: (cache: Strings) => Effect.Effect<void>) =>
-      Effect.gen(function*() {
-        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
-          release: (): Effect.Effect<void> => close(cache)
-        })
-        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
-        yield* cache.invalidate("a")
-        return cache
-      }),
-    "the fallback of a release": (close: (cache: Strings) => Effect.Effect<void>) =>
-      Effect.gen(function*() {
-        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
-          release: () => Effect.fail("stuck"),
-          recovery: { strategy: () => "Fallback", fallback: (): Effect.Effect<void> => close(cache) }
-        })
-        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
-        yield* cache.invalidate("a")
-        return cache
-      }),
-    "a listener": (close: (cache: Strings) => Effect.Effect<void>) =>
-      Effect.gen(function*() {
-        const cache: Strings = yield* ResourceCache.make((key: string) => Effect.succeed(key), {
-          onRemoval: (): Effect.Effect<void> => close(cache)
-        })
-        yield* Effect.forEach(["a", "b"], (key) => cache.use(key, Effect.succeed))
-        yield* cache.invalidate("a")
-        return cache
-      })
-  }
-
-  for (const [name, way] of Object.entries(ways)) {
-    it.effect(`${name} does not wait for itself`, () =>
-      inScope(Effect.gen(function*() {
-        const reports: Array<unknown> = []
-        const close = (cache: Strings) => Effect.map(cache.close, (report) => void reports.push(report))
-        const cache = yield* way(close)
-        yield* turns
-        expect(reports[0]).toMatchObject(atOnce)
-        expect((reports[0] as ResourceCache.CacheReport).stillHeld).toBeGreaterThan(0)
-        expect(yield* atRest(cache)).toBe(0)
-      })))
-
-    it.effect(`${name} does not wait for itself where a fiber that it forks closes it, and it waits for that`, () =>
-      inScope(Effect.gen(function*() {
-        const ends: Array<unknown> = []
-        const close = (cache: Strings) =>
-          Effect.flatMap(
-            Effect.forkDaemon(Effect.flatMap(cache.close, (report) => Effect.sync(() => ends.push(report)))),
-            (fiber) => Effect.asVoid(Fiber.join(fiber))
-          )
-        const cache = yield* way(close)
-        yield* turns
-        expect(ends[0]).toMatchObject(atOnce)
-        expect(yield* atRest(cache)).toBe(0)
-      })))
-  }
-
-  it.effect("its lookup, by the scope that it lives in, does not wait for itself", () =>
-    inScope(Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const cache: Strings = yield* Scope.extend(
-        ResourceCache.make((key: string) => Effect.as(Scope.close(scope, Exit.void), key), {
-          release: () => Effect.void
-        }),
-        scope
-      )
-      const caller = yield* Effect.fork(Effect.flip(cache.use("a", Effect.succeed)))
-      expect(yield* atRest(cache)).toBe(0)
-      expect(yield* Fiber.join(caller)).toMatchObject({ _tag: "CacheClosed" })
-      expect(yield* cache.close).toMatchObject(atOnce)
-    })))
-})
-
 describe("a cache in a ResourceScope", () => {
   for (
     const [title, timeout, use, expected] of [
@@ -551,13 +469,6 @@ describe("a cache in a ResourceScope", () => {
 
 describe("a cache of a process that shuts down", () => {
   it.effect("releases what is in use before the process ends (P3)", () => {
-    const process: ShutdownHost = {
-      isClosing: () => true,
-      leftMillis: () => 5_000,
-      ended: () => {},
-      closing: () => {},
-      closeAfter: () => false
-    }
     return inScope(Effect.gen(function*() {
       const { close, scope } = yield* openScope
       const { cache, source } = yield* Scope.extend(made({ closeTimeout: "20 seconds" }), scope)
@@ -569,6 +480,6 @@ describe("a cache of a process that shuts down", () => {
       const { deadlineMillis, durationMillis, reclaimed } = yield* Fiber.join(closing)
       expect([deadlineMillis, durationMillis, reclaimed, source.alive]).toEqual([5_000, 4_000, 1, 0])
       yield* Fiber.interrupt(user)
-    })).pipe(Effect.provideService(ShutdownHost, process))
+    })).pipe(whileShuttingDown(5_000))
   })
 })

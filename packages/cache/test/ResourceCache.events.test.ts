@@ -1,12 +1,10 @@
+/** Shows `CacheMetrics` and `CacheReporter`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Chunk, Clock, Deferred, type Duration, Effect, Fiber, Layer, Metric, MetricState, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Layer, Metric, MetricState, Stream } from "effect"
+import { timelessClocks } from "../../../scripts/testing/clocks.js"
 import { ResourceCache } from "../src/index.js"
-import { inScope, listen, quietly, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
+import { after, inScope, listen, number, quietly, Source, turns } from "./kit.js"
 
 /** The state of each metric of a cache, by its name and reason. */
 const metricsOf = (cache: string) =>
@@ -83,7 +81,7 @@ describe("events", () => {
       expect(events).toEqual([])
     })))
 
-  it.effect("of a plain cache carry no id", () =>
+  it.effect("events of a plain cache carry no id", () =>
     Effect.scoped(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: string) => Effect.succeed(key))
       const events = yield* listen(cache)
@@ -94,7 +92,7 @@ describe("events", () => {
       for (const event of events) expect(event).not.toHaveProperty("id")
     })))
 
-  it.effect("end with the cache, and there are none after it", () =>
+  it.effect("events end with the cache, and there are none after it", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(Effect.succeed<string>)
       const all = yield* Effect.fork(Stream.runCollect(cache.events))
@@ -169,7 +167,7 @@ describe("metrics and statistics", () => {
       })
     })))
 
-  it.effect("are there at 0 from the start, follow what is in use, and are 0 after the end", () =>
+  it.effect("metrics and statistics are there at 0 from the start, follow what is in use, and are 0 after the end", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const name = "gauges of files"
@@ -218,30 +216,8 @@ describe("metrics and statistics", () => {
     })))
 })
 
-/** Clocks of other people, whose wall time is none. */
-const timeless: Record<string, () => number> = {
-  "infinite": () => Infinity,
-  "minus infinite": () => -Infinity,
-  "not a number": () => NaN,
-  "throwing": () => {
-    throw new Error("no time")
-  }
-}
-
-const timelessClock = (read: () => number): Clock.Clock => {
-  const live = Clock.make()
-  return {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    sleep: (duration) => live.sleep(duration),
-    currentTimeMillis: Effect.sync(read),
-    unsafeCurrentTimeMillis: read,
-    currentTimeNanos: live.currentTimeNanos,
-    unsafeCurrentTimeNanos: () => live.unsafeCurrentTimeNanos()
-  }
-}
-
 describe("a clock that tells no time", () => {
-  for (const [name, read] of Object.entries(timeless)) {
+  for (const [name, clock] of timelessClocks) {
     it.live(`costs a cache no event, and each has an instant: ${name}`, () =>
       Effect.scoped(Effect.gen(function*() {
         const source = new Source()
@@ -253,6 +229,6 @@ describe("a clock that tells no time", () => {
         const told = events.map(({ _tag }) => _tag)
         expect(told).toEqual(["Loaded", "Closing", "Removed", "Released", "Closed"])
         expect(events.map(({ at }) => Number.isFinite(at))).not.toContain(false)
-      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(timelessClock(read))))))
+      })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock)))))
   }
 })

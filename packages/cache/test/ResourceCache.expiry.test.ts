@@ -1,23 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { TestClock } from "@patinox/vitest"
+import { TestClock, VirtualClock } from "@patinox/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, listen, logging, quietly, Source, turns, type Value } from "./kit.js"
-import { virtualClock } from "./virtualClock.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
-    return { source, cache }
-  })
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
+import { after, atRest, inScope, listen, logging, made, number, quietly, Source, turns } from "./kit.js"
 
 describe("a value expires", () => {
-  it.effect("its time to live after it was looked up, whoever uses it, and is released at once", () =>
+  it.effect("a value expires its time to live after it was looked up, whoever uses it, and is released at once", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToLive: "10 seconds" })
       yield* cache.use("a", number)
@@ -32,7 +20,7 @@ describe("a value expires", () => {
       expect(yield* cache.use("a", number)).toBe(2)
     })))
 
-  it.effect("its time to idle after its last use, of whatever kind", () =>
+  it.effect("a value expires its time to idle after its last use, of whatever kind", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToIdle: "10 seconds" })
       yield* cache.use("a", number)
@@ -50,8 +38,8 @@ describe("a value expires", () => {
       expect([source.closed, yield* atRest(cache)]).toEqual([1, 0])
     })))
 
-  it.live("its time to idle after its last use, without a timer while it is in use", () => {
-    const { clock, pass, sleepers } = virtualClock()
+  it.live("a value expires its time to idle after its last use, without a timer while it is in use", () => {
+    const { clock, pass, sleepers } = VirtualClock.make()
     let sleeps = 0
     const counting = {
       ...clock,
@@ -81,7 +69,7 @@ describe("a value expires", () => {
     })).pipe(Effect.provide(Layer.provideMerge(quietly, Layer.setClock(counting))))
   })
 
-  it.effect("its time to live after it was looked up, also while its time to idle waits for its use to end", () =>
+  it.effect("a value expires its time to live after it was looked up, also while its time to idle waits for its use to end", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made({ timeToIdle: "1 seconds", timeToLive: "10 seconds" })
       const scope = yield* Scope.make()
@@ -94,7 +82,7 @@ describe("a value expires", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("at whichever of both comes first", () =>
+  it.effect("a value expires at whichever of both comes first", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToIdle: "10 seconds", timeToLive: "15 seconds" })
       yield* cache.use("idle", number)
@@ -107,7 +95,7 @@ describe("a value expires", () => {
       expect(source.log.slice(2)).toEqual(["close idle", "close busy"])
     })))
 
-  it.effect("at a time of its own, by key and outcome", () =>
+  it.effect("a value expires at a time of its own, by key and outcome", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({
         timeToLive: (key, exit) => Exit.isSuccess(exit) && key === "short" ? "1 seconds" : Duration.infinity
@@ -122,7 +110,7 @@ describe("a value expires", () => {
       expect(entry).not.toHaveProperty("expiresInMillis")
     })))
 
-  it.effect("at once where its time is 0: all who waited get it, and nobody else", () =>
+  it.effect("a value expires at once where its time is 0: all who waited get it, and nobody else", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const gate = yield* Deferred.make<void>()
@@ -147,7 +135,7 @@ describe("a value expires", () => {
 
   const noTimes = { "no duration": "soon", "below 0": -1, "below 0 in words": "-1 seconds", "not a number": Number.NaN }
   for (const [what, answer] of Object.entries(noTimes)) {
-    it.effect(`never where its time is ${what}: its callers are told, and it is released`, () =>
+    it.effect(`a value expires never where its time is ${what}: its callers are told, and it is released`, () =>
       inScope(Effect.gen(function*() {
         const { cache, source } = yield* made({ timeToLive: () => answer as never })
         const cause = yield* Effect.flip(Effect.sandbox(cache.use("a", number)))
@@ -158,7 +146,7 @@ describe("a value expires", () => {
       })))
   }
 
-  it.effect("never where the function for its time throws: that is what its callers get, and it is released", () =>
+  it.effect("a value expires never where the function for its time throws: that is what its callers get, and it is released", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({
         timeToLive: () => {
@@ -170,7 +158,7 @@ describe("a value expires", () => {
       expect([source.opened, source.closed, yield* atRest(cache)]).toEqual([1, 1, 0])
     })))
 
-  it.effect("up to its share of jitter earlier, each at a time of its own", () =>
+  it.effect("a value expires up to its share of jitter earlier, each at a time of its own", () =>
     inScope(Effect.gen(function*() {
       const source = new Source<number>()
       const cache = yield* ResourceCache.make(source.lookup, {
@@ -205,14 +193,14 @@ describe("a failure", () => {
       return { cache, asked: () => asked, ask: Effect.flip(cache.use("a", () => Effect.void)) }
     })
 
-  it.effect("is not kept, whatever the time to live of values is", () =>
+  it.effect("a failure is not kept, whatever the time to live of values is", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache } = yield* failing({ timeToLive: "1 minutes", timeToIdle: "1 minutes" })
       expect([yield* ask, yield* ask]).toEqual(["a 1", "a 2"])
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("is kept for as long as the function says", () =>
+  it.effect("a failure is kept for as long as the function says", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache } = yield* failing({
         timeToLive: (_, exit) => Exit.isFailure(exit) ? "1 seconds" : "1 minutes"
@@ -228,7 +216,7 @@ describe("a failure", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("that is kept is none for getIfPresent, and not meant by invalidateWhere", () =>
+  it.effect("a failure that is kept is none for getIfPresent, and not meant by invalidateWhere", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache } = yield* failing({ timeToLive: () => "1 minutes" })
       yield* ask
@@ -236,7 +224,7 @@ describe("a failure", () => {
       expect(yield* cache.invalidateWhere(() => true)).toBe(0)
     })))
 
-  it.effect("that is kept is forgotten by invalidateWhere, as it may come from what is meant", () =>
+  it.effect("a failure that is kept is forgotten by invalidateWhere, as it may come from what is meant", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache } = yield* failing({ timeToLive: () => "1 minutes" })
       yield* ask
@@ -245,7 +233,7 @@ describe("a failure", () => {
       expect(yield* ask).toBe("a 2")
     })))
 
-  it.effect("that is kept is of no use once it has expired, however long values may be stale", () =>
+  it.effect("a failure that is kept is of no use once it has expired, however long values may be stale", () =>
     inScope(Effect.gen(function*() {
       for (const staleness of ["staleWhileRevalidate", "staleOnError"]) {
         const { ask, cache } = yield* failing({
@@ -260,7 +248,7 @@ describe("a failure", () => {
       }
     })))
 
-  it.effect("that is kept is no old value where its key is looked up anew in vain", () =>
+  it.effect("a failure that is kept is no old value where its key is looked up anew in vain", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const { cache } = yield* failing({ timeToLive: () => "1 minutes", staleOnError: "10 minutes" })
@@ -274,7 +262,7 @@ describe("a failure", () => {
       })
     ))
 
-  it.effect("that is an interruption of the lookup by itself is not kept", () =>
+  it.effect("a failure that is an interruption of the lookup by itself is not kept", () =>
     inScope(Effect.gen(function*() {
       let asked = 0
       const cache = yield* ResourceCache.make(
@@ -285,7 +273,7 @@ describe("a failure", () => {
       expect(yield* cache.use("a", Effect.succeed)).toBe(2)
     })))
 
-  it.effect("that is kept gives way to a refresh that succeeds, and to a value given by hand", () =>
+  it.effect("a failure that is kept gives way to a refresh that succeeds, and to a value given by hand", () =>
     inScope(Effect.gen(function*() {
       let asked = 0
       const cache = yield* ResourceCache.make(
@@ -303,7 +291,7 @@ describe("a failure", () => {
 })
 
 const jumping = () => {
-  const clock = virtualClock()
+  const clock = VirtualClock.make()
   return {
     provide: Effect.provide(Layer.provideMerge(quietly, Layer.setClock(clock.clock))),
     sleepers: clock.sleepers,
@@ -315,7 +303,7 @@ const jumping = () => {
 describe("time", () => {
   const day = 86_400_000
   for (const [direction, by] of [["forward", day], ["back", -day]] as const) {
-    it.live(`that jumps ${direction} by a day makes nothing expire early or late`, () => {
+    it.live(`time that jumps ${direction} by a day makes nothing expire early or late`, () => {
       const { jump, pass, provide } = jumping()
       return Effect.scoped(Effect.gen(function*() {
         const { cache, source } = yield* made({ timeToLive: 3_000, timeToIdle: 1_000 })
@@ -337,7 +325,7 @@ describe("time", () => {
       })).pipe(provide)
     })
 
-    it.live(`that jumps ${direction} by a day ends no caller's time early or late, nor a pause`, () => {
+    it.live(`time that jumps ${direction} by a day ends no caller's time early or late, nor a pause`, () => {
       const { jump, pass, provide } = jumping()
       return Effect.scoped(Effect.gen(function*() {
         let asked = 0
@@ -366,7 +354,7 @@ describe("time", () => {
     })
   }
 
-  it.live("is waited for with one timer for all that can expire, and none where nothing can", () => {
+  it.live("time is waited for with one timer for all that can expire, and none where nothing can", () => {
     const { pass, provide, sleepers } = jumping()
     return Effect.scoped(Effect.gen(function*() {
       const { cache } = yield* made({ maxEntries: 10_000 })
@@ -383,7 +371,7 @@ describe("time", () => {
     })).pipe(provide)
   })
 
-  it.live("that a use puts off costs no timer until it would have come", () => {
+  it.live("time that a use puts off costs no timer until it would have come", () => {
     const { pass, provide, sleepers } = jumping()
     return Effect.scoped(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToIdle: 1_000 })
@@ -400,7 +388,7 @@ describe("time", () => {
     })).pipe(provide)
   })
 
-  it.live("of a fraction of a millisecond is waited for, and not asked for again and again", () => {
+  it.live("time of a fraction of a millisecond is waited for, and not asked for again and again", () => {
     const { pass, provide, sleepers } = jumping()
     return Effect.scoped(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToLive: "100300 micros", timeToIdle: "100200 micros" })
@@ -411,7 +399,7 @@ describe("time", () => {
     })).pipe(provide)
   })
 
-  it.effect("has come for a value though its timer has not: who asks does not get it", () =>
+  it.effect("time has come for a value though its timer has not: who asks does not get it", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({ timeToLive: "1 seconds" })
       yield* cache.use("a", number)

@@ -1,15 +1,8 @@
 /** Functions of users that throw, also what Effect's own loop does not survive: a proxy whose every trap throws. */
-import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
-import { Untellable } from "@patinox/vitest"
-import { Effect, Exit, Logger } from "effect"
+import { Effect } from "effect"
+import { eachThrowing } from "../../../scripts/testing/userFunctions.js"
 import { ResourceCache } from "../src/index.js"
-
-const forms = ["error", "proxy", "revoked", "symbol"] as const
-
-const throwing = (form: Untellable.Form) => (): never => {
-  throw Untellable.make(form)
-}
 
 const lookup = (key: string) => Effect.succeed(key.length)
 const used = (cache: ResourceCache.ResourceCache<string, number, unknown>) =>
@@ -57,18 +50,4 @@ const caches: Readonly<Record<string, (boom: () => never) => Effect.Effect<reado
     )
 }
 
-const cases = Object.keys(caches).flatMap((which) => forms.map((form) => [which, form] as const))
-
-describe("a function of the user's", () => {
-  it.live.each(cases)("%s that throws a value of the form %s hangs nobody", ([which, form]) =>
-    Effect.gen(function*() {
-      const [use, isGood] = yield* caches[which]!(throwing(form))
-      // Not in the first turn of its fiber, where there would be somebody to catch what its loop lets out.
-      const exit = yield* Effect.exit(Effect.andThen(Effect.yieldNow(), use))
-      expect(Exit.isSuccess(exit)).toBe(isGood)
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(ResourceRegistry.layer),
-      Effect.provide(Logger.remove(Logger.defaultLogger))
-    ) as Effect.Effect<void>)
-})
+eachThrowing("a cache", caches, "hangs nobody")

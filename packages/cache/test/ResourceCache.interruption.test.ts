@@ -1,3 +1,4 @@
+/** Shows `Seam`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"
@@ -209,7 +210,7 @@ describe("interrupted at any point", () => {
 })
 
 describe("a lookup whose value is to be released", () => {
-  it.effect("has the time of a release to end when nobody wants it any more, and is then interrupted", () =>
+  it.effect("a lookup whose value is to be released has the time of a release to end once nobody wants it, and is then interrupted", () =>
     inScope(Effect.gen(function*() {
       let interruptions = 0
       const lookup = (key: string) =>
@@ -233,7 +234,7 @@ describe("a lookup whose value is to be released", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("is not interrupted in an uninterruptible region, but abandoned; what that opens then is released", () =>
+  it.effect("a lookup whose value is to be released is abandoned in an uninterruptible region, and what it opens then is released", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const gate = yield* Deferred.make<void>()
@@ -270,7 +271,7 @@ describe("a lookup whose value is to be released", () => {
       expect([yield* atRest(cache), source.alive]).toEqual([1, 1])
     })))
 
-  it.effect("has fibers that end with the scope of its value", () =>
+  it.effect("a lookup whose value is to be released has fibers that end with the scope of its value", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(
         (key: string) =>

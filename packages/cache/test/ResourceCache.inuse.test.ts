@@ -3,9 +3,7 @@ import { ResourceScope } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
+import { atRest, inScope, madeBehindGate, number, Source, turns, type Value } from "./kit.js"
 
 type Options = Partial<ResourceCache.CacheOptions<string, Value>>
 
@@ -40,7 +38,7 @@ const ways: Record<
 }
 
 describe("a value in use", () => {
-  it.effect("by a scope of any kind is so until that closes, whether it was there or had to be looked up", () =>
+  it.effect("a value in use by a scope of any kind is so until that closes, whether it was there or had to be looked up", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, { release: source.release })
@@ -55,7 +53,7 @@ describe("a value in use", () => {
     })))
 
   for (const [name, [options, remove]] of Object.entries(ways)) {
-    it.effect(`is not released though it is ${name}, but right after its last user is done`, () =>
+    it.effect(`a value in use is not released though it is ${name}, but right after its last user is done`, () =>
       inScope(Effect.gen(function*() {
         const { cache, gate, source, user } = yield* using(options)
         // A second user, and a first that ends earlier.
@@ -97,7 +95,7 @@ describe("a value in use", () => {
       expect((yield* cache.stats).removals.expired).toBe(1)
     })))
 
-  it.effect("is seen among the retired, and what asks for the key meanwhile gets another", () =>
+  it.effect("a value in use is seen among the retired, and what asks for the key meanwhile gets another", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate, source, user } = yield* using()
       yield* cache.invalidate("a")
@@ -137,7 +135,7 @@ describe("a value in use", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("is known with each use that goes on, whichever ends first", () =>
+  it.effect("a value in use is known with each use that goes on, whichever ends first", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate: first, user } = yield* using()
       const gates = yield* Effect.all([1, 2, 3].map(() => Deferred.make<void>()))
@@ -159,7 +157,7 @@ describe("a value in use", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("is let go of once for each use in its own callback, and for each scope", () =>
+  it.effect("a value in use is let go of once for each use in its own callback, and for each scope", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate, source, user } = yield* using()
       yield* cache.use(
@@ -205,7 +203,7 @@ describe("a value whose lookup keeps another in use", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("is released before it at the end of the cache, which does not wait in vain", () =>
+  it.effect("a value whose lookup keeps another in use is released before it at the end of the cache, which does not wait in vain", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* nested({})
       yield* cache.use("statement", number)
@@ -213,7 +211,7 @@ describe("a value whose lookup keeps another in use", () => {
       expect(source.log.slice(2)).toEqual(["close statement", "close connection"])
     })))
 
-  it.effect("is evicted in its place, as what is in use cannot be", () =>
+  it.effect("a value whose lookup keeps another in use is evicted in its place, as what is in use cannot be", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* nested({ maxEntries: 2 })
       yield* cache.use("statement", number)
@@ -224,14 +222,9 @@ describe("a value whose lookup keeps another in use", () => {
 })
 
 describe("a get after an invalidation", () => {
-  it.effect("of those that are meant does not get what was being looked up by then, as nobody knows what that will be", () =>
+  it.effect("a get after an invalidation of those that are meant does not get what was being looked up by then", () =>
     inScope(Effect.gen(function*() {
-      const source = new Source()
-      const gate = yield* Deferred.make<void>()
-      const cache = yield* ResourceCache.make(
-        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
-        { release: source.release }
-      )
+      const { cache, gate, source } = yield* madeBehindGate
       const before = yield* Effect.fork(cache.use("a", number))
       yield* turns
       expect(yield* cache.invalidateWhere(() => false)).toBe(0)

@@ -62,7 +62,7 @@ const different: ReadonlyArray<readonly [what: string, one: unknown, other: unkn
 
 describe("keys", () => {
   for (const [what, one, other] of same) {
-    it.effect(`are the same: ${what}`, () =>
+    it.effect(`keys are the same: ${what}`, () =>
       inScope(Effect.gen(function*() {
         const { ask, cache, source } = yield* values
         expect([yield* ask(one), yield* ask(other)]).toEqual([1, 1])
@@ -74,7 +74,7 @@ describe("keys", () => {
   }
 
   for (const [what, one, other] of different) {
-    it.effect(`are not the same: ${what}`, () =>
+    it.effect(`keys are not the same: ${what}`, () =>
       inScope(Effect.gen(function*() {
         const { ask, cache, source } = yield* values
         expect([yield* ask(one), yield* ask(other), yield* ask(one)]).toEqual([1, 2, 1])
@@ -86,7 +86,7 @@ describe("keys", () => {
       })))
   }
 
-  it.effect("that are equal share one lookup", () =>
+  it.effect("keys that are equal share one lookup", () =>
     inScope(Effect.gen(function*() {
       const { ask, source } = yield* values
       const keys = Array.from({ length: 100 }, () => new Tenant({ name: "a", region: "eu" }))
@@ -95,7 +95,7 @@ describe("keys", () => {
     })))
 
   for (const policy of [CachePolicy.lru, CachePolicy.wTinyLfu]) {
-    it.effect(`of one hash are kept apart, evicted and released one by one (${policy.name})`, () =>
+    it.effect(`keys of one hash are kept apart, evicted and released one by one (${policy.name})`, () =>
       inScope(Effect.gen(function*() {
         const source = new Source<Colliding>()
         const cache = yield* ResourceCache.make(source.lookup, { release: source.release, maxEntries: 5, policy })
@@ -111,7 +111,7 @@ describe("keys", () => {
       })))
   }
 
-  it.effect("whose hash throws are told by their identity", () =>
+  it.effect("keys whose hash throws are told by their identity", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache } = yield* values
       const bad = {

@@ -1,12 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, listen, logging, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
+import { after, atRest, inScope, listen, logging, number, Source, turns, type Value } from "./kit.js"
 
 type Removal = ResourceCache.Removal<string, Value>
 
@@ -65,7 +60,7 @@ describe("a removal listener", () => {
       expect(source.log).toEqual(["open e", "shutdown e 7", "close e"])
     }))
 
-  it.effect("may use the value: it is not released before the listener is done", () =>
+  it.effect("a removal listener may use the value: it is not released before the listener is done", () =>
     inScope(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const { cache, source } = yield* made({}, ({ value }, source) => source.using(value, Deferred.await(gate)))
@@ -107,7 +102,7 @@ describe("a removal listener", () => {
       }
     })
   ) {
-    it.effect(`that ${how} is written to the log and told, and the value is released`, () =>
+    it.effect(`a removal listener that ${how} is written to the log and told, and the value is released`, () =>
       logging((lines) =>
         Effect.gen(function*() {
           const { cache, source } = yield* made({ name: "files" }, listener)
@@ -130,7 +125,7 @@ describe("a removal listener", () => {
       "hangs and ignores interruption": Effect.uninterruptible(Effect.never)
     })
   ) {
-    it.effect(`that ${how} has the time of a release, and then the value is released`, () =>
+    it.effect(`a removal listener that ${how} has the time of a release, and then the value is released`, () =>
       inScope(Effect.gen(function*() {
         const { cache, source } = yield* made({ releaseTimeout: "3 seconds" }, () => listener)
         const events = yield* listen(cache)
@@ -166,7 +161,7 @@ describe("a removal listener", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("may ask the cache: it runs outside of its decisions", () =>
+  it.effect("a removal listener may ask the cache: it runs outside of its decisions", () =>
     inScope(Effect.gen(function*() {
       const seen: Array<unknown> = []
       const cache: ResourceCache.ResourceCache<string, string> = yield* ResourceCache.make(
@@ -189,7 +184,7 @@ describe("a removal listener", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("of a plain cache hears the same", () =>
+  it.effect("a removal listener of a plain cache hears the same", () =>
     Effect.scoped(Effect.gen(function*() {
       const heard: Array<unknown> = []
       const cache = yield* ResourceCache.plain((key: string) => Effect.succeed(`value of ${key}`), {

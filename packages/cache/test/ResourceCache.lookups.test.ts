@@ -1,4 +1,7 @@
-/** Lookups that do not end, that wait for each other's room, that come too late for a write, and that could be one request. */
+/**
+ * Lookups that do not end, that wait for each other's room, that come too late for a write, and that could be one request.
+ * Shows `AbandonedLookup` and `Batches`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Request, RequestResolver, Scope } from "effect"
@@ -75,7 +78,7 @@ describe("a lookup that hangs and cannot be interrupted", () => {
       expect((yield* Fiber.join(asking)).map(({ _tag }) => _tag)).toEqual(["Left", "Right", "Right", "Right"])
     })))
 
-  it.effect("is named in the report of the end, which comes by its deadline", () =>
+  it.effect("a lookup that hangs and cannot be interrupted is named in the report of the end, which comes by its deadline", () =>
     inScope(Effect.gen(function*() {
       const { ask, cache, gate, world } = yield* hanging()
       yield* Effect.fork(ask("a"))
@@ -95,7 +98,7 @@ describe("a lookup that hangs and cannot be interrupted", () => {
 describe("a circle over room", () => {
   const isCircle = (error: unknown) => expect(error).toMatchObject({ _tag: "CacheFull", isCircle: true })
 
-  it.effect("of lookups that ask their full cache is seen at once: one fails, and all the others are served", () =>
+  it.effect("a circle over room of lookups that ask their full cache is seen at once: one fails, and all the others are served", () =>
     inScope(Effect.gen(function*() {
       for (
         const [children, maxEntries, failures] of [[64, 64, 1], [63, 64, 0], [1, 1, 1], [1, 2, 0], [
@@ -139,7 +142,7 @@ describe("a circle over room", () => {
     })
   const full = ResourceCache.make(Effect.succeed<string>, { maxEntries: 1 })
 
-  it.effect("of a fiber that asks while it uses what is there is seen at once, by use and in a scope", () =>
+  it.effect("a circle over room of a fiber that asks while it uses what is there is seen at once, by use and in a scope", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* full
       const ask = Effect.flip(cache.use("b", Effect.succeed))
@@ -150,7 +153,7 @@ describe("a circle over room", () => {
       expect(yield* cache.use("b", Effect.succeed)).toBe("b")
     })))
 
-  it.effect("of two fibers, or of two caches, fails for the one that closes it, and the other goes on", () =>
+  it.effect("a circle over room of two fibers, or of two caches, fails for the one that closes it, and the other goes on", () =>
     inScope(Effect.gen(function*() {
       const [one, other] = [yield* full, yield* full]
       const gate = yield* Deferred.make<void>()
@@ -167,7 +170,7 @@ describe("a circle over room", () => {
       expect(yield* Fiber.join(first)).toBe("b")
     })))
 
-  it.effect("of a release or a listener that asks its cache is seen at once, and holds nobody up", () =>
+  it.effect("a circle over room of a release or a listener that asks its cache is seen at once, and holds nobody up", () =>
     inScope(Effect.gen(function*() {
       for (const option of ["release", "onRemoval"] as const) {
         const met: Array<unknown> = []
@@ -188,7 +191,7 @@ describe("a circle over room", () => {
       }
     })))
 
-  it.effect("is none where somebody else gives room back: it is waited for", () =>
+  it.effect("a circle over room is none where somebody else gives room back: it is waited for", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(Effect.succeed<string>, { maxEntries: 2 })
       const gate = yield* Deferred.make<void>()
@@ -202,7 +205,7 @@ describe("a circle over room", () => {
       expect(yield* Fiber.join(asking)).toBe("c")
     })))
 
-  it.effect("is none where a scope of somebody else's holds the value", () =>
+  it.effect("a circle over room is none where a scope of somebody else's holds the value", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* full
       const scope = yield* Scope.make()
@@ -218,7 +221,7 @@ describe("a circle over room", () => {
 
 describe("a refresh", () => {
   for (const [name, options] of [["plain", true], ["with releases", false]] as const) {
-    it.effect(`that begins after a write never gives what was there before it (${name})`, () =>
+    it.effect(`a refresh that begins after a write never gives what was there before it (${name})`, () =>
       inScope(Effect.gen(function*() {
         let database = "before"
         const read = (_: string) => Effect.suspend(() => Effect.delay(Effect.succeed(database), "100 millis"))
@@ -252,7 +255,7 @@ describe("a refresh", () => {
       })))
   }
 
-  it.effect("that waits for another lookup is given up, invalidated and closed as any", () =>
+  it.effect("a refresh that waits for another lookup is given up, invalidated and closed as any", () =>
     inScope(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       let asked = 0
@@ -311,7 +314,7 @@ const slowUsers = Effect.gen(function*() {
 })
 
 describe("requests of lookups", () => {
-  it.effect("that run side by side are one batch where their callers have them so", () =>
+  it.effect("requests of lookups that run side by side are one batch where their callers have them so", () =>
     inScope(Effect.gen(function*() {
       const { cache, ids, queries } = yield* users
       yield* Effect.forEach(ids, (id) => cache.get(id), { batching: true, concurrency: "unbounded" })
@@ -330,7 +333,7 @@ describe("requests of lookups", () => {
       expect(queries.splice(0)).toEqual([20])
     })))
 
-  it.effect("are finalized where they are interrupted, and others are answered", () =>
+  it.effect("requests of lookups are finalized where they are interrupted, and others are answered", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate, log, ids } = yield* slowUsers
       const asking = yield* Effect.fork(

@@ -1,51 +1,23 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { ResourceRegistry } from "@patinox/core"
+import { HeapProbe } from "@patinox/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { ResourceCache } from "../src/index.js"
 import { atRest, quietly, turns } from "./kit.js"
-
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
-
-const macrotask = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-
-const heap = Effect.gen(function*() {
-  for (let i = 0; i < 5; i++) {
-    yield* macrotask
-    collect()
-  }
-  return process.memoryUsage().heapUsed
-})
-
-/** What is still there after the collector had its turns. */
-const kept = (refs: ReadonlyArray<WeakRef<object>>) =>
-  Effect.gen(function*() {
-    for (let i = 0; i < 20 && refs.some((ref) => ref.deref() !== undefined); i++) {
-      yield* macrotask
-      collect()
-    }
-    return refs.filter((ref) => ref.deref() !== undefined).length
-  })
 
 const within = <A, E>(effect: Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>) =>
   Effect.provide(Effect.scoped(effect), quietly)
 
-/** Values that are large, and known not to be kept. */
-const bulky = () => {
-  const refs: Array<WeakRef<object>> = []
-  const lookup = () =>
-    Effect.sync(() => {
-      const value = { bulk: Array.from({ length: 100 }) }
-      refs.push(new WeakRef(value))
-      return value
-    })
-  return { refs, lookup }
+const bulky = () => ({ bulk: Array.from({ length: 100 }) })
+
+/** Looks up values that are large, and known not to be kept. */
+const tracking = () => {
+  const probe = HeapProbe.make()
+  return { probe, lookup: () => Effect.sync(() => probe.track(bulky())) }
 }
 
 describe("a cache keeps nothing", () => {
-  it.live("of ten thousand hits, in any way", () =>
+  it.live("a cache keeps nothing of ten thousand hits, in any way", () =>
     within(Effect.gen(function*() {
       const cache = yield* ResourceCache.make((key: number) => Effect.succeed(key), {
         release: () => Effect.void,
@@ -59,17 +31,17 @@ describe("a cache keeps nothing", () => {
       })
       // The engine, too, keeps what it has learned.
       yield* Effect.repeatN(round, 2_500)
-      const before = yield* heap
+      const before = yield* HeapProbe.bytesInUse
       yield* Effect.repeatN(round, 2_500)
-      expect((yield* heap) - before).toBeLessThan(256 * 1024)
+      expect((yield* HeapProbe.bytesInUse) - before).toBeLessThan(256 * 1024)
       expect(yield* atRest(cache)).toBe(1)
     })), 60_000)
 
   it.live(
-    "of ten thousand misses, whose values were evicted, nor of those that failed",
+    "a cache keeps nothing of ten thousand misses, whose values were evicted, nor of those that failed",
     () =>
       within(Effect.gen(function*() {
-        const { lookup, refs } = bulky()
+        const { lookup, probe } = tracking()
         const cache = yield* ResourceCache.make(
           (key: number) => key % 4 === 3 ? Effect.fail(new Error("none")) : lookup(),
           { maxEntries: 2, release: () => Effect.void, timeToLive: "1 minutes" }
@@ -83,96 +55,97 @@ describe("a cache keeps nothing", () => {
         yield* ask(0)
         yield* ask(2_000)
         yield* turns
-        refs.length = 0
-        const before = yield* heap
+        probe.forget()
+        const before = yield* HeapProbe.bytesInUse
         yield* ask(4_000)
         yield* ask(6_000)
         yield* ask(8_000)
         yield* turns
-        expect(refs.length).toBeGreaterThan(4_000)
+        expect(probe.tracked()).toBeGreaterThan(4_000)
         // Those that are in the cache.
-        expect(yield* kept(refs)).toBeLessThanOrEqual(2)
-        refs.length = 0
-        expect((yield* heap) - before).toBeLessThan(512 * 1024)
+        expect(yield* probe.kept).toBeLessThanOrEqual(2)
+        probe.forget()
+        expect((yield* HeapProbe.bytesInUse) - before).toBeLessThan(512 * 1024)
       })),
     120_000
   )
 
   it.live(
-    "of values that were replaced, though the new one knows the runtime that it was looked up in",
+    "a cache keeps nothing of values that were replaced, though the new one knows the runtime that it was looked up in",
     () =>
       within(Effect.gen(function*() {
-        const refs: Array<WeakRef<object>> = []
-        const lookup = () =>
-          Effect.map(Effect.runtime<never>(), (runtime) => {
-            const value = { runtime }
-            refs.push(new WeakRef(value))
-            return value
-          })
+        const probe = HeapProbe.make()
+        const lookup = () => Effect.map(Effect.runtime<never>(), (runtime) => probe.track({ runtime }))
         const cache = yield* ResourceCache.make(lookup, { release: () => Effect.void })
         yield* cache.use("a", () => Effect.void)
         yield* Effect.repeatN(cache.refresh("a"), 99)
         yield* turns
-        expect(refs.length).toBe(101)
-        expect(yield* kept(refs)).toBe(1)
+        expect(probe.tracked()).toBe(101)
+        expect(yield* probe.kept).toBe(1)
         expect(yield* atRest(cache)).toBe(1)
       })),
     60_000
   )
 
-  it.live("of values that were removed by hand, replaced, or expired", () =>
-    within(Effect.gen(function*() {
-      const { lookup, refs } = bulky()
-      const cache = yield* ResourceCache.make((_: number) => lookup(), {
-        release: () => Effect.void,
-        maxEntries: Infinity,
-        onRemoval: () => Effect.void
-      })
-      for (let key = 0; key < 500; key++) {
-        yield* cache.use(key, () => Effect.void)
-        yield* cache.refresh(key)
-        yield* cache.set(key, yield* lookup())
-        if (key % 2 === 0) yield* cache.invalidate(key)
-      }
-      yield* cache.invalidateWhere((key) => key % 3 === 0)
-      yield* cache.invalidateAll
-      yield* turns
-      expect(yield* atRest(cache)).toBe(0)
-      expect(refs.length).toBe(1_500)
-      expect(yield* kept(refs)).toBe(0)
-    })), 60_000)
-
-  it.live("of callers that gave up, and of lookups that were ended", () =>
-    within(Effect.gen(function*() {
-      const refs: Array<WeakRef<object>> = []
-      const cache = yield* ResourceCache.make((_: object) => Effect.never)
-      const ask = Effect.suspend(() => {
-        const key = { bulk: Array.from({ length: 100 }) }
-        refs.push(new WeakRef(key))
-        return Effect.flatMap(
-          Effect.fork(cache.use(key, () => Effect.void)),
-          (fiber) => Effect.andThen(Effect.yieldNow(), Fiber.interrupt(fiber))
-        )
-      })
-      yield* Effect.repeatN(ask, 499)
-      yield* turns
-      yield* atRest(cache)
-      expect(refs.length).toBe(500)
-      expect(yield* kept(refs)).toBe(0)
-    })), 60_000)
-
   it.live(
-    "of who asked first: its FiberRefs and span are gone with it, though the value stays",
+    "a cache keeps nothing of values that were removed by hand, replaced, or expired",
     () =>
       within(Effect.gen(function*() {
-        const refs: Array<WeakRef<object>> = []
+        const { lookup, probe } = tracking()
+        const cache = yield* ResourceCache.make((_: number) => lookup(), {
+          release: () => Effect.void,
+          maxEntries: Infinity,
+          onRemoval: () => Effect.void
+        })
+        for (let key = 0; key < 500; key++) {
+          yield* cache.use(key, () => Effect.void)
+          yield* cache.refresh(key)
+          yield* cache.set(key, yield* lookup())
+          if (key % 2 === 0) yield* cache.invalidate(key)
+        }
+        yield* cache.invalidateWhere((key) => key % 3 === 0)
+        yield* cache.invalidateAll
+        yield* turns
+        expect(yield* atRest(cache)).toBe(0)
+        expect(probe.tracked()).toBe(1_500)
+        expect(yield* probe.kept).toBe(0)
+      })),
+    60_000
+  )
+
+  it.live(
+    "a cache keeps nothing of callers that gave up, and of lookups that were ended",
+    () =>
+      within(Effect.gen(function*() {
+        const probe = HeapProbe.make()
+        const cache = yield* ResourceCache.make((_: object) => Effect.never)
+        const ask = Effect.suspend(() => {
+          const key = probe.track(bulky())
+          return Effect.flatMap(
+            Effect.fork(cache.use(key, () => Effect.void)),
+            (fiber) => Effect.andThen(Effect.yieldNow(), Fiber.interrupt(fiber))
+          )
+        })
+        yield* Effect.repeatN(ask, 499)
+        yield* turns
+        yield* atRest(cache)
+        expect(probe.tracked()).toBe(500)
+        expect(yield* probe.kept).toBe(0)
+      })),
+    60_000
+  )
+
+  it.live(
+    "a cache keeps nothing of who asked first: its FiberRefs and span are gone with it, though the value stays",
+    () =>
+      within(Effect.gen(function*() {
+        const probe = HeapProbe.make()
         const cache = yield* ResourceCache.make((key: number) => Effect.as(Effect.yieldNow(), key), {
           release: () => Effect.void
         })
         const ask = (key: number) =>
           Effect.suspend(() => {
-            const request = { bulk: Array.from({ length: 100 }) }
-            refs.push(new WeakRef(request))
+            const request = probe.track(bulky())
             return Effect.flatMap(
               Effect.fork(
                 cache.use(key, () => Effect.void).pipe(
@@ -186,12 +159,12 @@ describe("a cache keeps nothing", () => {
         for (let key = 0; key < 200; key++) yield* ask(key)
         yield* turns
         expect(yield* atRest(cache)).toBe(200)
-        expect(yield* kept(refs)).toBe(0)
+        expect(yield* probe.kept).toBe(0)
       })),
     60_000
   )
 
-  it.live("in the scope of its making, nor in one that only asked", () =>
+  it.live("a cache keeps nothing in the scope of its making, nor in one that only asked", () =>
     within(Effect.gen(function*() {
       const scope = yield* Scope.make()
       const finalizers = () => (scope as any).state.finalizers.size
@@ -209,27 +182,27 @@ describe("a cache keeps nothing", () => {
       yield* Scope.close(scope, Exit.void)
     })))
 
-  it.live("of a plain cache's values that it has let go of", () =>
+  it.live("a cache keeps nothing of a plain cache's values that it has let go of", () =>
     within(Effect.gen(function*() {
-      const { lookup, refs } = bulky()
+      const { lookup, probe } = tracking()
       const cache = yield* ResourceCache.plain((_: number) => lookup(), { maxEntries: 2, timeToLive: "1 minutes" })
       for (let key = 0; key < 5_000; key++) yield* cache.get(key)
       yield* turns
-      expect(yield* kept(refs)).toBe(2)
+      expect(yield* probe.kept).toBe(2)
       yield* cache.invalidateAll
-      expect(yield* kept(refs)).toBe(0)
+      expect(yield* probe.kept).toBe(0)
     })), 60_000)
 
-  it.live("of itself after its end, but for who holds it", () =>
+  it.live("a cache keeps nothing of itself after its end, but for who holds it", () =>
     within(Effect.gen(function*() {
-      const { lookup, refs } = bulky()
+      const { lookup, probe } = tracking()
       for (let i = 0; i < 20; i++) {
         yield* Effect.scoped(Effect.gen(function*() {
           const cache = yield* ResourceCache.make((_: number) => lookup(), { release: () => Effect.void })
           for (let key = 0; key < 20; key++) yield* cache.use(key, () => Effect.void)
         }))
       }
-      expect(refs.length).toBe(400)
-      expect(yield* kept(refs)).toBe(0)
+      expect(probe.tracked()).toBe(400)
+      expect(yield* probe.kept).toBe(0)
     })), 60_000)
 })

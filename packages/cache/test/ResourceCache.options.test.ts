@@ -1,3 +1,4 @@
+/** Shows `makeCache`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { CachePolicy, ResourceCache } from "../src/index.js"
@@ -99,7 +100,7 @@ describe("an option that is wrong", () => {
       })))
   }
 
-  it.effect("and a lookup that is none is named, too", () =>
+  it.effect("a lookup that is none is named as an option that is wrong", () =>
     inScope(Effect.gen(function*() {
       const none: any = undefined
       const text = "Invalid option \"lookup\": got undefined, expected a function"
@@ -107,7 +108,7 @@ describe("an option that is wrong", () => {
       expect(message(yield* Effect.exit(ResourceCache.plain<string, number, never, never>(none)))).toBe(text)
     })))
 
-  it.effect("of a layer fails its build", () =>
+  it.effect("an option that is wrong of a layer fails its build", () =>
     inScope(Effect.gen(function*() {
       class Files extends Context.Tag("test/Files")<Files, ResourceCache.ResourceCache<string, number>>() {}
       const exit = yield* Effect.exit(Layer.build(ResourceCache.layer(Files, lookup, { maxEntries: 0 })))
@@ -138,7 +139,7 @@ describe("options at their ends", () => {
   }
   const off = { staleWhileRevalidate: "off", staleOnError: "off", timeToLive: () => 0 }
   for (const [name, options] of Object.entries({ least, most, off })) {
-    it.effect(`are taken, and such a cache works: ${name}`, () =>
+    it.effect(`options at their ends are taken, and such a cache works: ${name}`, () =>
       inScope(Effect.gen(function*() {
         let asked = 0
         const options_ = options as ResourceCache.PlainOptions<string, number>
@@ -150,7 +151,7 @@ describe("options at their ends", () => {
   }
 
   for (const whenFull of ["wait", "exceed", "fail"] as const) {
-    it.effect(`without bounds nothing is ever evicted (${whenFull})`, () =>
+    it.effect(`options at their ends without bounds nothing is ever evicted (${whenFull})`, () =>
       inScope(Effect.gen(function*() {
         const cache = yield* ResourceCache.make((key: number) => Effect.succeed(key), {
           maxEntries: Infinity,
@@ -162,7 +163,7 @@ describe("options at their ends", () => {
       })))
   }
 
-  it.effect("that are undefined are as not given", () =>
+  it.effect("options at their ends that are undefined are as not given", () =>
     inScope(Effect.gen(function*() {
       const names = [...durations, "name", "maxEntries", "maxWeight", "policy", "whenFull", "priority", "expiryJitter"]
       const exit = yield* made(Object.fromEntries(names.map((name) => [name, undefined])))

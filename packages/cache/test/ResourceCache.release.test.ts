@@ -1,15 +1,12 @@
+/** Shows `Releaser`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Deferred, type Duration, Effect, Exit, Fiber, FiberSet, Schedule, Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Schedule, Scope, Stream } from "effect"
 import { type CacheEvent, ResourceCache } from "../src/index.js"
-import { atRest, inScope, listen, openScope, Source, turns, type Value } from "./kit.js"
+import { after, atRest, inScope, listen, madeBehindGate, number, openScope, Source, turns } from "./kit.js"
 
 const registry = ResourceRegistry.ResourceRegistry
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
 
 describe("a release", () => {
   const broken: Record<string, () => Effect.Effect<void, string>> = {
@@ -20,7 +17,7 @@ describe("a release", () => {
     }
   }
   for (const [how, release] of Object.entries(broken)) {
-    it.effect(`that ${how} is told and kept as a dead letter, and frees its room all the same`, () =>
+    it.effect(`a release that ${how} is told and kept as a dead letter, and frees its room all the same`, () =>
       inScope(Effect.gen(function*() {
         const source = new Source()
         const cache = yield* ResourceCache.make(source.lookup, { release, maxEntries: 1, name: "files" })
@@ -36,7 +33,7 @@ describe("a release", () => {
       })))
   }
 
-  it.effect("that fails is tried again as the policy says, with the value", () =>
+  it.effect("a release that fails is tried again as the policy says, with the value", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       let attempts = 0
@@ -54,7 +51,7 @@ describe("a release", () => {
       expect(events.at(-1)).not.toHaveProperty("error")
     })))
 
-  it.effect("that fails goes on to the fallback, which gets the value and the error", () =>
+  it.effect("a release that fails goes on to the fallback, which gets the value and the error", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const seen: Array<unknown> = []
@@ -73,7 +70,7 @@ describe("a release", () => {
       expect((yield* Effect.flatMap(registry, ({ accounts }) => accounts)).failed).toBe(0)
     })))
 
-  it.effect("that hangs is let go of when its time is up, and then there is room", () =>
+  it.effect("a release that hangs is let go of when its time is up, and then there is room", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, {
@@ -94,7 +91,7 @@ describe("a release", () => {
       ])
     })))
 
-  it.effect("of one value does not hold up another's", () =>
+  it.effect("a release of one value does not hold up another's", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const gate = yield* Deferred.make<void>()
@@ -146,7 +143,7 @@ describe("a release", () => {
 })
 
 describe("a scoped lookup", () => {
-  it.effect("has a scope of its own for each value, which closes after its release, the last in first", () =>
+  it.effect("a scoped lookup has a scope of its own for each value, which closes after its release, the last in first", () =>
     inScope(Effect.gen(function*() {
       const log: Array<string> = []
       const noted = (line: string) => Effect.sync(() => log.push(line))
@@ -163,7 +160,7 @@ describe("a scoped lookup", () => {
       expect(log).toEqual(["release a", "second of a", "first of a"])
     })))
 
-  it.effect("needs no release", () =>
+  it.effect("a scoped lookup needs no release", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(
@@ -174,7 +171,7 @@ describe("a scoped lookup", () => {
       expect(source.log).toEqual(["open a", "close a", "open b", "close b", "open c"])
     })))
 
-  it.effect("is closed though the release fails, and though one of its finalizers dies", () =>
+  it.effect("a scoped lookup is closed though the release fails, and though one of its finalizers dies", () =>
     inScope(Effect.gen(function*() {
       const log: Array<string> = []
       const cache = yield* ResourceCache.make((key: string) =>
@@ -194,7 +191,7 @@ describe("a scoped lookup", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("that fails closes what it has opened before its callers hear of it", () =>
+  it.effect("a scoped lookup that fails closes what it has opened before its callers hear of it", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make((key: string) =>
@@ -205,7 +202,7 @@ describe("a scoped lookup", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("that is ended closes what it has opened", () =>
+  it.effect("a scoped lookup that is ended closes what it has opened", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make((key: string) =>
@@ -219,7 +216,7 @@ describe("a scoped lookup", () => {
       expect([source.alive, yield* atRest(cache)]).toEqual([0, 0])
     })))
 
-  it.effect("whose scope hangs is let go of when the time of its release is up", () =>
+  it.effect("a scoped lookup whose scope hangs is let go of when the time of its release is up", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(
         () => Effect.addFinalizer(() => Effect.never),
@@ -233,7 +230,7 @@ describe("a scoped lookup", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("whose scope hangs fails the release with the finalizer that did not end", () =>
+  it.effect("a scoped lookup whose scope hangs fails the release with the finalizer that did not end", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(
         () => Effect.addFinalizer(() => Effect.never),
@@ -290,7 +287,7 @@ describe("a registry that cleans up by itself", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("as it shuts down leaves nothing open, and callers hear why there is nothing any more", () =>
+  it.effect("a registry that cleans up by itself as it shuts down leaves nothing open, and callers hear why there is nothing any more", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, { release: source.release, name: "files" })
@@ -307,7 +304,7 @@ describe("a registry that cleans up by itself", () => {
       expect([given.isOpen, source.alive, yield* atRest(cache)]).toEqual([false, 0, 0])
     })))
 
-  it.effect("that has shut down bounds the release of what comes afterwards all the same", () =>
+  it.effect("a registry that cleans up by itself that has shut down bounds the release of what comes afterwards all the same", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.make(new Source().lookup, {
         release: () => Effect.never,
@@ -323,14 +320,9 @@ describe("a registry that cleans up by itself", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("while a value is looked up releases it when it comes", () =>
+  it.effect("a registry that cleans up by itself while a value is looked up releases it when it comes", () =>
     inScope(Effect.gen(function*() {
-      const source = new Source()
-      const gate = yield* Deferred.make<void>()
-      const cache = yield* ResourceCache.make(
-        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
-        { release: source.release }
-      )
+      const { cache, gate, source } = yield* madeBehindGate
       const caller = yield* Effect.fork(Effect.flip(cache.use("a", number)))
       yield* turns
       yield* Effect.flatMap(registry, ({ shutdown }) => shutdown)
@@ -358,7 +350,7 @@ describe("a registry that cleans up by itself", () => {
 })
 
 describe("a value that is set again", () => {
-  it.effect("stays, with new times, and is released once", () =>
+  it.effect("a value that is set again stays, with new times, and is released once", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, { release: source.release, timeToLive: "10 seconds" })
@@ -374,7 +366,7 @@ describe("a value that is set again", () => {
       expect([yield* atRest(cache), source.alive]).toEqual([0, 0])
     })))
 
-  it.effect("goes, if it is not to be kept any more", () =>
+  it.effect("a value that is set again goes, if it is not to be kept any more", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       let timeToLive = 1_000
@@ -391,7 +383,7 @@ describe("a value that is set again", () => {
       expect([yield* cache.keys, yield* atRest(cache), source.alive, source.closed]).toEqual([[], 0, 0, 1])
     })))
 
-  it.effect("that is only equal is another, and the first is released", () =>
+  it.effect("a value that is set again that is only equal is another, and the first is released", () =>
     inScope(Effect.gen(function*() {
       const released: Array<number> = []
       const cache = yield* ResourceCache.make((_: string) => Effect.succeed(1), {

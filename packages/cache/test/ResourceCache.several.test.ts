@@ -95,7 +95,7 @@ describe("getAll", () => {
       expect([yield* atRest(cache), source.mostAlive]).toEqual([2, 2])
     })))
 
-  it.effect("of a plain cache gives what single lookups give, where there is no lookupAll", () =>
+  it.effect("getAll of a plain cache gives what single lookups give, where there is no lookupAll", () =>
     inScope(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: number) => key < 0 ? Effect.fail(key) : Effect.succeed(key * 2))
       expect(yield* cache.getAll([1, 2, 1])).toEqual([2, 4, 2])
@@ -106,7 +106,7 @@ describe("getAll", () => {
 })
 
 describe("peek and values", () => {
-  it.effect("are no use: neither to the policy nor to timeToIdle, neither hit nor miss", () =>
+  it.effect("peek and values are no use: neither to the policy nor to timeToIdle, neither hit nor miss", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, {
@@ -132,7 +132,7 @@ describe("peek and values", () => {
       expect([yield* cache.keys, source.alive]).toEqual([[], 0])
     })))
 
-  it.effect("keep what they give from being released until their scope closes", () =>
+  it.effect("peek and values keep what they give from being released until their scope closes", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup, { release: source.release })
@@ -189,7 +189,7 @@ describe("an idle time of each key", () => {
     })))
 
   for (const [name, answer] of [["0", 0], ["below 0", -1], ["no number", NaN], ["no duration", "soon"]] as const) {
-    it.effect(`that is ${name} is what the lookup fails with, and what it has opened is released`, () =>
+    it.effect(`an idle time of each key that is ${name} is what the lookup fails with, and what it has opened is released`, () =>
       inScope(Effect.gen(function*() {
         const source = new Source()
         const cache = yield* ResourceCache.make(source.lookup, {
@@ -205,7 +205,7 @@ describe("an idle time of each key", () => {
 })
 
 describe("a deadline of a call", () => {
-  it.effect("is its own, in every way to ask, and leaves the lookup to the others", () =>
+  it.effect("a deadline of a call is its own, in every way to ask, and leaves the lookup to the others", () =>
     inScope(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const cache = yield* ResourceCache.make((key: string) => Effect.as(Deferred.await(gate), key))
@@ -226,7 +226,7 @@ describe("a deadline of a call", () => {
       expect(yield* Fiber.join(patient)).toBe("a")
     })))
 
-  it.effect("that is bad ends the caller with a Validation, before anything is looked up", () =>
+  it.effect("a deadline of a call that is bad ends the caller with a Validation, before anything is looked up", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make(source.lookup)

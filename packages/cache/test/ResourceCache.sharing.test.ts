@@ -1,8 +1,9 @@
+/** Shows `Loader` and `Requester`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, FiberRef } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, Source, turns } from "./kit.js"
+import { atRest, inScope, madeBehindGate, Source, turns } from "./kit.js"
 
 const number = ({ number }: { readonly number: number }) => Effect.succeed(number)
 
@@ -20,8 +21,27 @@ const gated = (options: { readonly releases?: boolean; readonly timeToLive?: () 
     return { cache, gate, source, interrupted: () => interrupted }
   })
 
+/** A second caller, after the first gave up and while its lookup is ending. */
+const givenUp = Effect.gen(function*() {
+  const ending = yield* Deferred.make<void>()
+  let begun = 0
+  const cache = yield* ResourceCache.make((key: string) =>
+    Effect.suspend(() =>
+      ++begun === 1
+        ? Effect.onInterrupt(Effect.never, () => Deferred.await(ending))
+        : Effect.succeed(`${key} ${begun}`)
+    )
+  )
+  const first = yield* Effect.fork(cache.use("a", Effect.succeed))
+  yield* turns
+  yield* Fiber.interrupt(first)
+  const second = yield* Effect.fork(cache.use("a", Effect.succeed))
+  yield* turns
+  return { begun: () => begun, cache, ending, second }
+})
+
 describe("a lookup", () => {
-  it.effect("is one for ten thousand callers of a key, all of whom get its value", () =>
+  it.effect("a lookup is one for ten thousand callers of a key, all of whom get its value", () =>
     inScope(Effect.gen(function*() {
       const { cache, gate, source } = yield* gated()
       const callers = yield* Effect.forEach(
@@ -75,21 +95,8 @@ describe("a lookup", () => {
 
   it.effect("begins again for who comes after the last gave up, while the first is ending", () =>
     inScope(Effect.gen(function*() {
-      const ending = yield* Deferred.make<void>()
-      let begun = 0
-      const cache = yield* ResourceCache.make((key: string) =>
-        Effect.suspend(() =>
-          ++begun === 1
-            ? Effect.onInterrupt(Effect.never, () => Deferred.await(ending))
-            : Effect.succeed(`${key} ${begun}`)
-        )
-      )
-      const first = yield* Effect.fork(cache.use("a", Effect.succeed))
-      yield* turns
-      yield* Fiber.interrupt(first)
-      const second = yield* Effect.fork(cache.use("a", Effect.succeed))
-      yield* turns
-      expect(begun).toBe(1)
+      const { begun, cache, ending, second } = yield* givenUp
+      expect(begun()).toBe(1)
       yield* Deferred.succeed(ending, undefined)
       expect(yield* Fiber.join(second)).toBe("a 2")
       expect(yield* atRest(cache)).toBe(1)
@@ -97,20 +104,7 @@ describe("a lookup", () => {
 
   it.effect("begins again for who came after the last gave up, though the key is invalidated meanwhile", () =>
     inScope(Effect.gen(function*() {
-      const ending = yield* Deferred.make<void>()
-      let begun = 0
-      const cache = yield* ResourceCache.make((key: string) =>
-        Effect.suspend(() =>
-          ++begun === 1
-            ? Effect.onInterrupt(Effect.never, () => Deferred.await(ending))
-            : Effect.succeed(`${key} ${begun}`)
-        )
-      )
-      const first = yield* Effect.fork(cache.use("a", Effect.succeed))
-      yield* turns
-      yield* Fiber.interrupt(first)
-      const second = yield* Effect.fork(cache.use("a", Effect.succeed))
-      yield* turns
+      const { cache, ending, second } = yield* givenUp
       yield* cache.invalidate("a")
       const third = yield* Effect.fork(cache.use("a", Effect.succeed))
       yield* turns
@@ -121,14 +115,9 @@ describe("a lookup", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("that nobody wants any more and succeeds all the same is kept for the next", () =>
+  it.effect("a lookup that nobody wants any more and succeeds all the same is kept for the next", () =>
     inScope(Effect.gen(function*() {
-      const source = new Source()
-      const gate = yield* Deferred.make<void>()
-      const cache = yield* ResourceCache.make(
-        (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
-        { release: source.release }
-      )
+      const { cache, gate, source } = yield* madeBehindGate
       const caller = yield* Effect.fork(cache.use("a", number))
       yield* turns
       yield* Fiber.interrupt(caller)
@@ -139,7 +128,7 @@ describe("a lookup", () => {
       expect(source.opened).toBe(1)
     })))
 
-  it.effect("that was ended is no failure that is kept", () =>
+  it.effect("a lookup that was ended is no failure that is kept", () =>
     inScope(Effect.gen(function*() {
       let begun = 0
       const cache = yield* ResourceCache.make(
@@ -153,7 +142,7 @@ describe("a lookup", () => {
       expect(yield* cache.use("a", Effect.succeed)).toBe(2)
     })))
 
-  it.effect("that fails by itself after nobody wanted it any more is no failure that is kept either", () =>
+  it.effect("a lookup that fails by itself after nobody wanted it any more is no failure that is kept either", () =>
     inScope(Effect.gen(function*() {
       let asked = 0
       const cache = yield* ResourceCache.make(
@@ -170,7 +159,7 @@ describe("a lookup", () => {
       expect(yield* cache.use("a", Effect.succeed)).toBe(2)
     })))
 
-  it.effect("for which time ran out is no failure that is kept", () =>
+  it.effect("a lookup for which time ran out is no failure that is kept", () =>
     inScope(Effect.gen(function*() {
       let begun = 0
       const cache = yield* ResourceCache.make(
@@ -212,7 +201,7 @@ describe("a lookup", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("can be asked for by who is being interrupted, in its finalizer", () =>
+  it.effect("a lookup can be asked for by who is being interrupted, in its finalizer", () =>
     inScope(Effect.gen(function*() {
       const source = new Source()
       const cache = yield* ResourceCache.make((key: string) => Effect.zipRight(Effect.yieldNow(), source.lookup(key)))
@@ -229,7 +218,7 @@ describe("a lookup", () => {
 })
 
 describe("a circle of lookups", () => {
-  it.effect("that ask for themselves fails at once, and the cache goes on", () =>
+  it.effect("a circle of lookups that ask for themselves fails at once, and the cache goes on", () =>
     inScope(Effect.gen(function*() {
       const cache: ResourceCache.ResourceCache<string, string, any> = yield* ResourceCache.make(
         (key: string): Effect.Effect<string, any> => key === "a" ? cache.use("a", Effect.succeed) : Effect.succeed(key)
@@ -241,7 +230,7 @@ describe("a circle of lookups", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("over two caches and a fiber that one forks fails at once", () =>
+  it.effect("a circle of lookups over two caches and a fiber that one forks fails at once", () =>
     inScope(Effect.gen(function*() {
       type Strings = ResourceCache.ResourceCache<string, string, any>
       const one: Strings = yield* ResourceCache.make((key: string): Effect.Effect<string, any> =>
@@ -254,7 +243,7 @@ describe("a circle of lookups", () => {
       expect([yield* atRest(one), yield* atRest(two)]).toEqual([0, 0])
     })))
 
-  it.effect("begun from both ends at once fails, and a lookup that waits for another does not", () =>
+  it.effect("a circle of lookups begun from both ends at once fails, and a lookup that waits for another does not", () =>
     inScope(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const next: Record<string, string> = { a: "b", b: "a", c: "d" }
@@ -278,7 +267,7 @@ describe("a circle of lookups", () => {
       expect([c, d]).toEqual([Exit.succeed("d"), Exit.succeed("d")])
     })))
 
-  it.effect("by a refresh of oneself fails, and a stale value may be asked for by its own lookup", () =>
+  it.effect("a circle of lookups by a refresh of oneself fails, and a stale value may be asked for by its own lookup", () =>
     inScope(Effect.gen(function*() {
       let begun = 0
       const cache: ResourceCache.ResourceCache<string, number, any> = yield* ResourceCache.make(
@@ -296,7 +285,7 @@ describe("a circle of lookups", () => {
       expect(yield* Effect.flip(selfish.use("a", Effect.succeed))).toMatchObject({ _tag: "CacheCycle" })
     })))
 
-  it.effect("is seen after one of two fibers that waited for the same lookup gave up", () =>
+  it.effect("a circle of lookups is seen after one of two fibers that waited for the same lookup gave up", () =>
     inScope(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const cache: ResourceCache.ResourceCache<string, string, any> = yield* ResourceCache.make(
@@ -319,7 +308,7 @@ describe("a circle of lookups", () => {
       expect(yield* Fiber.join(caller)).toMatchObject({ _tag: "CacheCycle" })
     })))
 
-  it.effect("is none where who waited has given up, though another still waits for the same lookup", () =>
+  it.effect("a circle of lookups is none where who waited has given up, though another still waits for the same lookup", () =>
     inScope(Effect.gen(function*() {
       const [interrupting, going, ending] = yield* Effect.all([1, 2, 3].map(() => Deferred.make<void>()))
       const cache: ResourceCache.ResourceCache<string, string, any> = yield* ResourceCache.make(
@@ -389,7 +378,7 @@ describe("what a caller has", () => {
       expect(seen).toEqual([["listener", "the maker's", 0, "None"], ["release", "the maker's", 0, "None"]])
     })))
 
-  it.effect("is not changed by the lookup", () =>
+  it.effect("what a caller has is not changed by the lookup", () =>
     inScope(Effect.gen(function*() {
       const ref = yield* FiberRef.make("caller's")
       const cache = yield* ResourceCache.make(() => FiberRef.set(ref, "lookup's"))

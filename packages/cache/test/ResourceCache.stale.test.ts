@@ -1,29 +1,10 @@
+/** Shows `Expiry`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, listen, logging, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const after = (time: Duration.DurationInput) => Effect.andThen(TestClock.adjust(time), turns)
-
-/** A cache whose lookups fail, wait for a gate, or succeed, as is said at the time. */
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value, string>>) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const world = { asked: 0, how: "succeed" as "succeed" | "fail" | "die" | "wait" | "hang" }
-    const gate = yield* Deferred.make<void>()
-    const cache = yield* ResourceCache.make((key: string): Effect.Effect<Value, string> =>
-      Effect.suspend(() => {
-        world.asked++
-        if (world.how === "fail") return Effect.fail(`down ${world.asked}`)
-        if (world.how === "die") return Effect.die("bug")
-        if (world.how === "hang") return Effect.never
-        return Effect.andThen(world.how === "wait" ? Deferred.await(gate) : Effect.void, source.lookup(key))
-      }), { release: source.release, ...options })
-    return { cache, gate, source, world, ask: cache.use("a", number) }
-  })
+import { after, atRest, inScope, listen, logging, number, Source, turns } from "./kit.js"
+import { made } from "./staleCache.js"
 
 describe("refreshAfter", () => {
   it.effect("gives the old value to all, while one lookup begins behind", () =>
@@ -185,7 +166,7 @@ describe("refreshAfter", () => {
 const textless = (): object => Object.assign(Object.create(null), { id: 1n })
 
 describe("a failure that has no text", () => {
-  it.effect("is a failure as any", () =>
+  it.effect("a failure that has no text is a failure as any", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const error = textless()
@@ -403,129 +384,5 @@ describe("staleOnError", () => {
       yield* Deferred.succeed(gate, undefined)
       expect(yield* Fiber.join(waiter)).toBe("down")
       expect(yield* atRest(cache)).toBe(0)
-    })))
-})
-
-describe("a refresh by hand", () => {
-  it.effect("that fails fails for its caller, and keeps the old value and its times", () =>
-    inScope(Effect.gen(function*() {
-      const { ask, cache, source, world } = yield* made({ timeToLive: "10 seconds" })
-      yield* ask
-      yield* after("5 seconds")
-      world.how = "fail"
-      expect(yield* Effect.flip(cache.refresh("a"))).toBe("down 2")
-      world.how = "die"
-      expect(yield* Effect.exit(cache.refresh("a"))).toEqual(Exit.die("bug"))
-      expect(yield* ask).toBe(1)
-      yield* after("4 seconds")
-      expect(yield* ask).toBe(1)
-      yield* turns
-      expect(world.asked).toBe(3)
-      yield* after("1 seconds")
-      expect(source.closed).toBe(1)
-      expect(yield* atRest(cache)).toBe(0)
-    })))
-
-  it.effect("begins no lookup that nobody asked for, after it has failed", () =>
-    inScope(Effect.gen(function*() {
-      const { ask, cache, world } = yield* made({})
-      yield* ask
-      world.how = "fail"
-      yield* Effect.flip(cache.refresh("a"))
-      yield* after("1 days")
-      expect(yield* ask).toBe(1)
-      yield* turns
-      expect(world.asked).toBe(2)
-    })))
-
-  it.effect("that is interrupted ends its lookup, keeps the old value, and puts its next lookup off by no more than a pause", () =>
-    inScope(Effect.gen(function*() {
-      const { ask, cache, world } = yield* made({ refreshAfter: "10 seconds", releaseTimeout: "100 millis" })
-      yield* ask
-      world.how = "hang"
-      const refreshing = yield* Effect.fork(cache.refresh("a"))
-      yield* after("9500 millis")
-      yield* Fiber.interrupt(refreshing)
-      yield* after("100 millis")
-      expect(yield* atRest(cache)).toBe(1)
-      world.how = "succeed"
-      yield* after("1 seconds")
-      expect(yield* ask).toBe(1)
-      yield* turns
-      expect(yield* ask).toBe(2)
-    })))
-
-  it.effect("is one lookup for all who ask for it, and for those who miss the key", () =>
-    inScope(Effect.gen(function*() {
-      const { ask, cache, gate, world } = yield* made({})
-      world.how = "wait"
-      const all = yield* Effect.forEach(
-        [cache.refresh("a"), ask, cache.refresh("a")],
-        (effect) => Effect.fork(effect as Effect.Effect<unknown, unknown>)
-      )
-      yield* turns
-      yield* Deferred.succeed(gate, undefined)
-      yield* Fiber.join(Fiber.all(all))
-      expect(world.asked).toBe(1)
-    })))
-
-  it.effect("that gives a value with no time to live leaves none", () =>
-    inScope(Effect.gen(function*() {
-      let left = 1
-      const { ask, cache, source } = yield* made({ timeToLive: () => left-- > 0 ? "1 minutes" : 0 })
-      yield* ask
-      yield* cache.refresh("a")
-      yield* turns
-      expect([source.alive, yield* atRest(cache)]).toEqual([0, 0])
-    })))
-
-  it.effect("of a key that is not there looks it up", () =>
-    inScope(Effect.gen(function*() {
-      const { ask, cache, world } = yield* made({})
-      yield* cache.refresh("a")
-      expect(yield* ask).toBe(1)
-      expect(world.asked).toBe(1)
-      world.how = "fail"
-      expect(yield* Effect.flip(cache.refresh("b"))).toBe("down 2")
-      expect(yield* atRest(cache)).toBe(1)
-    })))
-
-  for (const what of ["weigher", "timeToLive"] as const) {
-    it.effect(`whose ${what} throws fails, keeps the old value, and releases the new one`, () =>
-      inScope(Effect.gen(function*() {
-        let isBad = false
-        const answer = (): number => {
-          if (isBad) throw new Error("bad answer")
-          return 1_000
-        }
-        const { ask, cache, source } = yield* made({ maxWeight: 5_000, staleOnError: "1 hours", [what]: answer })
-        const events = yield* listen(cache)
-        yield* ask
-        isBad = true
-        expect(Exit.isFailure(yield* Effect.exit(cache.refresh("a")))).toBe(true)
-        yield* turns
-        expect([yield* ask, yield* atRest(cache), source.alive]).toEqual([1, 1, 1])
-        expect(yield* cache.stats).toMatchObject({ loads: 1, loadFailures: 1, removals: { replaced: 0 } })
-        expect(events).toMatchObject([{ _tag: "Loaded" }, { _tag: "LoadFailed", keepsOld: true }, { _tag: "Released" }])
-      })))
-  }
-})
-
-describe("a value that nothing can be done with", () => {
-  it.effect("is given to nobody where there is an old one that will do", () =>
-    inScope(Effect.gen(function*() {
-      let isBad = false
-      const plain = yield* ResourceCache.plain((key: string) => Effect.succeed(key + isBad), {
-        staleOnError: "1 hours",
-        timeToLive: () => {
-          if (isBad) throw new Error("bad answer")
-          return "1 seconds"
-        }
-      })
-      yield* plain.get("a")
-      isBad = true
-      yield* after("1 seconds")
-      expect(yield* plain.get("a")).toBe("afalse")
-      expect(yield* plain.stats).toMatchObject({ loads: 1, loadFailures: 1, entries: 1 })
     })))
 })

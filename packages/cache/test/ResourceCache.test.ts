@@ -3,20 +3,10 @@ import { ResourceRegistry } from "@patinox/core"
 import { it as leakFree } from "@patinox/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, quietly, Source, turns, type Value } from "./kit.js"
+import { atRest, inScope, made, number, quietly, Source, turns, type Value } from "./kit.js"
 
 class Files extends Context.Tag("test/Files")<Files, ResourceCache.ResourceCache<string, Value>>() {}
 class Names extends Context.Tag("test/Names")<Names, ResourceCache.PlainCache<string, string>>() {}
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-/** A cache of values that count themselves. */
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
-    return { source, cache }
-  })
 
 describe("a cache", () => {
   it.effect("looks a key up once, gives its value to all who ask, and releases it in the end", () =>
@@ -51,7 +41,7 @@ describe("a cache", () => {
       expect(yield* atRest(cache)).toBe(0)
     })))
 
-  it.effect("has nothing in use for a scope that is closed already", () =>
+  it.effect("a cache has nothing in use for a scope that is closed already", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made()
       const scope = yield* Scope.make()
@@ -235,7 +225,7 @@ describe("a cache", () => {
       expect(source.alive).toBe(0)
     })).pipe(Effect.provide(quietly)))
 
-  it.effect("is one cache for two scopes of its users, and ends with the scope it was made in", () =>
+  it.effect("a cache is one cache for two scopes of its users, and ends with the scope it was made in", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(quietly, scope)
@@ -268,7 +258,7 @@ describe("a cache", () => {
 })
 
 describe("a layer", () => {
-  it.effect("is a cache called as its Tag, which ends with it", () =>
+  it.effect("a layer is a cache called as its Tag, which ends with it", () =>
     Effect.gen(function*() {
       const source = new Source()
       const layer = ResourceCache.layer(Files, source.lookup, { release: source.release })
@@ -301,7 +291,7 @@ describe("a layer", () => {
       expect(seen).toEqual(["open a at home", "shutdown a at home", "close a at home"])
     }))
 
-  it.effect("of plain values needs no registry", () =>
+  it.effect("a layer of plain values needs no registry", () =>
     Effect.gen(function*() {
       const names = yield* Names
       expect(names.name).toBe("test/Names")
@@ -328,7 +318,7 @@ describe("a plain cache", () => {
       expect(yield* atRest(cache)).toBe(2)
     })))
 
-  it.effect("can be used with a callback, as any cache, without a count", () =>
+  it.effect("a plain cache can be used with a callback, as any cache, without a count", () =>
     Effect.scoped(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: string) =>
         key === "no" ? Effect.fail("none") : Effect.succeed(key)

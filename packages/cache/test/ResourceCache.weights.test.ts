@@ -1,24 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { ResourceCache } from "../src/index.js"
-import { atRest, inScope, openScope, Source, turns, type Value } from "./kit.js"
-
-const number = (value: Value<any>) => Effect.succeed(value.number)
-
-const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
-  Effect.gen(function*() {
-    const source = new Source()
-    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
-    return { source, cache }
-  })
-
-/** Keeps a value in use until the scope that it gives is closed. */
-const hold = (cache: ResourceCache.ResourceCache<string, Value>, key: string) =>
-  Effect.gen(function*() {
-    const { close, scope } = yield* openScope
-    yield* Scope.extend(cache.get(key), scope)
-    return close
-  })
+import { atRest, hold, inScope, made, number, turns, type Value } from "./kit.js"
 
 describe("weights", () => {
   const weighed = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
@@ -37,7 +20,7 @@ describe("weights", () => {
       expect((yield* cache.keys).length).toBe(3)
     })))
 
-  it.effect("of fractions that have all gone are nothing", () =>
+  it.effect("weights of fractions that have all gone are nothing", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made({ weigher: (_, key) => Number(key) })
       yield* Effect.forEach(["0.1", "0.2", "0.3"], (key) => cache.use(key, number))
@@ -46,7 +29,7 @@ describe("weights", () => {
       expect((yield* cache.stats).weight).toBe(0)
     })))
 
-  it.effect("that no sum could hold are refused, and the cache goes on", () =>
+  it.effect("weights that no sum could hold are refused, and the cache goes on", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* made({ weigher: (_, key) => Number(key) })
       for (const key of [String(Number.MAX_VALUE), "1e300"]) {
@@ -57,7 +40,7 @@ describe("weights", () => {
       expect((yield* cache.stats).weight).toBe(1)
     })))
 
-  it.effect("may be exceeded only by what is in use", () =>
+  it.effect("weights may be exceeded only by what is in use", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* weighed()
       const one = yield* hold(cache, "a6")
@@ -70,7 +53,7 @@ describe("weights", () => {
       expect(yield* atRest(cache)).toBe(1)
     })))
 
-  it.effect("over the bound keep further lookups waiting", () =>
+  it.effect("weights over the bound keep further lookups waiting", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* weighed()
       const one = yield* hold(cache, "a10")
@@ -83,7 +66,7 @@ describe("weights", () => {
       expect(source.log).toEqual(["open a10", "close a10", "open b1"])
     })))
 
-  it.effect("of more than the whole are given to who asked, and released after that", () =>
+  it.effect("weights of more than the whole are given to who asked, and released after that", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* weighed({ whenFull: "exceed" })
       yield* cache.use("a2", number)
@@ -95,7 +78,7 @@ describe("weights", () => {
       yield* atRest(cache)
     })))
 
-  it.effect("of more than the whole push out nobody else, nor keep anybody waiting, while they are in use", () =>
+  it.effect("weights of more than the whole push out nobody else, nor keep anybody waiting, while they are in use", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* weighed()
       yield* Effect.forEach(["a2", "b2", "c2"], (key) => cache.use(key, number))
@@ -110,7 +93,7 @@ describe("weights", () => {
       expect((yield* cache.stats).weight).toBe(9)
     })))
 
-  it.effect("of more than the whole push out nobody else where values are not counted as in use", () =>
+  it.effect("weights of more than the whole push out nobody else where values are not counted as in use", () =>
     Effect.scoped(Effect.gen(function*() {
       const cache = yield* ResourceCache.plain((key: string) => Effect.succeed(key), {
         maxWeight: 10,
@@ -120,7 +103,7 @@ describe("weights", () => {
       expect([...yield* cache.keys].sort()).toEqual(["a2", "b2", "c2"])
     })))
 
-  it.effect("given by hand of more than the whole are released at once", () =>
+  it.effect("weights given by hand of more than the whole are released at once", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* weighed()
       yield* cache.use("a2", number)
@@ -131,7 +114,7 @@ describe("weights", () => {
       expect(yield* cache.keys).toEqual(["a2"])
     })))
 
-  it.effect("that are none stay however full it is by weight, and are counted", () =>
+  it.effect("weights that are none stay however full it is by weight, and are counted", () =>
     inScope(Effect.gen(function*() {
       const { cache } = yield* weighed({ maxEntries: Infinity })
       yield* Effect.forEach(["a0", "b0", "c9", "d9"], (key) => cache.use(key, number))
@@ -140,7 +123,7 @@ describe("weights", () => {
     })))
 
   for (const wrong of [-1, Number.NaN, Infinity, "much", undefined]) {
-    it.effect(`that are no numbers from 0 (${String(wrong)}) are a defect for the caller, and the value is released`, () =>
+    it.effect(`weights that are no numbers from 0 (${String(wrong)}) are a defect for the caller, and the value is released`, () =>
       inScope(Effect.gen(function*() {
         const { cache, source } = yield* made({ maxWeight: 10, weigher: () => wrong as number })
         const exit = yield* Effect.exit(cache.use("a", number))
@@ -151,7 +134,7 @@ describe("weights", () => {
       })))
   }
 
-  it.effect("by a weigher that throws are a defect for the caller, and the value is released", () =>
+  it.effect("weights by a weigher that throws are a defect for the caller, and the value is released", () =>
     inScope(Effect.gen(function*() {
       const { cache, source } = yield* made({
         weigher: () => {

@@ -1,35 +1,16 @@
 /** What the tests of the cache share: values that count themselves, a registry without log lines, and a few waits. */
-import { ResourceRegistry } from "@patinox/core"
-import { TestClock } from "@patinox/vitest"
-import { Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
-import type { CacheEvent, ResourceCache } from "../src/index.js"
+import { TestRegistry } from "@patinox/vitest"
+import { Deferred, Effect, Scope } from "effect"
+import { openScope, turns } from "../../../scripts/testing/effects.js"
+import { ResourceCache } from "../src/index.js"
 
-/** Lets everything go on that does not wait for the clock. */
-export const turns = Effect.repeatN(Effect.yieldNow(), 50)
+export { after, listen, openScope, turns } from "../../../scripts/testing/effects.js"
 
-export const quietly = Layer.provideMerge(ResourceRegistry.layer, Logger.remove(Logger.defaultLogger))
-
-/** A test that fails does not wait, with a clock that stands still, for what it has left open. */
-const failing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.tapErrorCause(
-    effect,
-    () => Effect.forkDaemon(Effect.repeatN(Effect.andThen(TestClock.adjust("1 hours"), turns), 5))
-  )
-
+export const quietly = TestRegistry.quiet
 /** A scope and a registry around it, as an application has them. */
-export const inScope = <A, E>(
-  effect: Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>
-): Effect.Effect<A, E> => Effect.provide(Effect.scoped(failing(effect)), quietly)
-
+export const inScope = TestRegistry.scoped
 /** A registry around the effect, and a log that is kept. */
-export const logging = <A, E>(
-  effect: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, Scope.Scope | ResourceRegistry.ResourceRegistry>
-): Effect.Effect<A, E> => {
-  const lines: Array<string> = []
-  const keep = Logger.make(({ logLevel, message }) => lines.push(`${logLevel.label} ${String(message)}`))
-  const layer = Layer.provideMerge(ResourceRegistry.layer, Logger.replace(Logger.defaultLogger, keep))
-  return Effect.provide(Effect.scoped(failing(Effect.suspend(() => effect(lines)))), layer)
-}
+export const logging = TestRegistry.scopedWithLog
 
 export class Value<K = string> {
   isOpen = true
@@ -84,22 +65,34 @@ export class Source<K = string> {
     )
 }
 
-/** What a cache tells, from now on. */
-export const listen = (cache: { readonly events: Stream.Stream<CacheEvent.CacheEvent> }) =>
+export const number = (value: Value<any>) => Effect.succeed(value.number)
+
+/** A cache of values that count themselves. */
+export const made = (options: Partial<ResourceCache.CacheOptions<string, Value>> = {}) =>
   Effect.gen(function*() {
-    const events: Array<CacheEvent.CacheEvent> = []
-    yield* Effect.forkScoped(
-      Stream.runForEach(cache.events, (event) => Effect.sync(() => events.push(event)))
-    )
-    yield* turns
-    return events
+    const source = new Source()
+    const cache = yield* ResourceCache.make(source.lookup, { release: source.release, ...options })
+    return { source, cache }
   })
 
-/** A scope that is closed by hand, for what cannot be closed without moving the clock. */
-export const openScope = Effect.map(Scope.make(), (scope) => ({
-  scope,
-  close: Scope.close(scope, Exit.void)
-}))
+/** A cache whose lookups wait for a gate before they begin. */
+export const madeBehindGate = Effect.gen(function*() {
+  const source = new Source()
+  const gate = yield* Deferred.make<void>()
+  const cache = yield* ResourceCache.make(
+    (key: string) => Effect.andThen(Deferred.await(gate), source.lookup(key)),
+    { release: source.release }
+  )
+  return { source, gate, cache }
+})
+
+/** Keeps a value in use until the scope that it gives is closed. */
+export const hold = (cache: ResourceCache.ResourceCache<string, Value>, key: string) =>
+  Effect.gen(function*() {
+    const { close, scope } = yield* openScope
+    yield* Scope.extend(cache.get(key), scope)
+    return close
+  })
 
 /** Of a cache at rest: nothing in use, nothing waits, nothing under way. Gives how many entries there are. */
 export const atRest = (

@@ -1,6 +1,6 @@
 /** A cache without values around a policy: it keeps the counts, the bounds and who is in use, as a real one does. */
 import type { Bounds, CachePolicy, PolicyEntry, PolicyState } from "../src/CachePolicy.js"
-import type { EntryList } from "../src/internal/EntryList.js"
+import type { EntryList } from "../src/internal/policy/EntryList.js"
 
 export class SimulatedEntry implements PolicyEntry {
   list: EntryList | undefined = undefined

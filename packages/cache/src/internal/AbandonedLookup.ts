@@ -1,6 +1,6 @@
 /** What a snapshot, a report and a line in the log say of a lookup that does not end. */
-import type { Attempt } from "./Loading.js"
 import * as Seam from "./Seam.js"
+import type { Attempt } from "./state/Load.js"
 
 /** A lookup that does not end, and how it can be found. */
 export interface AbandonedLookup {

@@ -1,23 +1,23 @@
 /**
  * A cache as it runs: the decisions of `CacheState` carried out. A hit is synchronous; who finds nothing waits as a
- * `Caller`; lookups and releases run in fibers of their own (`Lookups`, `Releases`), off everybody's path.
+ * `Requester`; lookups and releases run in fibers of their own (`Loader`, `Releaser`), off everybody's path.
  */
 import { PatinoxError, type RecoveryPolicy, type ResourceRegistry } from "@patinox/core"
-import { checkDuration, closedExit, readOptions, type Timers, UserFunction } from "@patinox/core/Foundation"
+import { checkDuration, closedExit, enter, readOptions, type Timers, UserFunction } from "@patinox/core/kernel"
 import { Array as Arr, Cause, Duration, Effect, Exit, Scope } from "effect"
 import * as CacheError from "../CacheError.js"
 import type { PolicyState } from "../CachePolicy.js"
 import { CacheMetrics } from "./CacheMetrics.js"
-import { CacheState } from "./CacheState.js"
-import { Caller } from "./Caller.js"
-import { guarded } from "./Eviction.js"
-import { type Held, Hold } from "./Held.js"
-import { Lookups } from "./Lookups.js"
-import type { ResolvedCache } from "./Options.js"
-import { Releases } from "./Releases.js"
+import type { ResolvedCache } from "./CacheOptions.js"
+import { CacheReporter, named } from "./CacheReporter.js"
+import { Borrow, type Lease } from "./Lease.js"
+import { Loader } from "./Loader.js"
+import { guarded } from "./policy/GuardedPolicy.js"
+import { Releaser } from "./Releaser.js"
+import { Requester } from "./Requester.js"
 import * as Seam from "./Seam.js"
-import type { RemovalReason, Slot } from "./Slot.js"
-import { named, Teller } from "./Teller.js"
+import type { CacheEntry, RemovalReason } from "./state/CacheEntry.js"
+import { CacheState } from "./state/CacheState.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -77,9 +77,9 @@ interface Wanted<A, E, R> {
 export class Cache<K, A, E> {
   readonly state: CacheState<K, A, E>
   readonly metrics: CacheMetrics
-  readonly teller: Teller
-  readonly lookups: Lookups<K, A, E>
-  readonly releases: Releases<K, A, E>
+  readonly reporter: CacheReporter
+  readonly lookups: Loader<K, A, E>
+  readonly releases: Releaser<K, A, E>
   readonly timers: Timers
   readonly runtime: CacheParts["runtime"]
   readonly isPlain: boolean
@@ -97,32 +97,32 @@ export class Cache<K, A, E> {
     this.runtime = runtime
     this.isPlain = isPlain
     this.metrics = new CacheMetrics(options.name)
-    this.teller = new Teller(options.name, runtime as Seam.CacheRuntime<never>, timers)
-    this.lookups = new Lookups(this, random)
-    this.releases = new Releases(this)
+    this.reporter = new CacheReporter(options.name, runtime as Seam.CacheRuntime<never>, timers)
+    this.lookups = new Loader(this, random)
+    this.releases = new Releaser(this)
     this.state = new CacheState<K, A, E>(
       {
         load: (loading) => this.lookups.start(loading),
         abort: (loading) => this.lookups.abort(loading),
-        removed: (slot, reason) => this.removed(slot, reason),
-        release: (slot) => this.releases.start(slot),
-        dueAt: (slot, at) => timers.set(slot, at),
+        removed: (entry, reason) => this.removed(entry, reason),
+        release: (entry) => this.releases.start(entry),
+        dueAt: (entry, at) => timers.set(entry, at),
         now: () => timers.now(),
-        settled: () => {
+        notifyWaiters: () => {
           for (const look of this.onSettled) look()
         }
       },
       options,
       manager.timeToLive !== undefined,
       typeof manager.timeToIdle === "function" || options.timeToIdle < Infinity,
-      guarded(policy, options, (defect) => this.teller.policyFailed(options.policy.name, defect))
+      guarded(policy, options, (defect) => this.reporter.policyFailed(options.policy.name, defect))
     )
   }
 
-  /** The timer of a slot. */
-  due(slot: Slot<K, A, E>): void {
-    this.state.due(slot, this.timers.now())
-    this.counted()
+  /** The timer of a entry. */
+  due(entry: CacheEntry<K, A, E>): void {
+    this.state.due(entry, this.timers.now())
+    this.updateGauges()
   }
 
   // --- asking --------------------------------------------------------------------------------------------------------
@@ -135,13 +135,13 @@ export class Cache<K, A, E> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const now = this.timers.now()
-        const slot = this.state.take(key, now, fiber)
-        if (slot !== undefined) {
+        const entry = this.state.take(key, now, fiber)
+        if (entry !== undefined) {
           this.metrics.hit()
-          return this.using(slot, fiber, now, f, restore)
+          return this.using(entry, fiber, now, f, restore)
         }
-        return this.ask(key, { fiber, now, restore, options }, (slot) =>
-          this.using(slot, fiber, this.timers.now(), f, restore))
+        return this.ask(key, { fiber, now, restore, options }, (entry) =>
+          this.using(entry, fiber, this.timers.now(), f, restore))
       })
     )
   }
@@ -149,7 +149,7 @@ export class Cache<K, A, E> {
   private ask<B, E2, R2>(
     key: K,
     asking: Asking,
-    then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
+    then: (entry: CacheEntry<K, A, E>) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E2 | CacheError.CacheError, R2> {
     return this.callerOf(key, asking, then).start(asking.now)
   }
@@ -157,9 +157,9 @@ export class Cache<K, A, E> {
   private callerOf<B, E2, R2>(
     key: K,
     { fiber, options, restore, takesOld = true }: Asking,
-    then: (slot: Slot<K, A, E>) => Effect.Effect<B, E2, R2>
-  ): Caller<K, A, E, B, E2, R2> {
-    return new Caller(this, { key, fiber, limit: this.limitOf(options), takesOld, restore, then })
+    then: (entry: CacheEntry<K, A, E>) => Effect.Effect<B, E2, R2>
+  ): Requester<K, A, E, B, E2, R2> {
+    return new Requester(this, { key, fiber, limit: this.limitOf(options), takesOld, restore, then })
   }
 
   /** A bad one is a mistake of the program, and ends it with the `Validation`. */
@@ -176,23 +176,24 @@ export class Cache<K, A, E> {
   }
 
   private using<B, E2, R2>(
-    slot: Slot<K, A, E>,
+    entry: CacheEntry<K, A, E>,
     fiber: Seam.CurrentFiber,
     now: number,
     f: (value: A) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E | E2, R2> {
-    const { held } = slot
-    if (held === undefined || held.isSpoiled) return this.failure(slot)
+    const { held } = entry
+    if (held === undefined || held.isSpoiled) return this.failure(entry)
     const hold = this.hold(held, fiber, now)
+    hold.inside = enter(fiber, hold)
     // One step less than `Effect.exit` and what follows it.
     return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, held.value, undefined))), {
       onFailure: (cause) => {
-        this.letGo(slot, hold)
+        this.letGo(entry, hold)
         return Effect.failCause(cause)
       },
       onSuccess: (value) => {
-        this.letGo(slot, hold)
+        this.letGo(entry, hold)
         return Effect.succeed(value)
       }
     })
@@ -205,14 +206,14 @@ export class Cache<K, A, E> {
       const finalizers = Seam.finalizersOf(scope)
       if (finalizers === undefined) return this.getBound(key, options)
       const now = this.timers.now()
-      const slot = this.state.take(key, now, fiber)
-      if (slot === undefined) return this.getBound(key, options)
+      const entry = this.state.take(key, now, fiber)
+      if (entry === undefined) return this.getBound(key, options)
       this.metrics.hit()
-      const { held } = slot
-      if (held === undefined || held.isSpoiled) return this.failure(slot)
+      const { held } = entry
+      if (held === undefined || held.isSpoiled) return this.failure(entry)
       // All in one step, in which nothing can be interrupted.
       const hold = this.hold(held, fiber, now)
-      finalizers.set({}, this.lettingGo(slot, hold, scope))
+      finalizers.set({}, this.lettingGo(entry, hold, scope))
       return Effect.succeed(held.value)
     })
 
@@ -224,19 +225,22 @@ export class Cache<K, A, E> {
 
   private getNow(key: K, asking: Asking): Wanted<A, E | CacheError.CacheError, Scope.Scope> {
     const { fiber, now } = asking
-    const slot = this.state.take(key, now, fiber)
+    const entry = this.state.take(key, now, fiber)
     const wasOpen = closedExit(Seam.scopeOf(fiber)) === undefined
-    if (slot === undefined) {
-      return this.wanted(key, asking, (slot) => this.keep(slot, fiber, this.timers.now(), { wasOpen }))
+    if (entry === undefined) {
+      return this.wanted(key, asking, (entry) => this.keep(entry, fiber, this.timers.now(), { wasOpen }))
     }
     this.metrics.hit()
-    return { got: Effect.suspend(() => this.keep(slot, fiber, now, { wasOpen })), cancel: () => this.state.leave(slot) }
+    return {
+      got: Effect.suspend(() => this.keep(entry, fiber, now, { wasOpen })),
+      cancel: () => this.state.leave(entry)
+    }
   }
 
   private wanted<R>(
     key: K,
     asking: Asking,
-    then: (slot: Slot<K, A, E>) => Effect.Effect<A, E, R>
+    then: (entry: CacheEntry<K, A, E>) => Effect.Effect<A, E, R>
   ): Wanted<A, E | CacheError.CacheError, R> {
     const caller = this.callerOf(key, asking, then)
     return { got: caller.start(asking.now), cancel: () => caller.cancel() }
@@ -249,10 +253,10 @@ export class Cache<K, A, E> {
 
   getAllPlain(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError.CacheError> {
     return this.all(keys, options, (key, asking) => {
-      const slot = this.state.take(key, asking.now, asking.fiber)
-      if (slot === undefined) return this.wanted(key, asking, (slot) => slot.exit)
+      const entry = this.state.take(key, asking.now, asking.fiber)
+      if (entry === undefined) return this.wanted(key, asking, (entry) => entry.exit)
       this.metrics.hit()
-      return { got: slot.exit, cancel: () => {} }
+      return { got: entry.exit, cancel: () => {} }
     })
   }
 
@@ -280,27 +284,27 @@ export class Cache<K, A, E> {
   /** As `get`, where a good value is there. */
   readonly getIfPresent = (key: K): Effect.Effect<Exit.Exit<A, E> | undefined, never, Scope.Scope> =>
     Effect.uninterruptible(Seam.withFiber((fiber) => {
-      const slot = this.present(key)
-      return slot === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(slot, fiber, this.timers.now()))
+      const entry = this.present(key)
+      return entry === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(entry, fiber, this.timers.now()))
     }))
 
   /** A good value that is there, in use. */
-  present(key: K): Slot<K, A, E> | undefined {
-    const slot = this.state.take(key, this.timers.now(), undefined)
-    if (slot === undefined) this.metrics.missed()
+  present(key: K): CacheEntry<K, A, E> | undefined {
+    const entry = this.state.take(key, this.timers.now(), undefined)
+    if (entry === undefined) this.metrics.missed()
     else this.metrics.hit()
-    return slot
+    return entry
   }
 
   /** Values that callers would get, though to look at them is no use: in use all the same, and not to be released. */
-  fit(keys?: Iterable<K>): Array<Slot<K, A, E>> {
+  fit(keys?: Iterable<K>): Array<CacheEntry<K, A, E>> {
     const { state, timers } = this
     const now = timers.now()
-    const slots = keys === undefined ? state.all() : [...keys].map((key) => state.peek(key))
-    return slots.filter((slot) =>
-      slot !== undefined && slot.held?.isSpoiled !== true && state.isFit(slot, now)
+    const entries = keys === undefined ? state.all() : [...keys].map((key) => state.peek(key))
+    return entries.filter((entry) =>
+      entry !== undefined && entry.held?.isSpoiled !== true && state.isFit(entry, now)
     ) as Array<
-      Slot<K, A, E>
+      CacheEntry<K, A, E>
     >
   }
 
@@ -308,72 +312,78 @@ export class Cache<K, A, E> {
   readonly peek = (keys?: Iterable<K>): Effect.Effect<Array<A>, never, Scope.Scope> =>
     Effect.uninterruptible(Seam.withFiber((fiber) => {
       const now = this.timers.now()
-      const slots = this.fit(keys)
-      for (const slot of slots) this.state.use(slot)
-      return Effect.orDie(Effect.forEach(slots, (slot) => this.keep(slot, fiber, now, { isUse: false })))
+      const entries = this.fit(keys)
+      for (const entry of entries) this.state.use(entry)
+      return Effect.orDie(Effect.forEach(entries, (entry) => this.keep(entry, fiber, now, { isUse: false })))
     }))
 
   private keep(
-    slot: Slot<K, A, E>,
+    entry: CacheEntry<K, A, E>,
     fiber: Seam.CurrentFiber,
     now: number,
     { isUse = true, wasOpen = false }: { readonly isUse?: boolean; readonly wasOpen?: boolean } = {}
   ): Effect.Effect<A, E> {
-    const { held } = slot
-    if (held === undefined || held.isSpoiled) return this.failure(slot)
+    const { held } = entry
+    if (held === undefined || held.isSpoiled) return this.failure(entry)
     const scope = Seam.scopeOf(fiber)
     const hold = this.hold(held, fiber, now)
     return Effect.flatMap(
-      Scope.addFinalizerExit(scope, this.lettingGo(slot, hold, scope, isUse)),
+      Scope.addFinalizerExit(scope, this.lettingGo(entry, hold, scope, isUse)),
       // A scope that has closed meanwhile has let go of it, and it may be released by now.
       () => hold.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)
     )
   }
 
   /** Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on. */
-  private lettingGo(slot: Slot<K, A, E>, hold: Hold, scope: Scope.Scope, isUse = true): () => Effect.Effect<void> {
+  private lettingGo(
+    entry: CacheEntry<K, A, E>,
+    hold: Borrow,
+    scope: Scope.Scope,
+    isUse = true
+  ): () => Effect.Effect<void> {
     hold.scope = scope
     return () => {
-      this.letGo(slot, hold, isUse)
+      this.letGo(entry, hold, isUse)
       return Effect.void
     }
   }
 
   /** One that has a value none the less is put aside. */
-  private failure(slot: Slot<K, A, E>): Effect.Effect<never, E> {
-    this.state.leave(slot)
-    this.counted()
-    return slot.exit as Exit.Exit<never, E>
+  private failure(entry: CacheEntry<K, A, E>): Effect.Effect<never, E> {
+    this.state.leave(entry)
+    this.updateGauges()
+    return entry.exit as Exit.Exit<never, E>
   }
 
-  private hold(held: Held<A>, fiber: Seam.CurrentFiber, now: number): Hold {
-    const hold = new Hold(fiber, now)
+  private hold(held: Lease<A>, fiber: Seam.CurrentFiber, now: number): Borrow {
+    const hold = new Borrow(fiber, now)
     held.add(hold)
-    this.counted()
+    this.updateGauges()
     return hold
   }
 
-  private letGo(slot: Slot<K, A, E>, hold: Hold, isUse = true): void {
+  private letGo(entry: CacheEntry<K, A, E>, hold: Borrow, isUse = true): void {
     if (hold.isOver) return
     hold.isOver = true
-    slot.held!.remove(hold)
-    this.state.leave(slot, isUse)
+    hold.inside?.end()
+    entry.held!.remove(hold)
+    this.state.leave(entry, isUse)
     // Who closes the cache may be the only one left that uses it.
-    if (!this.state.isOpen) this.state.host.settled()
-    this.counted()
+    if (!this.state.isOpen) this.state.host.notifyWaiters()
+    this.updateGauges()
   }
 
   /** The way of a plain cache: a value that is there costs one step. */
   readonly getPlain = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError> =>
     Seam.withFiber((fiber) => {
       const now = this.timers.now()
-      const slot = this.state.take(key, now, fiber)
-      if (slot !== undefined) {
+      const entry = this.state.take(key, now, fiber)
+      if (entry !== undefined) {
         this.metrics.hit()
-        return slot.exit
+        return entry.exit
       }
       return Effect.uninterruptibleMask((restore) =>
-        this.ask(key, { fiber, now, restore, options }, (slot) => slot.exit)
+        this.ask(key, { fiber, now, restore, options }, (entry) => entry.exit)
       )
     })
 
@@ -384,10 +394,10 @@ export class Cache<K, A, E> {
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
         const asking = { fiber, now: this.timers.now(), restore, options, takesOld: false }
-        return this.ask(key, asking, (slot): Effect.Effect<void, E> => {
-          this.state.leave(slot)
-          this.counted()
-          return Exit.asVoid(slot.exit)
+        return this.ask(key, asking, (entry): Effect.Effect<void, E> => {
+          this.state.leave(entry)
+          this.updateGauges()
+          return Exit.asVoid(entry.exit)
         })
       })
     )
@@ -395,7 +405,7 @@ export class Cache<K, A, E> {
 
   invalidate(key: K): boolean {
     const was = this.state.invalidate(key, this.timers.now())
-    this.counted()
+    this.updateGauges()
     return was
   }
 
@@ -404,28 +414,33 @@ export class Cache<K, A, E> {
     const [failures, values] = Arr.partition(this.state.all(), ({ exit }) => Exit.isSuccess(exit))
     const meant = values.filter(({ exit, key }) => isMeant(key, (exit as Exit.Success<A, E>).value))
     this.state.invalidateThese([...meant, ...failures], this.timers.now())
-    this.counted()
+    this.updateGauges()
     return meant.length
   }
 
   invalidateAll(): number {
     const invalidated = this.state.invalidateAll(this.timers.now())
-    this.counted()
+    this.updateGauges()
     return invalidated
   }
 
   // --- what is told --------------------------------------------------------------------------------------------------
 
-  private removed(slot: Slot<K, A, E>, reason: RemovalReason): void {
+  private removed(entry: CacheEntry<K, A, E>, reason: RemovalReason): void {
     this.metrics.removed(reason)
-    this.teller.emit(() => ({ _tag: "Removed", ...named(slot), reason, ageMillis: this.timers.now() - slot.writtenAt }))
+    this.reporter.emit(() => ({
+      _tag: "Removed",
+      ...named(entry),
+      reason,
+      ageMillis: this.timers.now() - entry.writtenAt
+    }))
     const { onRemoval } = this.manager
-    const { exit, key } = slot
+    const { exit, key } = entry
     if (onRemoval === undefined || Exit.isFailure(exit)) return
     // It is not released before the listener has seen it.
-    this.state.hear(slot)
+    this.state.hear(entry)
     const limit = this.options.releaseTimeout
-    const heard = Seam.workingOn(slot, UserFunction.effect(() => onRemoval({ key, value: exit.value, reason }))).pipe(
+    const heard = Seam.workingOn(entry, UserFunction.effect(() => onRemoval({ key, value: exit.value, reason }))).pipe(
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeoutFailCause({
@@ -436,14 +451,14 @@ export class Cache<K, A, E> {
     Seam.forkLater(
       this.runtime,
       Effect.map(Effect.exit(heard), (exit) => {
-        if (Exit.isFailure(exit)) this.teller.listenerFailed(slot, exit.cause)
-        this.state.heard(slot)
-        this.counted()
+        if (Exit.isFailure(exit)) this.reporter.listenerFailed(entry, exit.cause)
+        this.state.heard(entry)
+        this.updateGauges()
       })
     )
   }
 
-  counted(): void {
+  updateGauges(): void {
     const { cached, inUse, weight } = this.state.occupancy
     this.metrics.count(cached, weight, inUse)
   }
@@ -482,7 +497,7 @@ export class Cache<K, A, E> {
     counts: CacheError.CacheCounts
   ): CacheError.CacheTimeout {
     const error = new CacheError.CacheTimeout({ cache: this.options.name, key, stage, limitMillis, counts })
-    this.teller.emit(() => ({ _tag: "TimedOut", error }))
+    this.reporter.emit(() => ({ _tag: "TimedOut", error }))
     return error
   }
 }

@@ -1,7 +1,7 @@
 /** The metrics of a cache, by its name. All names start with `patinox_cache_`; times are in milliseconds. */
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 import * as Seam from "./Seam.js"
-import type { RemovalReason } from "./Slot.js"
+import type { RemovalReason } from "./state/CacheEntry.js"
 
 // From a twentieth of a millisecond to about a minute.
 const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })

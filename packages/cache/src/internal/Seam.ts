@@ -1,4 +1,5 @@
 /** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
+import { callback } from "@patinox/core/kernel"
 import {
   Context,
   Deferred,
@@ -15,7 +16,7 @@ import {
   Scope,
   Tracer
 } from "effect"
-import { Work, type WorkItem } from "./Work.js"
+import { ActiveWork, type WorkItem } from "./ActiveWork.js"
 
 export type CurrentFiber = Fiber.RuntimeFiber<any, any>
 
@@ -81,7 +82,7 @@ export const isBatching = (fiber: CurrentFiber): boolean =>
   ((fiber as CurrentFiber & { readonly _steps?: ReadonlyArray<unknown> })._steps?.length ?? 0) > 0
 
 /** Timers and I/O have their turn, which those who only yield to other fibers do not give them. */
-export const afterTimers: Effect.Effect<void> = Effect.async<void>((resume) => {
+export const afterTimers: Effect.Effect<void> = callback<void>((resume) => {
   const { setImmediate: immediately = (then: () => void) => setTimeout(then, 0) } = globalThis
   immediately(() => resume(Effect.void))
 })
@@ -90,14 +91,14 @@ export const afterTimers: Effect.Effect<void> = Effect.async<void>((resume) => {
 export type CallerOrigin = CurrentFiber
 
 /** What a fiber does for a cache, inherited by the fibers that it forks. */
-const currentWork: FiberRef.FiberRef<Work | undefined> = FiberRef.unsafeMake<Work | undefined>(undefined)
+const currentWork: FiberRef.FiberRef<ActiveWork | undefined> = FiberRef.unsafeMake<ActiveWork | undefined>(undefined)
 
-export const workOf = (fiber: CurrentFiber): Work | undefined => fiber.getFiberRef(currentWork)
+export const workOf = (fiber: CurrentFiber): ActiveWork | undefined => fiber.getFiberRef(currentWork)
 
 /** Whoever runs inside of the effect works on the item, until that has ended. */
 export const workingOn = <A, E, R>(item: WorkItem, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   withFiber((fiber) => {
-    const work = new Work(item, workOf(fiber))
+    const work = new ActiveWork(item, workOf(fiber))
     return Effect.ensuring(Effect.locally(effect, currentWork, work), Effect.sync(() => work.end()))
   })
 
@@ -148,13 +149,3 @@ export const updateNow = <In>(
   value: In,
   labels: ReadonlyArray<MetricLabel.MetricLabel>
 ): void => metric.unsafeUpdate(value, labels)
-
-/** Whether a fiber is `ancestor`, or its child over any number of steps. */
-export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean => {
-  const stack = [ancestor as CurrentFiber & { readonly _children: Set<CurrentFiber> | null }]
-  for (;;) {
-    const next = stack.pop()
-    if (next === undefined || next === fiber) return next !== undefined
-    stack.push(...(next._children ?? []) as Set<typeof next>)
-  }
-}

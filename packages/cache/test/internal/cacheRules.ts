@@ -10,7 +10,8 @@ export const must = (what: string, holds: boolean): void => {
   if (!holds) throw new Error(`It does not hold that ${what}`)
 }
 
-export const weightOf = (slots: ReadonlyArray<FakeSlot>): number => slots.reduce((sum, { weight }) => sum + weight, 0)
+export const weightOf = (entries: ReadonlyArray<FakeSlot>): number =>
+  entries.reduce((sum, { weight }) => sum + weight, 0)
 
 /** What holds between any two transitions. */
 export const checkCounts = (world: World): void => {
@@ -23,18 +24,18 @@ export const checkCounts = (world: World): void => {
   same("in use", state.occupancy.inUse, new Set([...holds, ...hearing]).size)
   same("weight", state.occupancy.weight, world.bookedWeight)
   same("lookups that run", state.running.size, loads.length)
-  for (const { slot } of world.books) {
-    same("users", slot.users, [...holds, ...hearing].filter((held) => held === slot).length)
+  for (const { entry } of world.books) {
+    same("users", entry.users, [...holds, ...hearing].filter((held) => held === entry).length)
   }
   if (!state.isOpen) {
-    for (const slot of cached) {
-      must("what is left in a closed cache is for nobody", state.peek(slot.key) === undefined)
+    for (const entry of cached) {
+      must("what is left in a closed cache is for nobody", state.peek(entry.key) === undefined)
     }
-  } else for (const slot of cached) must("what is cached is found by its key", state.peek(slot.key) === slot)
+  } else for (const entry of cached) must("what is cached is found by its key", state.peek(entry.key) === entry)
   same("values by key", state.all().length, cached.length)
-  for (const slot of retired) must("what is retired is in use", state.retired.has(slot) && slot.users > 0)
-  for (const slot of world.with("releasing")) {
-    must("what is being released is in no hurry", world.releases.includes(slot))
+  for (const entry of retired) must("what is retired is in use", state.retired.has(entry) && entry.users > 0)
+  for (const entry of world.with("releasing")) {
+    must("what is being released is in no hurry", world.releases.includes(entry))
   }
   const lookups = [...state.running, ...state.queued]
   const current = lookups.filter(({ isDetached }) => !isDetached).map(({ key }) => key)
@@ -55,15 +56,15 @@ export const checkCounts = (world: World): void => {
 export const checkRest = (world: World): void => {
   checkCounts(world)
   const { limits: { maxEntries, maxWeight, timeToIdle, whenFull }, state, time } = world
-  for (const { reason, slot } of world.books) {
-    if (world.dues.has(slot)) {
-      must("what left the cache had a reason", (slot.status === "cached") === (reason === undefined))
+  for (const { reason, entry } of world.books) {
+    if (world.dues.has(entry)) {
+      must("what left the cache had a reason", (entry.status === "cached") === (reason === undefined))
     }
-    const due = world.dues.get(slot) ?? Infinity
-    if (slot.status !== "cached") same("when it is due", due, Infinity)
-    else must("what expires is due then", due <= world.lastInstant(slot))
-    const idleUntil = slot.usedAt + timeToIdle
-    if (slot.status === "cached" && slot.users === 0) must("what idles is due then", due <= Math.max(time, idleUntil))
+    const due = world.dues.get(entry) ?? Infinity
+    if (entry.status !== "cached") same("when it is due", due, Infinity)
+    else must("what expires is due then", due <= world.lastInstant(entry))
+    const idleUntil = entry.usedAt + timeToIdle
+    if (entry.status === "cached" && entry.users === 0) must("what idles is due then", due <= Math.max(time, idleUntil))
   }
   if (!state.isOpen) {
     same("in a closed cache", state.occupancy.cached + state.queued.size, 0)
@@ -81,7 +82,7 @@ export const checkRest = (world: World): void => {
   )
   const queued = [...state.queued]
   const older = [...world.with("retired"), ...world.with("releasing")].filter(({ isExempt }) => isExempt)
-  const inUse = (key: string) => older.some((slot) => slot.key === key)
+  const inUse = (key: string) => older.some((entry) => entry.key === key)
   must("a refresh waits only for an older value", queued.every(({ key, old }) => old === undefined || inUse(key)))
   const wanting = queued.filter(({ old }) => old === undefined).length
   const isComing = wanting === 0 || (lasting.length + coming + wanting <= maxEntries && weight < maxWeight)

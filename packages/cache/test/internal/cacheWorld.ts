@@ -1,19 +1,19 @@
 /** A `CacheState` with a host that does what it is told only in its books, and checks every order that it is given. */
 import { Exit } from "effect"
 import { CachePolicy } from "../../src/index.js"
-import type { CacheHost, CacheLimits } from "../../src/internal/CacheHost.js"
-import { CacheState } from "../../src/internal/CacheState.js"
-import { Held } from "../../src/internal/Held.js"
-import type { Loading, LoadingCaller } from "../../src/internal/Loading.js"
-import { type RemovalReason, Slot } from "../../src/internal/Slot.js"
+import { Lease } from "../../src/internal/Lease.js"
+import { CacheEntry, type RemovalReason } from "../../src/internal/state/CacheEntry.js"
+import type { CacheLimits, CachePorts } from "../../src/internal/state/CachePorts.js"
+import { CacheState } from "../../src/internal/state/CacheState.js"
+import type { Load, LoadRequester } from "../../src/internal/state/Load.js"
 import { checkCounts, checkFits, checkRest, must, same, weightOf } from "./cacheRules.js"
 
-export type FakeSlot = Slot<string, number, string>
-export type FakeLoading = Loading<string, number, string>
+export type FakeSlot = CacheEntry<string, number, string>
+export type FakeLoading = Load<string, number, string>
 
 /** What has happened to a value. */
 interface Book {
-  readonly slot: FakeSlot
+  readonly entry: FakeSlot
   /** Of its key: it rises when what was there is not for those who ask afterwards. */
   readonly epoch: number
   reason: RemovalReason | undefined
@@ -22,9 +22,9 @@ interface Book {
   mayBeTaken: boolean
 }
 
-export class FakeCaller implements LoadingCaller<string, number, string> {
+export class FakeCaller implements LoadRequester<string, number, string> {
   outcome: "waiting" | "served" | "refused" | "left" | "closed" | "full" = "waiting"
-  slot: FakeSlot | undefined = undefined
+  entry: FakeSlot | undefined = undefined
   loading: FakeLoading | undefined = undefined
 
   constructor(
@@ -34,12 +34,12 @@ export class FakeCaller implements LoadingCaller<string, number, string> {
     readonly epoch: number
   ) {}
 
-  serve(slot: FakeSlot): void {
+  serve(entry: FakeSlot): void {
     same("outcome of who is served", this.outcome, "waiting")
-    must("who asked after an invalidation is not served what was before", this.world.epochOf(slot) >= this.epoch)
+    must("who asked after an invalidation is not served what was before", this.world.epochOf(entry) >= this.epoch)
     this.outcome = "served"
-    this.slot = slot
-    this.world.hold(slot)
+    this.entry = entry
+    this.world.hold(entry)
   }
 
   refuse(): void {
@@ -65,7 +65,7 @@ export interface Answer {
   readonly ttl?: number
 }
 
-export class World implements CacheHost<string, number, string> {
+export class World implements CachePorts<string, number, string> {
   time = 0
   readonly limits: CacheLimits
   readonly state: CacheState<string, number, string>
@@ -128,7 +128,7 @@ export class World implements CacheHost<string, number, string> {
 
   /** What replaces a value needs none, but where another that it has replaced before is still in use. */
   private needsRoom(key: string, hasOld: boolean): boolean {
-    return !hasOld || this.with("retired").some((slot) => slot.isExempt && slot.key === key)
+    return !hasOld || this.with("retired").some((entry) => entry.isExempt && entry.key === key)
   }
 
   private begun(loading: FakeLoading): void {
@@ -157,57 +157,57 @@ export class World implements CacheHost<string, number, string> {
     this.count("aborted")
   }
 
-  removed(slot: FakeSlot, reason: RemovalReason): void {
-    const book = this.bookOf(slot)
-    must("nothing is removed that is not in the cache", book !== undefined && this.slotEpochs.has(slot))
+  removed(entry: FakeSlot, reason: RemovalReason): void {
+    const book = this.bookOf(entry)
+    must("nothing is removed that is not in the cache", book !== undefined && this.slotEpochs.has(entry))
     must("nothing is removed twice", book!.reason === undefined)
-    must("nothing is evicted that somebody uses", reason !== "evicted" || !this.holds.includes(slot))
+    must("nothing is evicted that somebody uses", reason !== "evicted" || !this.holds.includes(entry))
     book!.reason = reason
     this.count(`removed as ${reason}`)
-    if (!this.isListening || slot.held === undefined) return
-    this.state.hear(slot)
-    this.hearing.push(slot)
+    if (!this.isListening || entry.held === undefined) return
+    this.state.hear(entry)
+    this.hearing.push(entry)
   }
 
-  release(slot: FakeSlot): void {
-    const book = this.bookOf(slot)!
-    same("status", slot.status, "releasing")
-    must("only what has to be released is", slot.held !== undefined)
+  release(entry: FakeSlot): void {
+    const book = this.bookOf(entry)!
+    same("status", entry.status, "releasing")
+    must("only what has to be released is", entry.held !== undefined)
     must("nothing is released twice", !book.isReleased)
-    must("nothing is released that somebody uses", book.mayBeTaken || !this.isUsed(slot))
+    must("nothing is released that somebody uses", book.mayBeTaken || !this.isUsed(entry))
     book.isReleased = true
-    this.releases.push(slot)
+    this.releases.push(entry)
   }
 
-  dueAt(slot: FakeSlot, at: number): void {
-    this.dues.set(slot, at)
+  dueAt(entry: FakeSlot, at: number): void {
+    this.dues.set(entry, at)
   }
 
-  settled(): void {
+  notifyWaiters(): void {
     this.settledTimes++
     checkCounts(this)
   }
 
   // --- the books -----------------------------------------------------------------------------------------------------
 
-  bookOf(slot: FakeSlot): Book | undefined {
-    return this.books.find((book) => book.slot === slot)
+  bookOf(entry: FakeSlot): Book | undefined {
+    return this.books.find((book) => book.entry === entry)
   }
 
   epoch(key: string): number {
     return this.epochs.get(key) ?? 0
   }
 
-  epochOf(slot: FakeSlot): number {
-    return this.slotEpochs.get(slot)!
+  epochOf(entry: FakeSlot): number {
+    return this.slotEpochs.get(entry)!
   }
 
-  hold(slot: FakeSlot): void {
-    if (slot.held !== undefined) this.holds.push(slot)
+  hold(entry: FakeSlot): void {
+    if (entry.held !== undefined) this.holds.push(entry)
   }
 
   with(...statuses: ReadonlyArray<FakeSlot["status"]>): Array<FakeSlot> {
-    return this.books.map(({ slot }) => slot).filter(({ status }) => statuses.includes(status))
+    return this.books.map(({ entry }) => entry).filter(({ status }) => statuses.includes(status))
   }
 
   /** Values that are not released yet. */
@@ -220,23 +220,23 @@ export class World implements CacheHost<string, number, string> {
   }
 
   /** Nothing has to go for what would not fit all the same. */
-  countedWeight(slots: ReadonlyArray<FakeSlot>): number {
-    return weightOf(slots.filter(({ weight }) => weight <= this.limits.maxWeight))
+  countedWeight(entries: ReadonlyArray<FakeSlot>): number {
+    return weightOf(entries.filter(({ weight }) => weight <= this.limits.maxWeight))
   }
 
-  isUsed(slot: FakeSlot): boolean {
-    return this.holds.includes(slot) || this.hearing.includes(slot)
+  isUsed(entry: FakeSlot): boolean {
+    return this.holds.includes(entry) || this.hearing.includes(entry)
   }
 
   /** What counts as entries and is not on its way out: its listener keeps nobody's room. */
   lasting(): Array<FakeSlot> {
-    return this.with("cached", "retired").filter((slot) => slot.status === "cached" || this.holds.includes(slot))
+    return this.with("cached", "retired").filter((entry) => entry.status === "cached" || this.holds.includes(entry))
   }
 
   /** What could go for others. Where only weight counts, nothing is won by evicting what has none. */
   idle(): Array<FakeSlot> {
     const isOnlyWeight = this.limits.maxEntries === Infinity
-    return this.with("cached").filter((slot) => !this.holds.includes(slot) && !(isOnlyWeight && slot.weight === 0))
+    return this.with("cached").filter((entry) => !this.holds.includes(entry) && !(isOnlyWeight && entry.weight === 0))
   }
 
   /** Lookups that count as entries. */
@@ -249,29 +249,29 @@ export class World implements CacheHost<string, number, string> {
   }
 
   /** From when on a value is of no use, if nobody uses it from now on. */
-  lastInstant(slot: FakeSlot): number {
+  lastInstant(entry: FakeSlot): number {
     const { staleOnError, staleWhileRevalidate } = this.limits
-    return slot.isFailure ? slot.expiresAt : slot.expiresAt + Math.max(staleOnError, staleWhileRevalidate)
+    return entry.isFailure ? entry.expiresAt : entry.expiresAt + Math.max(staleOnError, staleWhileRevalidate)
   }
 
   // --- what can happen -----------------------------------------------------------------------------------------------
 
   /** Gives who waits, or the value that was there, or who was turned away. */
   ask(key: string): FakeCaller | FakeSlot {
-    const slot = this.state.take(key, this.time, {} as never)
-    if (slot === undefined) return this.join(key, true)
-    same("status of what is there", slot.status, "cached")
-    must("nobody gets what was before an invalidation", this.epochOf(slot) === this.epoch(key))
-    must("nobody gets what is too old", this.time < this.lastInstant(slot))
+    const entry = this.state.take(key, this.time, {} as never)
+    if (entry === undefined) return this.join(key, true)
+    same("status of what is there", entry.status, "cached")
+    must("nobody gets what was before an invalidation", this.epochOf(entry) === this.epoch(key))
+    must("nobody gets what is too old", this.time < this.lastInstant(entry))
     const { staleOnError, staleWhileRevalidate } = this.limits
-    if (this.time >= slot.expiresAt) {
+    if (this.time >= entry.expiresAt) {
       this.count("stale")
-      const isAfterFailure = this.time < slot.expiresAt + staleOnError && slot.failures > 0
-      must("stale is what may be", this.time < slot.expiresAt + staleWhileRevalidate || isAfterFailure)
+      const isAfterFailure = this.time < entry.expiresAt + staleOnError && entry.failures > 0
+      must("stale is what may be", this.time < entry.expiresAt + staleWhileRevalidate || isAfterFailure)
     }
-    this.hold(slot)
-    this.count(slot.exit._tag === "Success" ? "hit" : "hit of a failure")
-    return slot
+    this.hold(entry)
+    this.count(entry.exit._tag === "Success" ? "hit" : "hit of a failure")
+    return entry
   }
 
   /** Asks for a new value, whatever is there. */
@@ -294,7 +294,7 @@ export class World implements CacheHost<string, number, string> {
   }
 
   private get mayHaveRoom(): boolean {
-    const used = this.lasting().filter((slot) => this.holds.includes(slot))
+    const used = this.lasting().filter((entry) => this.holds.includes(entry))
     const length = this.coming
     const weight = weightOf(used)
     return used.length + length + this.state.queued.size < this.limits.maxEntries && weight < this.limits.maxWeight
@@ -303,15 +303,15 @@ export class World implements CacheHost<string, number, string> {
   private slotOf(key: string, epoch: number, exit: Exit.Exit<number, string>, { ttl = Infinity, weight = 1 }: Answer) {
     const hash = key.charCodeAt(0)
     const terms = { weight, writtenAt: this.time, expiresAt: this.time + ttl, timeToIdle: this.limits.timeToIdle }
-    const slot: FakeSlot = new Slot({ due: () => {} }, { key, hash }, exit, terms)
-    if (Exit.isSuccess(exit) && !this.isPlain) slot.held = new Held(exit.value, undefined as never)
-    this.slotEpochs.set(slot, epoch)
-    return slot
+    const entry: FakeSlot = new CacheEntry({ due: () => {} }, { key, hash }, exit, terms)
+    if (Exit.isSuccess(exit) && !this.isPlain) entry.held = new Lease(exit.value, undefined as never)
+    this.slotEpochs.set(entry, epoch)
+    return entry
   }
 
-  private enter(slot: FakeSlot): void {
-    const epoch = this.epochOf(slot)
-    this.books.push({ slot, epoch, reason: undefined, isReleased: false, mayBeTaken: false })
+  private enter(entry: FakeSlot): void {
+    const epoch = this.epochOf(entry)
+    this.books.push({ entry, epoch, reason: undefined, isReleased: false, mayBeTaken: false })
   }
 
   private finish(loading: FakeLoading): number {
@@ -320,28 +320,28 @@ export class World implements CacheHost<string, number, string> {
   }
 
   loaded(loading: FakeLoading = this.loads[0]!, answer: Answer = {}): FakeSlot {
-    const slot = this.slotOf(loading.key, this.finish(loading), Exit.succeed(++this.numbers), answer)
-    this.enter(slot)
+    const entry = this.slotOf(loading.key, this.finish(loading), Exit.succeed(++this.numbers), answer)
+    this.enter(entry)
     this.aborted.delete(loading)
-    this.state.loaded(loading, slot, answer.ttl !== 0, this.time)
-    must("what has no time to live is not kept", answer.ttl !== 0 || slot.status !== "cached")
+    this.state.loaded(loading, entry, answer.ttl !== 0, this.time)
+    must("what has no time to live is not kept", answer.ttl !== 0 || entry.status !== "cached")
     checkFits(this)
-    return slot
+    return entry
   }
 
   failed(loading: FakeLoading = this.loads[0]!, ttl = 0): FakeSlot {
-    const slot = this.slotOf(loading.key, this.finish(loading), Exit.fail("no"), { ttl, weight: 0 })
+    const entry = this.slotOf(loading.key, this.finish(loading), Exit.fail("no"), { ttl, weight: 0 })
     const { old } = loading
     const isKept = ttl > 0 && !this.state.keeps(old, this.time)
     const isAgain = this.aborted.has(loading) && loading.callers.size > 0
     if (!isAgain && !loading.isDetached) this.failedAt.set(loading.key, this.time)
     if (!isAgain || isKept) this.aborted.delete(loading)
-    if (isKept) this.enter(slot)
-    if (isKept) this.state.loaded(loading, slot, true, this.time)
-    else this.state.failed(loading, slot, this.time)
+    if (isKept) this.enter(entry)
+    if (isKept) this.state.loaded(loading, entry, true, this.time)
+    else this.state.failed(loading, entry, this.time)
     if (old?.status === "cached") this.count("keeps the old")
     if (isKept) this.count("keeps a failure")
-    return slot
+    return entry
   }
 
   refused(loading: FakeLoading = this.loads[0]!): void {
@@ -350,18 +350,18 @@ export class World implements CacheHost<string, number, string> {
     this.state.refused(loading, this.time)
   }
 
-  leave(slot: FakeSlot): void {
-    const at = this.holds.indexOf(slot)
+  leave(entry: FakeSlot): void {
+    const at = this.holds.indexOf(entry)
     must("who leaves uses it", at >= 0)
     this.holds.splice(at, 1)
-    this.state.leave(slot)
-    if (slot.users === 0 && slot.status === "cached") checkFits(this)
+    this.state.leave(entry)
+    if (entry.users === 0 && entry.status === "cached") checkFits(this)
   }
 
   /** The listener is done. */
-  heard(slot: FakeSlot): void {
-    this.hearing.splice(this.hearing.indexOf(slot), 1)
-    this.state.heard(slot)
+  heard(entry: FakeSlot): void {
+    this.hearing.splice(this.hearing.indexOf(entry), 1)
+    this.state.heard(entry)
   }
 
   abandon(caller: FakeCaller): void {
@@ -383,7 +383,7 @@ export class World implements CacheHost<string, number, string> {
 
   invalidateAll(): void {
     const { length } = this.with("cached")
-    for (const { key } of [...this.books.map(({ slot }) => slot), ...this.state.running, ...this.state.queued]) {
+    for (const { key } of [...this.books.map(({ entry }) => entry), ...this.state.running, ...this.state.queued]) {
       this.nothingBefore(key)
     }
     same("how many there were", this.state.invalidateAll(this.time), length)
@@ -391,54 +391,54 @@ export class World implements CacheHost<string, number, string> {
 
   set(key: string, answer: Answer = {}): FakeSlot {
     this.nothingBefore(key)
-    const slot = this.slotOf(key, this.epoch(key), Exit.succeed(++this.numbers), answer)
-    this.enter(slot)
-    this.state.set(slot, answer.ttl !== 0, this.time)
-    must("what has no time to live is not kept", answer.ttl !== 0 || slot.status !== "cached")
+    const entry = this.slotOf(key, this.epoch(key), Exit.succeed(++this.numbers), answer)
+    this.enter(entry)
+    this.state.set(entry, answer.ttl !== 0, this.time)
+    must("what has no time to live is not kept", answer.ttl !== 0 || entry.status !== "cached")
     checkFits(this)
-    return slot
+    return entry
   }
 
   /** Somebody else begins to release it. */
-  seize(slot: FakeSlot): void {
-    const book = this.bookOf(slot)!
-    this.count(`seized while ${slot.status}`)
+  seize(entry: FakeSlot): void {
+    const book = this.bookOf(entry)!
+    this.count(`seized while ${entry.status}`)
     must("nothing is seized that is released", !book.isReleased)
     book.mayBeTaken = book.isReleased = true
-    this.releases.push(slot)
-    this.state.seized(slot)
+    this.releases.push(entry)
+    this.state.seized(entry)
   }
 
-  reclaim(slot: FakeSlot): void {
-    this.bookOf(slot)!.mayBeTaken = true
+  reclaim(entry: FakeSlot): void {
+    this.bookOf(entry)!.mayBeTaken = true
     this.count("reclaimed")
-    this.state.reclaim(slot)
+    this.state.reclaim(entry)
   }
 
   /** A release that has begun is over. */
-  released(slot: FakeSlot = this.releases[0]!): void {
-    this.releases.splice(this.releases.indexOf(slot), 1)
-    this.state.released(slot, this.time)
-    same("status at the end", slot.status, "gone")
+  released(entry: FakeSlot = this.releases[0]!): void {
+    this.releases.splice(this.releases.indexOf(entry), 1)
+    this.state.released(entry, this.time)
+    same("status at the end", entry.status, "gone")
   }
 
-  due(slot: FakeSlot): void {
+  due(entry: FakeSlot): void {
     // Its timer is set no more when it has fired.
-    this.dues.set(slot, Infinity)
-    this.state.due(slot, this.time)
+    this.dues.set(entry, Infinity)
+    this.state.due(entry, this.time)
   }
 
   /** Time goes on; what is due on the way is done, unless timers are late. */
   pass(millis: number, isLate = false): void {
     const until = this.time + millis
     for (;;) {
-      const [slot, at] = [...this.dues].reduce<readonly [FakeSlot | undefined, number]>(
+      const [entry, at] = [...this.dues].reduce<readonly [FakeSlot | undefined, number]>(
         (first, next) => next[1] < first[1] ? next : first,
         [undefined, Infinity]
       )
-      if (isLate || slot === undefined || at > until) break
+      if (isLate || entry === undefined || at > until) break
       this.time = Math.max(this.time, at)
-      this.due(slot)
+      this.due(entry)
       checkRest(this)
     }
     this.time = until

@@ -1,12 +1,9 @@
 /** What the books of a program say of its values and callers. */
-import { type Deferred, Effect, type Fiber } from "effect"
+import { UserFunction } from "@patinox/core/kernel"
+import { Untellable } from "@patinox/vitest"
+import { Effect } from "effect"
+import type { Client } from "../../../../scripts/testing/world.js"
 import type { Command } from "./program.js"
-
-class Violation extends Error {}
-
-export const must: (holds: boolean, what: string) => asserts holds = (holds, what) => {
-  if (!holds) throw new Violation(what)
-}
 
 /** A value, from the beginning of its lookup on. */
 export class Made {
@@ -45,17 +42,11 @@ export class Made {
   }
 }
 
-export interface Caller {
+export interface Caller extends Client {
   readonly command: Command & { readonly _tag: "Ask" }
-  readonly number: number
   readonly epoch: number
-  readonly startedAt: number
   /** What there was to be read. */
   readonly version: number
-  readonly gate: Deferred.Deferred<void>
-  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  stage: "asking" | "using" | "returning" | "over"
-  interruptedAt: number | undefined
 }
 
 /** What a use ends with, and how its callers see that. */
@@ -63,3 +54,7 @@ export const outcomes = { succeeds: undefined, fails: "harmless", dies: "bug" }
 
 export const endingOf = (outcome: keyof typeof outcomes): Effect.Effect<void, string> =>
   outcome === "fails" ? Effect.fail(outcomes.fails) : outcome === "dies" ? Effect.die(outcomes.dies) : Effect.void
+
+export const isError = (value: unknown): boolean => UserFunction.call(() => value instanceof Error, () => false)
+export const isUntellable = (value: unknown): boolean =>
+  Untellable.isUntellable(value) || typeof value === "symbol" || typeof value === "bigint"

@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 
 export const operations = ["lookup", "release", "listener"] as const
-export type Operation = typeof operations[number]
+type Operation = typeof operations[number]
 
 /**
  * `hangs` ends when it is interrupted, `ignores` does not; both end when the program is over. `asks` asks the cache for
@@ -13,7 +13,7 @@ export type Fault = typeof faults[number]
 
 /** What a function does that answers at once: `wrong` is no weight, and no duration. */
 export const answers = ["none", "throws", "wrong"] as const
-export type Answer = typeof answers[number]
+type Answer = typeof answers[number]
 
 /**
  * What a key is: a text; an object that is compared by its contents; one that is changed for each use; one that throws
@@ -22,7 +22,7 @@ export type Answer = typeof answers[number]
 export const keyKinds = ["text", "struct", "changed", "untellable"] as const
 export type KeyKind = typeof keyKinds[number]
 
-export interface Settings {
+interface Settings {
   readonly keys: KeyKind
   readonly maxEntries: number
   readonly maxWeight: number
@@ -169,10 +169,3 @@ export const arbitrary: fc.Arbitrary<Program> = fc.record({
     fc.array(command, { minLength: 6, maxLength: 10 })
   ).map(([before, end, after]) => [...before, ...end, ...after])
 })
-
-export const format = ({ behaviour, commands, settings }: Program): string =>
-  [
-    JSON.stringify(settings, (_, value) => value === Infinity ? "Infinity" : value),
-    JSON.stringify(behaviour),
-    ...commands.map((command, i) => `${i + 1}. ${JSON.stringify(command)}`)
-  ].join("\n")

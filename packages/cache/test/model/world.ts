@@ -3,99 +3,32 @@
  * caller with its deadline. What must never be is found when it happens; what must hold at rest, by `check`.
  */
 import type { ResourceRegistry } from "@patinox/core"
-import { UserFunction } from "@patinox/core/Foundation"
 import { Untellable } from "@patinox/vitest"
-import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect"
+import { must, type Surroundings, World } from "../../../../scripts/testing/world.js"
 import { CacheError, CachePolicy, ResourceCache } from "../../src/index.js"
-import { type Caller, endingOf, Made, must, outcomes } from "./books.js"
-import type { Answer, Command, Fault, KeyKind, Operation, Program } from "./program.js"
+import { type Caller, endingOf, isError, isUntellable, Made, outcomes } from "./books.js"
+import { Keys } from "./keys.js"
+import type { Command, Fault, Program } from "./program.js"
 import { limits } from "./program.js"
 
-const isError = (value: unknown): boolean => UserFunction.call(() => value instanceof Error, () => false)
-const isUntellable = (value: unknown): boolean =>
-  Untellable.isUntellable(value) || typeof value === "symbol" || typeof value === "bigint"
-
-/** The keys that a program gives to the cache, and back. */
-class Keys {
-  private readonly untellable = new Map<string, object>()
-  private readonly names = new Map<unknown, string>()
-  private readonly url = new URL("http://host/")
-
-  constructor(private readonly kind: KeyKind) {}
-
-  of(name: string): unknown {
-    switch (this.kind) {
-      case "text":
-        return name
-      case "struct":
-        return Data.struct({ name })
-      case "changed": {
-        this.url.pathname = name
-        return this.url
-      }
-      case "untellable": {
-        const made = this.untellable.get(name) ?? Untellable.key(name < "c" ? { hash: 1 } : {})
-        this.untellable.set(name, made)
-        this.names.set(made, name)
-        return made
-      }
-    }
-  }
-
-  nameOf(key: any): string {
-    switch (this.kind) {
-      case "text":
-        return key
-      case "struct":
-        return key.name
-      case "changed":
-        return key.pathname.slice(1)
-      case "untellable":
-        return this.names.get(key)!
-    }
-  }
-}
-
-export class World {
+export class CacheWorld extends World<Program, Caller> {
   readonly made: Array<Made> = []
-  readonly callers: Array<Caller> = []
-  readonly met = new Map<string, number>()
-  violation: unknown = undefined
   cache!: ResourceCache.ResourceCache<unknown, Made, unknown>
   private version = 0
   private readonly keys: Keys
-  private readonly calls = { lookup: 0, release: 0, listener: 0, weigher: 0, timeToLive: 0 }
   private readonly epochs = new Map<string, number>()
   /** By key: lookups that an invalidation found, which may begin, or begin again, beside those for others. */
   private readonly late = new Map<string, number>()
-  private areHealthy = false
   private closedAt: number | undefined = undefined
   private isRegistryClosed = false
   /** The registry cleans up everything that there is. */
   private isForcing = false
-  private readonly others: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
 
-  constructor(
-    readonly program: Program,
-    private readonly registry: ResourceRegistry.Shape,
-    private readonly now: () => number,
-    private readonly letGo: Deferred.Deferred<void>
-  ) {
+  constructor(program: Program, surroundings: Surroundings) {
+    super(program, surroundings)
     this.keys = new Keys(program.settings.keys)
     this.count(`keys: ${program.settings.keys}`)
-  }
-
-  count(what: string): void {
-    this.met.set(what, (this.met.get(what) ?? 0) + 1)
-  }
-
-  /** Runs what must not fail, wherever it is called from. */
-  private watch(f: () => void): void {
-    try {
-      f()
-    } catch (violation) {
-      this.violation ??= violation
-    }
   }
 
   private epoch(key: string): number {
@@ -104,37 +37,18 @@ export class World {
 
   // --- the manager ---------------------------------------------------------------------------------------------------
 
-  private fault(operation: Operation): Fault {
-    const faults = this.program.behaviour[operation]
-    const fault = this.areHealthy ? "none" : faults[this.calls[operation]++ % faults.length]!
-    this.count(`${fault}|${operation}`)
-    return fault
-  }
-
   /** `within` is the key that it is done for. */
   private behave(fault: Fault, within: string): Effect.Effect<void, unknown> {
     switch (fault) {
-      case "none":
-        return Effect.void
-      case "fails":
-        return Effect.fail("injected failure")
-      case "dies":
-        return Effect.die(new Error("injected defect"))
-      case "throws":
-        throw new Error("injected throw")
-      case "hangs":
-        return Effect.interruptible(Deferred.await(this.letGo))
-      case "ignores":
-        return Effect.uninterruptible(Deferred.await(this.letGo))
-      case "slow":
-        return Effect.sleep(400)
       case "asks":
         return this.askFrom(within)
       case "untellable":
         // `Effect.fail` itself would look at it.
         return Effect.failCause(
-          Cause.fail(Untellable.make(Untellable.forms[this.calls.lookup % Untellable.forms.length]!))
+          Cause.fail(Untellable.make(Untellable.forms[this.made.length % Untellable.forms.length]!))
         )
+      default:
+        return this.behaveAs(fault)
     }
   }
 
@@ -156,9 +70,7 @@ export class World {
   }
 
   private answer<A>(operation: "weigher" | "timeToLive", good: A, wrong: A): A {
-    const answers: ReadonlyArray<Answer> = this.program.behaviour[operation]
-    const answer = this.areHealthy ? "none" : answers[this.calls[operation]++ % answers.length]!
-    this.count(`${answer}|${operation}`)
+    const answer = this.next(operation, "none")
     if (answer === "throws") throw new Error("injected throw")
     return answer === "wrong" ? wrong : good
   }
@@ -171,7 +83,7 @@ export class World {
       const made = new Made(this.made.length + 1, key, this.epoch(key), way, this.version)
       this.watch(() => this.checkLookup(made, lookups.filter((other) => this.keys.nameOf(other.key) === key).length))
       this.made.push(made)
-      const fault = this.fault("lookup")
+      const fault = this.next("lookup", "none")
       const { releasedBy } = this.program.settings
       const open = releasedBy === "release" ? Effect.void : Effect.acquireRelease(
         Effect.sync(() => {
@@ -249,7 +161,7 @@ export class World {
     this.releasing(made)
     made.isBeingReleased = true
     return Effect.onExit(
-      Effect.suspend(() => this.behave(this.fault("release"), key)),
+      Effect.suspend(() => this.behave(this.next("release", "none"), key)),
       (exit) =>
         Effect.sync(() => {
           made.isBeingReleased = false
@@ -274,7 +186,7 @@ export class World {
     })
     value.heardSince = this.now()
     return Effect.ensuring(
-      Effect.suspend(() => this.behave(this.fault("listener"), key)),
+      Effect.suspend(() => this.behave(this.next("listener", "none"), key)),
       Effect.sync(() => {
         value.heardSince = undefined
       })
@@ -314,62 +226,45 @@ export class World {
   // --- callers -------------------------------------------------------------------------------------------------------
 
   private ask(command: Command & { readonly _tag: "Ask" }): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      const { key } = command
-      const caller: Caller = {
-        command,
-        number: this.callers.length + 1,
-        epoch: this.epoch(key),
-        startedAt: this.now(),
-        version: this.version,
-        gate: yield* Deferred.make<void>(),
-        fiber: undefined,
-        stage: "asking",
-        interruptedAt: undefined
-      }
-      this.callers.push(caller)
-      const body = (made: Made): Effect.Effect<void, string> =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => {
-            caller.stage = "using"
-            made.users++
-            this.watch(() => this.checkGiven(caller, made))
-          }),
-          () =>
-            Effect.andThen(
-              command.holdMillis === undefined ? Deferred.await(caller.gate) : Effect.sleep(command.holdMillis),
-              endingOf(command.outcome)
-            ),
-          () =>
-            Effect.sync(() => {
-              made.users--
-              caller.stage = "returning"
-            })
-        )
-      const { cache } = this
-      const ways = {
-        use: () => cache.use(this.keys.of(key), body),
-        get: () => Effect.scoped(Effect.flatMap(cache.get(this.keys.of(key)), body)),
-        getAll: () =>
-          Effect.scoped(Effect.flatMap(cache.getAll([this.keys.of(key)]), (all) => Effect.forEach(all, body))),
-        peek: () =>
-          Effect.scoped(Effect.flatMap(
-            cache.peek(this.keys.of(key)),
-            (found) => Option.isSome(found) ? body(found.value) : Effect.void
-          )),
-        getIfPresent: () =>
-          Effect.scoped(Effect.flatMap(
-            cache.getIfPresent(this.keys.of(key)),
-            (found) => Option.isSome(found) ? body(found.value) : Effect.void
-          )),
-        refresh: () => Effect.tap(cache.refresh(this.keys.of(key)), () => this.checkRefreshed(caller))
-      }
-      caller.fiber = yield* Effect.forkDaemon(Effect.onExit(ways[command.way](), (exit) =>
+    const { key } = command
+    const caller: Caller = { command, epoch: this.epoch(key), version: this.version, ...this.newClient() }
+    const body = (made: Made): Effect.Effect<void, string> =>
+      Effect.acquireUseRelease(
         Effect.sync(() => {
-          this.answered(caller, exit)
-          caller.stage = "over"
-        })))
-    })
+          this.enter(caller, "using")
+          made.users++
+          this.watch(() => this.checkGiven(caller, made))
+        }),
+        () =>
+          Effect.andThen(
+            this.hold(caller, command.holdMillis),
+            endingOf(command.outcome)
+          ),
+        () =>
+          Effect.sync(() => {
+            made.users--
+            this.enter(caller, "returning")
+          })
+      )
+    const { cache } = this
+    const ways = {
+      use: () => cache.use(this.keys.of(key), body),
+      get: () => Effect.scoped(Effect.flatMap(cache.get(this.keys.of(key)), body)),
+      getAll: () =>
+        Effect.scoped(Effect.flatMap(cache.getAll([this.keys.of(key)]), (all) => Effect.forEach(all, body))),
+      peek: () =>
+        Effect.scoped(Effect.flatMap(
+          cache.peek(this.keys.of(key)),
+          (found) => Option.isSome(found) ? body(found.value) : Effect.void
+        )),
+      getIfPresent: () =>
+        Effect.scoped(Effect.flatMap(
+          cache.getIfPresent(this.keys.of(key)),
+          (found) => Option.isSome(found) ? body(found.value) : Effect.void
+        )),
+      refresh: () => Effect.tap(cache.refresh(this.keys.of(key)), () => this.checkRefreshed(caller))
+    }
+    return this.start(caller, ways[command.way]() as Effect.Effect<unknown, unknown>)
   }
 
   /** What there is after a refresh was read after it had begun. */
@@ -399,7 +294,7 @@ export class World {
   }
 
   /** How a caller may end: by its own outcome once it has had its value, else by what the lookup or the cache fails with. */
-  private answered({ command, interruptedAt, number, stage }: Caller, exit: Exit.Exit<unknown, unknown>): void {
+  protected answered({ command, interruptedAt, number, stage }: Caller, exit: Exit.Exit<unknown, unknown>): void {
     const own = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
     const name = CacheError.is(own) ? own._tag === "CacheTimeout" ? `CacheTimeout ${own.stage}` : own._tag : undefined
     this.count(stage === "asking" ? name ?? (Exit.isSuccess(exit) ? "none" : "lookup failed") : `ended in ${stage}`)
@@ -421,13 +316,6 @@ export class World {
   }
 
   // --- commands ------------------------------------------------------------------------------------------------------
-
-  private other(effect: Effect.Effect<unknown, unknown>, isInterrupted = false): Effect.Effect<void> {
-    return Effect.flatMap(Effect.forkDaemon(effect), (fiber) => {
-      this.others.push(fiber)
-      return isInterrupted ? Effect.asVoid(Fiber.interruptFork(fiber)) : Effect.void
-    })
-  }
 
   private nothingBefore(key: string): void {
     this.epochs.set(key, this.epoch(key) + 1)
@@ -451,7 +339,7 @@ export class World {
     made.hasNoRelease = releasedBy === "scope"
     this.made.push(made)
     this.invalidating(key)
-    return this.other(Effect.onExit(this.cache.set(this.keys.of(key), made), (exit) =>
+    return this.fork(Effect.onExit(this.cache.set(this.keys.of(key), made), (exit) =>
       Effect.sync(() => {
         this.count(Exit.isSuccess(exit) ? "set" : "not set")
         this.epochs.set(key, Math.max(this.epoch(key), made.epoch))
@@ -460,7 +348,6 @@ export class World {
 
   run(command: Command, advance: (millis: number) => Effect.Effect<void>): Effect.Effect<void> {
     const { cache, registry } = this
-    const pick = (from: ReadonlyArray<Caller>, which: number) => from[which % Math.max(1, from.length)]
     switch (command._tag) {
       case "Ask":
         return this.ask(command)
@@ -475,7 +362,7 @@ export class World {
           made.releasedAt !== undefined ? "set after its release" : made.users > 0 ? "set in use" : "set again"
         )
         made.mayBeRenewed ||= made.key === command.key
-        return this.other(Effect.ignore(cache.set(this.keys.of(command.key), made)))
+        return this.fork(Effect.ignore(cache.set(this.keys.of(command.key), made)))
       }
       case "Write":
         this.version++
@@ -489,7 +376,7 @@ export class World {
         this.invalidating()
         // Those under way are for nobody else, whatever is meant.
         for (const made of this.made) {
-          if (made.state === "coming") made.lastCaller = Math.min(made.lastCaller, this.callers.length)
+          if (made.state === "coming") made.lastCaller = Math.min(made.lastCaller, this.clients.length)
         }
         return Effect.asVoid(cache.invalidateWhere((given, made) => {
           const key = this.keys.nameOf(given)
@@ -502,27 +389,20 @@ export class World {
         this.invalidating()
         for (const { key } of this.made) this.nothingBefore(key)
         return Effect.asVoid(cache.invalidateAll)
-      case "Return": {
-        const holder = pick(this.callers.filter(({ stage }) => stage === "using"), command.which)
-        return holder === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(holder.gate, undefined))
-      }
-      case "Interrupt": {
-        const caller = pick(this.callers.filter(({ stage }) => stage !== "over"), command.which)
-        if (caller === undefined) return Effect.void
-        this.count(`interrupted ${caller.stage}`)
-        caller.interruptedAt = this.now()
-        return Effect.asVoid(Fiber.interruptFork(caller.fiber!))
-      }
+      case "Return":
+        return this.returnOne(command.which)
+      case "Interrupt":
+        return this.interruptOne(command.which)
       case "Advance":
         return advance(command.millis)
       case "Close":
         this.closedAt = this.now()
-        return this.other(cache.close, command.isInterrupted)
+        return this.fork(cache.close, command.isInterrupted)
       case "ForceCleanupAll":
       case "ShutDownRegistry":
         this.isForcing = true
         this.isRegistryClosed = command._tag === "ShutDownRegistry"
-        return this.other(
+        return this.fork(
           // Interrupted, it goes on, and nobody tells until when.
           Effect.tap(this.isRegistryClosed ? registry.shutdown : registry.forceCleanupAll, () => {
             this.isForcing = false
@@ -572,7 +452,7 @@ export class World {
       counts.releasing >= undone.length - this.unknown,
       `${undone.map(({ name }) => name)} are being released: ${told}`
     )
-    for (const { command, interruptedAt, number, stage, startedAt } of this.callers) {
+    for (const { command, interruptedAt, number, stage, startedAt } of this.clients) {
       must(stage !== "returning", `caller ${number} does not return`)
       if (stage !== "asking") continue
       must(command.way !== "getIfPresent", `caller ${number} has to wait`)
@@ -589,16 +469,6 @@ export class World {
 
   // --- the end -------------------------------------------------------------------------------------------------------
 
-  /** Nothing is broken any more, and what hung goes on. */
-  readonly heal: Effect.Effect<void> = Effect.suspend(() => {
-    this.areHealthy = true
-    return Effect.asVoid(Deferred.succeed(this.letGo, undefined))
-  })
-
-  readonly returnAll: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach(this.callers, ({ gate }) => Deferred.succeed(gate, undefined), { discard: true })
-  )
-
   /** A healthy cache gives what is asked for. */
   readonly works: Effect.Effect<void> = Effect.gen(this, function*() {
     if (this.closedAt !== undefined || this.isRegistryClosed) return
@@ -609,13 +479,11 @@ export class World {
   })
 
   readonly checkEnd: Effect.Effect<void> = Effect.gen(this, function*() {
-    if (this.violation !== undefined) throw this.violation
+    const registered = yield* this.checkAllOver
     const { counts, entries, lookups, retired, state } = yield* this.cache.snapshot
     must(state === "closed", "it is closed")
     const left = Object.values(counts).reduce((sum, count) => sum + count, 0) + entries.length + lookups.length
     must(left + retired.length === 0, `something is left: ${this.tell({ counts, entries, lookups, retired })}`)
-    for (const { number, stage } of this.callers) must(stage === "over", `caller ${number} never ends: ${stage}`)
-    for (const fiber of this.others) must(Option.isSome(yield* Fiber.poll(fiber)), "a call never ends")
     for (const made of this.made) {
       must(made.state !== "coming", `the lookup of ${made.name} never ends`)
       must(made.users === 0, `${made.name} is still used`)
@@ -623,9 +491,6 @@ export class World {
       const isReleased = made.releasedAt !== undefined || made.hasNoRelease
       must(made.state !== "made" || isReleased, `${made.name} is never released`)
     }
-    const { abandoned, cleaned, disarmed, failed, live, recovered, registered } = yield* this.registry.accounts
-    must(live === 0, "no guard is left")
-    must(registered === cleaned + recovered + failed + abandoned + disarmed, "the accounts balance")
     const made = this.made.filter(({ state }) => state === "made").length
     const isExact = !this.isRegistryClosed && this.program.settings.releasedBy !== "scope"
     must(isExact ? registered === made : registered <= made, `each value had a guard: ${registered} of ${made}`)

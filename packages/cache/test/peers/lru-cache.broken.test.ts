@@ -50,7 +50,7 @@ describe("a value that is in use", () => {
   ]
 
   for (const [what, settings, happens] of happenings) {
-    it(`and ${what} is closed after its last use: there under its user's hands`, async () => {
+    it(`a value that is in use and ${what} is closed after its last use: there under its user's hands`, async () => {
       const seen = await compare(async (make) => {
         const source = new Source()
         return using(make<string, Value>({ ...closing(source), ...settings }), async (cache) => {
@@ -77,7 +77,7 @@ describe("a value that is in use", () => {
 })
 
 describe("a release", () => {
-  it("that takes a while keeps its place: there 2 are open of 1", async () => {
+  it("a release that takes a while keeps its place: there 2 are open of 1", async () => {
     const seen = await compare(async (make) => {
       const source = new Source()
       const release = async (value: Value) => {
@@ -97,7 +97,7 @@ describe("a release", () => {
     expect(seen).toEqual({ lru: 2, ours: 1 })
   })
 
-  it("that throws concerns nobody who asks: there it hits who gave the next value", async () => {
+  it("a release that throws concerns nobody who asks: there it hits who gave the next value", async () => {
     const seen = await compare((make) => {
       const release = () => {
         throw new Error("the socket is gone")
@@ -181,7 +181,7 @@ describe("a lookup", () => {
     ["is given another value", (cache) => cache.set("key", "other"), "other"]
   ]
   for (const [what, happens, expected] of during) {
-    it(`whose key ${what} meanwhile answers those who had asked, and nobody else: there they are rejected`, async () => {
+    it(`a lookup whose key ${what} meanwhile answers those who had asked, and nobody else: there they are rejected`, async () => {
       const seen = await compare((make) => {
         const { answer, lookup } = gated()
         return using(make<string, string>({ lookup }), async (cache) => {
@@ -198,7 +198,7 @@ describe("a lookup", () => {
     })
   }
 
-  it("is not pushed out by values that come meanwhile: there its callers are rejected", async () => {
+  it("a lookup is not pushed out by values that come meanwhile: there its callers are rejected", async () => {
     const seen = await compare((make) => {
       const { answer, lookup } = gated()
       return using(make<string, string>({ max: 3, lookup }), async (cache) => {
@@ -213,7 +213,7 @@ describe("a lookup", () => {
     expect(seen).toEqual({ lru: "rejected", ours: "fulfilled" })
   })
 
-  it("that fails is a failure where old values would do, but there is none: there it is a success without a value", async () => {
+  it("a lookup that fails is a failure where old values would do, but there is none: there it is a success without a value", async () => {
     const seen = await compare((make) => {
       const lookup = async (): Promise<string> => {
         throw new Error("down")
@@ -227,7 +227,7 @@ describe("a lookup", () => {
     expect(seen).toMatchObject({ lru: { state: "fulfilled", value: undefined }, ours: { state: "rejected" } })
   })
 
-  it("that keeps failing behind an old value is made once a pause: there for every caller", async () => {
+  it("a lookup that keeps failing behind an old value is made once a pause: there for every caller", async () => {
     const seen = await compare((make) => {
       let calls = 0
       const lookup = async () => {
@@ -263,7 +263,7 @@ describe("a lookup", () => {
     expect(seen).toEqual({ lru: "fulfilled", ours: "pending" })
   })
 
-  it("may give undefined, which is a value: there none, looked up again and again", async () => {
+  it("a lookup may give undefined, which is a value: there none, looked up again and again", async () => {
     const seen = await compare((make) => {
       let calls = 0
       const lookup = () => {
@@ -280,7 +280,7 @@ describe("a lookup", () => {
 })
 
 describe("keys", () => {
-  it("are equal where they say so: there only the same object is", async () => {
+  it("keys are equal where they say so: there only the same object is", async () => {
     const seen = await compare((make) => {
       let calls = 0
       const lookup = () => ++calls

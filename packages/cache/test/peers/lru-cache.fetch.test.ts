@@ -68,7 +68,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect(await cache.present(1)).toBeUndefined()
       }))
 
-    it("where its time counts from its last use, it stays for as long as it is used", () =>
+    it(`${name}: times where its time counts from its last use, it stays for as long as it is used`, () =>
       using(make<number, number>({ max: 5, idle: 100 }), async (cache) => {
         await cache.set(2, 2)
         await repeat(10, async () => {
@@ -120,7 +120,7 @@ for (const [name, make] of Object.entries(caches)) {
       })
     })
 
-    it("where an old value will do it is given at once while one lookup goes on, and then the new one", () => {
+    it(`${name}: lookups where an old value will do it is given at once while one lookup goes on, and then the new one`, () => {
       const { calls, settings } = counting({ ttl: 100, staleWhileLooking: 1_000 })
       return using(make(settings), async (cache) => {
         await Promise.all([cache.ask("key"), cache.pass(10)])
@@ -133,7 +133,7 @@ for (const [name, make] of Object.entries(caches)) {
       })
     })
 
-    it("where there is no old value, who asks waits, though one would do", () => {
+    it(`${name}: lookups where there is no old value, who asks waits, though one would do`, () => {
       const { settings } = counting({ ttl: 100, staleWhileLooking: 1_000 })
       return using(make(settings), async (cache) => {
         const outcome = watch(cache.ask("key"))

@@ -30,7 +30,7 @@ describe("options that make no sense", () => {
     })
   }
 
-  it("where nothing is said there are limits in ours; lru-cache wants one", async () => {
+  it("options that make no sense where nothing is said there are limits in ours; lru-cache wants one", async () => {
     expect(() => new LRUCache({} as { readonly max: number })).toThrow("At least one of max")
     expect(await isRefused({})).toBe(false)
   })
@@ -90,13 +90,13 @@ for (const [name, make] of Object.entries(caches)) {
   })
 
   describe(`${name}: what leaves`, () => {
-    it("is told in the order in which it leaves, as evicted", () =>
+    it(`${name}: what leaves is told in the order in which it leaves, as evicted`, () =>
       using(numbers(5), async (cache) => {
         for (const key of times(9)) await cache.set(key, key)
         expect(cache.removed).toEqual(times(4).map((key) => [key, key, "evicted"]))
       }))
 
-    it("is told as replaced where its key is given another value; the others stay", () =>
+    it(`${name}: what leaves is told as replaced where its key is given another value; the others stay`, () =>
       using(make<string, string>({ max: 5 }), async (cache) => {
         for (const key of times(5)) await cache.set(`${key}`, "old")
         await cache.set("2", "new")
@@ -105,7 +105,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect(cache.removed).toHaveLength(1)
       }))
 
-    it("is told with its own value where one after another was given", () =>
+    it(`${name}: what leaves is told with its own value where one after another was given`, () =>
       using(make<number, string>({ max: 5 }), async (cache) => {
         for (const key of times(5)) await cache.set(key, `${key}`)
         for (const key of times(4)) await cache.set(key, `new ${key}`)
@@ -118,7 +118,7 @@ for (const [name, make] of Object.entries(caches)) {
         ])
       }))
 
-    it("is told as invalidated where it was removed; of what was not there, nothing is told", () =>
+    it(`${name}: what leaves is told as invalidated where it was removed; of what was not there, nothing is told`, () =>
       using(numbers(5), async (cache) => {
         await cache.set(3, 3)
         expect(await cache.remove(3)).toBe(true)
@@ -126,7 +126,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect(cache.removed).toEqual([[3, 3, "invalidated"]])
       }))
 
-    it("is told one by one where all are removed", () =>
+    it(`${name}: what leaves is told one by one where all are removed`, () =>
       using(numbers(5), async (cache) => {
         for (const key of times(4)) await cache.set(key, key)
         await cache.clear()
@@ -134,7 +134,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect([...cache.removed].sort()).toEqual(times(4).map((key) => [key, key, "invalidated"]))
       }))
 
-    it("is told once though it had expired when all are removed", () =>
+    it(`${name}: what leaves is told once though it had expired when all are removed`, () =>
       using(make<number, number>({ max: 3, ttl: 10 }), async (cache) => {
         for (const key of times(4)) await cache.set(key, key)
         await cache.pass(20)
@@ -142,7 +142,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect(cache.removed.map(([key]) => key).sort()).toEqual([0, 1, 2, 3])
       }))
 
-    it("may be put back by who is told", () =>
+    it(`${name}: what leaves may be put back by who is told`, () =>
       using(
         make<number, number>({
           max: 5,
@@ -171,7 +171,7 @@ for (const [name, make] of Object.entries(caches)) {
         lookup: (key) => "x".repeat(Number(key))
       })
 
-    it("are counted as values come and go", () =>
+    it(`${name}: weights are counted as values come and go`, () =>
       using(texts(100), async (cache) => {
         for (const weight of [5, 10, 20]) await cache.ask(weight)
         expect(cache.weight()).toBe(35)
@@ -185,7 +185,7 @@ for (const [name, make] of Object.entries(caches)) {
         expect(cache.weight()).toBe(0)
       }))
 
-    it("are counted anew where a value is replaced", () =>
+    it(`${name}: weights are counted anew where a value is replaced`, () =>
       using(texts(100), async (cache) => {
         for (const text of ["i", "jj", "i", "jjjjj", "jj"]) {
           await cache.set("repeated", text.repeat(10))

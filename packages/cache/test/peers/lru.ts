@@ -1,7 +1,7 @@
 /** lru-cache as a subject, on a clock that is moved by hand. */
+import { VirtualClock } from "@patinox/vitest"
 import { Duration, Effect } from "effect"
 import { LRUCache } from "lru-cache"
-import { virtualClock } from "../virtualClock.js"
 import { type MakeSubject, type Settings, type Subject, turn } from "./subject.js"
 
 const reasons = {
@@ -17,7 +17,7 @@ const ttlOf = (millis: number) => millis === Infinity ? 0 : millis
 
 export const lru: MakeSubject = async <K extends {}, A extends {}>(settings: Settings<K, A>) => {
   const { idle, lookup, maxWeight, onRemoval, release, staleOnError, staleWhileLooking, ttl, weigh } = settings
-  const { clock, now, pass, sleepers } = virtualClock()
+  const { clock, now, pass, sleepers } = VirtualClock.make()
   const sleep = (millis: number) => Effect.runPromise(clock.sleep(Duration.millis(millis)))
   const each = typeof ttl === "function" ? ttl : undefined
   const removed: Array<Subject<K, A>["removed"][number]> = []

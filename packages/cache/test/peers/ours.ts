@@ -1,8 +1,8 @@
 /** Our caches as subjects, run for promises on a clock that is moved by hand. */
+import { VirtualClock } from "@patinox/vitest"
 import { Duration, Effect, Exit, Layer, ManagedRuntime, type Option, Scope } from "effect"
 import { ResourceCache } from "../../src/index.js"
 import { quietly, turns } from "../kit.js"
-import { virtualClock } from "../virtualClock.js"
 import { type MakeSubject, type Settings, type Subject, turn } from "./subject.js"
 
 const call = <B>(f: (signal: AbortSignal) => B | Promise<B>) =>
@@ -28,7 +28,7 @@ const optionsOf = <K, A>(
 }
 
 const makeSubject = (isPlain: boolean): MakeSubject => async <K, A>(settings: Settings<K, A>) => {
-  const { clock, pass: passing, sleepers } = virtualClock()
+  const { clock, pass: passing, sleepers } = VirtualClock.make()
   const runtime = ManagedRuntime.make(Layer.provideMerge(quietly, Layer.setClock(clock)))
   const scope = Effect.runSync(Scope.make())
   const settle = Effect.andThen(turns, Effect.promise(turn))

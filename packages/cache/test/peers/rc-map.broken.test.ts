@@ -1,7 +1,8 @@
 /** Promises that ours keeps and Effect's `RcMap` does not: each asked of both, so that the difference is seen. */
-import { expect, it } from "@effect/vitest"
+import { expect } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Effect, Exit, Fiber, RcMap, Scope } from "effect"
+import { beside } from "../../../../scripts/peers/beside.js"
 import { ResourceCache } from "../../src/index.js"
 import { inScope, openScope, turns } from "../kit.js"
 
@@ -38,16 +39,16 @@ const resources = () => {
   return { log, open }
 }
 
+const { differs } = beside<Make>(
+  { effects, ours },
+  (effect) => inScope(effect as Effect.Effect<unknown, unknown, Scope.Scope>)
+)
+
 const compare = (
   title: string,
   ask: (make: Make, resource: ReturnType<typeof resources>) => Effect.Effect<unknown, unknown, any>,
   expected: { readonly effects: unknown; readonly ours: unknown }
-) =>
-  it.effect(title, () =>
-    inScope(Effect.gen(function*() {
-      const seen = { effects: yield* ask(effects, resources()), ours: yield* ask(ours, resources()) }
-      expect(seen).toEqual(expected)
-    }) as Effect.Effect<void, unknown, Scope.Scope>))
+) => differs(title, (make) => ask(make, resources()), expected)
 
 compare(
   "what is idle makes room: there it fails at its capacity, though nobody uses anything",

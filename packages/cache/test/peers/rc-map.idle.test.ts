@@ -4,6 +4,7 @@ import { Effect, RcMap, Scope } from "effect"
 import { beside } from "../../../../scripts/peers/beside.js"
 import { ResourceCache } from "../../src/index.js"
 import { inScope, openScope, turns } from "../kit.js"
+import { resources } from "./resources.js"
 
 interface Subject {
   readonly get: (key: string) => Effect.Effect<string, unknown, Scope.Scope>
@@ -30,19 +31,6 @@ const { same } = beside<Part>({
       invalidate: cache.invalidate
     }))
 }, (effect) => inScope(effect as Effect.Effect<unknown, unknown, Scope.Scope>))
-
-const resources = () => {
-  const log: Array<string> = []
-  const lookup = (key: string) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        log.push(`+${key}`)
-        return key
-      }),
-      () => Effect.sync(() => log.push(`-${key}`))
-    )
-  return { lookup, log }
-}
 
 const idle = (key: string) => key.startsWith("short") ? 500 : 2_000
 const pass = (millis: number) => Effect.andThen(TestClock.adjust(millis), turns)

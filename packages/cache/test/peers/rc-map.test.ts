@@ -4,6 +4,7 @@ import { TestClock } from "@patinox/vitest"
 import { Data, Effect, Exit, RcMap, Scope } from "effect"
 import { ResourceCache } from "../../src/index.js"
 import { inScope, openScope, turns } from "../kit.js"
+import { resources } from "./resources.js"
 
 interface Subject<K> {
   readonly get: (key: K) => Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>
@@ -30,19 +31,6 @@ const ours: Make = (lookup, { capacity = 100, idle }) =>
     ResourceCache.make(lookup, { maxEntries: capacity, timeToIdle: idle, whenFull: "fail" }),
     (cache) => ({ ...cache, touch: (key) => Effect.scoped(cache.getIfPresent(key)) })
   )
-
-const resources = () => {
-  const log: Array<string> = []
-  const lookup = (key: string) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        log.push(`+${key}`)
-        return key
-      }),
-      () => Effect.sync(() => log.push(`-${key}`))
-    )
-  return { log, lookup }
-}
 
 for (const [name, make] of Object.entries({ "Effect's RcMap": effects, ours })) {
   describe(name, () => {

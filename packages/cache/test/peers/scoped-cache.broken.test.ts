@@ -1,7 +1,7 @@
 /** Promises that ours keeps and Effect's `ScopedCache` does not: each asked of both, so that the difference is seen. */
-import { expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Scope, ScopedCache } from "effect"
+import { beside } from "../../../../scripts/peers/beside.js"
 import { ResourceCache } from "../../src/index.js"
 import { inScope, openScope, turns } from "../kit.js"
 
@@ -51,16 +51,16 @@ const resources = () => {
   return { counts, open }
 }
 
+const { differs } = beside<Make>(
+  { effects, ours },
+  (effect) => inScope(effect as Effect.Effect<unknown, unknown, Scope.Scope>)
+)
+
 const compare = (
   title: string,
   ask: (make: Make, resource: ReturnType<typeof resources>) => Effect.Effect<unknown, unknown, any>,
   expected: { readonly effects: unknown; readonly ours: unknown }
-) =>
-  it.effect(title, () =>
-    inScope(Effect.gen(function*() {
-      const seen = { effects: yield* ask(effects, resources()), ours: yield* ask(ours, resources()) }
-      expect(seen).toEqual(expected)
-    }) as Effect.Effect<void, unknown, Scope.Scope>))
+) => differs(title, (make) => ask(make, resources()), expected)
 
 const outcome = <A, E>(fiber: Fiber.Fiber<A, E>) =>
   Effect.map(

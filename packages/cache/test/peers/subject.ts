@@ -1,6 +1,8 @@
 /** A cache as code with promises sees it, whoever made it: so one body asks the same of lru-cache and of ours. */
 import type { ResourceCache } from "../../src/index.js"
 
+export { times, turn, using, watch } from "../../../../scripts/testing/promised.js"
+
 /** Waits on the clock that the cache under test runs on. */
 type Sleep = (millis: number) => Promise<void>
 
@@ -55,40 +57,7 @@ export interface Subject<K, A> {
 
 export type MakeSubject = <K extends {}, A extends {}>(settings: Settings<K, A>) => Promise<Subject<K, A>>
 
-/** A cache for the body, which is ended whatever becomes of that. */
-export const using = async <C extends { readonly end: () => Promise<void> }, B>(
-  making: Promise<C>,
-  body: (cache: C) => Promise<B>
-): Promise<B> => {
-  const cache = await making
-  try {
-    return await body(cache)
-  } finally {
-    await cache.end()
-  }
-}
-
-/** What has become of a promise so far. */
-type Outcome<A> =
-  | { readonly state: "pending" }
-  | { readonly state: "fulfilled"; readonly value: A }
-  | { readonly state: "rejected"; readonly reason: any }
-
-export const watch = <A>(promise: Promise<A>): () => Outcome<A> => {
-  let outcome: Outcome<A> = { state: "pending" }
-  promise.then(
-    (value) => (outcome = { state: "fulfilled", value }),
-    (reason: unknown) => (outcome = { state: "rejected", reason })
-  )
-  return () => outcome
-}
-
-export const times = (n: number, from = 0): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => from + i)
-
 /** One after the other. */
 export const repeat = async (n: number, f: () => Promise<unknown>): Promise<void> => {
   for (let i = 0; i < n; i++) await f()
 }
-
-/** Lets promises settle. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

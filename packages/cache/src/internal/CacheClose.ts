@@ -1,0 +1,236 @@
+/**
+ * The end of a cache, in one course however many ask for it: nobody new is let in, lookups end, what nobody uses is
+ * released, what is in use is waited for and, before the deadline, released under its users' hands.
+ */
+import type { CleanupError, ResourceId } from "@patinox/core"
+import { callback, type Deadline, isInside, makeDeadline } from "@patinox/core/kernel"
+import { Deferred, Effect } from "effect"
+import { type AbandonedLookup, abandonedOf } from "./AbandonedLookup.js"
+import type { WorkItem } from "./ActiveWork.js"
+import type { Cache } from "./Cache.js"
+import type { Borrow } from "./Lease.js"
+import * as Seam from "./Seam.js"
+import { CacheEntry } from "./state/CacheEntry.js"
+import { type Attempt, Load } from "./state/Load.js"
+
+type AnyLoading = Load<any, any, any>
+
+/** What became of a cache. */
+export interface CacheReport {
+  readonly cache: string
+  readonly durationMillis: number
+  readonly deadlineMillis: number
+  /** Something was left when the time was up. */
+  readonly deadlineReached: boolean
+  /** Callers that waited, and were told that the cache is closed. */
+  readonly refused: number
+  /** Values that were released though somebody used them. */
+  readonly reclaimed: number
+  /** Values that were released, without failure or with. */
+  readonly released: number
+  readonly failed: ReadonlyArray<{
+    readonly id: ResourceId.ResourceId
+    readonly key: unknown
+    readonly error: CleanupError.CleanupError<unknown>
+  }>
+  /** Used, looked up or being released by who closes the cache: it ends afterwards. */
+  readonly stillHeld: number
+  /** Still being looked up or released when the time was up. */
+  readonly stillRunning: number
+  /** Lookups that had not ended when the time was up, or were given up on before and run on. */
+  readonly abandoned: ReadonlyArray<AbandonedLookup>
+}
+
+/** How many values go before others have a turn: at first, and so that a turn takes some milliseconds. */
+const firstTurn = 16
+const longestTurn = 64
+const shortMillis = 2
+const longMillis = 5
+
+/** Shortly before the deadline, so that there is time to release: a fifth of the time, at most 5 seconds. */
+const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
+
+export class CacheClose {
+  readonly report = Seam.makeDeferred<CacheReport>()
+  /** What those use or do who wait for the end: nobody waits for these. */
+  private readonly own = new Set<Borrow | WorkItem>()
+  private readonly startedAt: number
+  private forceAt = Infinity
+  private deadlineAt = 0
+  /** What is waited for until one of these instants. */
+  private stage: { readonly deadline: Deadline; readonly until: () => number } | undefined = undefined
+  private refused = 0
+  private reclaimed = 0
+  private released = 0
+  private readonly failed: Array<CacheReport["failed"][number]> = []
+
+  constructor(private readonly cache: Cache<any, any, any>) {
+    this.startedAt = cache.timers.now()
+    this.endBy(this.startedAt, cache.options.closeTimeout)
+  }
+
+  private endBy(now: number, timeout: number): void {
+    this.deadlineAt = now + timeout
+    // An earlier deadline leaves less time to release, and is no reason to begin later with that.
+    this.forceAt = Math.min(this.forceAt, this.deadlineAt - forceMargin(timeout))
+  }
+
+  /** Who closes it has no more than this. */
+  hasten(timeout: number): void {
+    const { timers } = this.cache
+    const now = timers.now()
+    if (now + timeout >= this.deadlineAt) return
+    this.endBy(now, timeout)
+    if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())
+  }
+
+  /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
+  start(): void {
+    const { releases, runtime, state, reporter } = this.cache
+    releases.onReleased = ({ error, entry }) => {
+      this.released++
+      if (error !== undefined) this.failed.push({ id: entry.held!.id, key: entry.key, error })
+    }
+    reporter.emit(() => ({ _tag: "Closing" }))
+    this.refused = state.close()
+    const isMore = state.closeSome(firstTurn)
+    this.cache.updateGauges()
+    Seam.forkLater(runtime, this.finish)
+    if (isMore) Seam.forkLater(runtime, this.goOn(firstTurn / 2))
+  }
+
+  /**
+   * What is left of a large cache goes by and by: timers have their turns, that of the deadline included. How long a turn
+   * takes is up to the releases that begin in it, so the last one says how many begin in the next.
+   */
+  private goOn(most: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { state, timers } = this.cache
+      const from = timers.now()
+      return Effect.flatMap(Seam.afterTimers, () => {
+        const took = timers.now() - from
+        const next = took > longMillis ? Math.max(1, most / 2) : took < shortMillis ? most * 2 : most
+        const isMore = state.closeSome(Math.ceil(Math.min(next, longestTurn)))
+        this.cache.updateGauges()
+        return isMore ? this.goOn(Math.min(next, longestTurn)) : Effect.void
+      })
+    })
+  }
+
+  /**
+   * A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such, whatever
+   * stands in between: a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of has got for a scope is another thing: that fiber need not be waiting.
+   */
+  join(fiber: Seam.CurrentFiber): void {
+    const { cache } = this
+    for (const entry of cache.state.retired) {
+      for (const hold of entry.held!.holds()) {
+        if (hold.isScoped ? hold.fiber === fiber : isInside(fiber, hold)) this.own.add(hold)
+      }
+    }
+    for (const item of Seam.workOf(fiber)?.items() ?? []) {
+      const isOurs = item instanceof Load ? cache.state.running.has(item) : item.owner === cache
+      if (isOurs) this.own.add(item)
+    }
+    cache.state.host.notifyWaiters()
+  }
+
+  /** Nobody but who closes the cache uses the value. */
+  private isOwn(entry: CacheEntry<any, any, any>): boolean {
+    const holds = entry.held!.holds()
+    return this.own.has(entry) || (holds.length > 0 && holds.every((hold) => this.own.has(hold)))
+  }
+
+  /** Its release will come by itself: who closes the cache looks at it or uses it, and that ends, unlike a scope. */
+  private endsByItself(entry: CacheEntry<any, any, any>): boolean {
+    return this.own.has(entry) || entry.held!.holds().some((hold) => this.own.has(hold) && !hold.isScoped)
+  }
+
+  /** Values that only who closes the cache uses. */
+  private get held(): number {
+    let held = 0
+    if (this.own.size === 0) return held
+    for (const entry of this.cache.state.retired) if (this.isOwn(entry)) held++
+    return held
+  }
+
+  /** Lookups and releases that the cache is closed from. */
+  private get ownRunning(): number {
+    let own = 0
+    for (const item of this.own) {
+      if (item instanceof CacheEntry ? item.status === "releasing" : this.cache.state.running.has(item as AnyLoading)) {
+        own++
+      }
+    }
+    return own
+  }
+
+  /** Lookups under way that the cache is not closed from. */
+  private get unended(): Array<Attempt<any, any, any>> {
+    return [...this.cache.state.running].flatMap((loading) =>
+      loading.attempt === undefined || this.own.has(loading) ? [] : [loading.attempt]
+    )
+  }
+
+  private get running(): number {
+    const { occupancy, running } = this.cache.state
+    return running.size + occupancy.cached + occupancy.releasing - this.ownRunning
+  }
+
+  private get isQuiet(): boolean {
+    return this.running === 0 && this.cache.state.retired.size === this.held
+  }
+
+  /** Waits until nothing is left, or the instant has come. */
+  private quietBy(until: () => number): Effect.Effect<void> {
+    const { onSettled, timers } = this.cache
+    return callback<void>((resume) => {
+      const over = () => {
+        onSettled.delete(look)
+        timers.clear(deadline)
+        this.stage = undefined
+        resume(Effect.void)
+      }
+      const look = () => {
+        if (this.isQuiet) over()
+      }
+      const deadline = makeDeadline(over)
+      onSettled.add(look)
+      this.stage = { deadline, until }
+      timers.set(deadline, until())
+      look()
+    })
+  }
+
+  private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
+    const { lookups, options, releases, state, reporter, timers } = this.cache
+    yield* this.quietBy(() => this.forceAt)
+    for (const loading of state.running) if (!this.own.has(loading)) lookups.cutOff(loading)
+    let n = 0
+    for (const entry of state.retired) {
+      if (this.endsByItself(entry)) continue
+      this.reclaimed++
+      state.reclaim(entry)
+      if (++n % firstTurn === 0) yield* Seam.afterTimers
+    }
+    yield* this.quietBy(() => this.deadlineAt)
+    const isQuiet = this.isQuiet
+    const abandoned = [...state.loads.abandoned, ...this.unended]
+    releases.onReleased = undefined
+    this.cache.updateGauges()
+    reporter.closed()
+    yield* Deferred.succeed(this.report, {
+      cache: options.name,
+      durationMillis: timers.now() - this.startedAt,
+      deadlineMillis: this.deadlineAt - this.startedAt,
+      deadlineReached: !isQuiet,
+      refused: this.refused,
+      reclaimed: this.reclaimed,
+      released: this.released - this.failed.length,
+      failed: this.failed,
+      stillHeld: this.held + this.ownRunning,
+      stillRunning: this.running,
+      abandoned: abandoned.map((attempt) => abandonedOf(attempt, timers.now()))
+    })
+  })
+}

@@ -1,0 +1,151 @@
+/** Options of a cache: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything starts. */
+import { CleanupPriority, PatinoxError } from "@patinox/core"
+import {
+  checkCount,
+  checkDuration,
+  type Checked,
+  checkName,
+  checkPause,
+  checkShare,
+  wrongChoice
+} from "@patinox/core/kernel"
+import type { Duration } from "effect"
+import * as CachePolicy from "../CachePolicy.js"
+import type { CacheLimits } from "./state/CachePorts.js"
+
+/** What does not depend on the types of keys and values. Durations are above 0, and may be infinite. */
+export interface CacheSettings {
+  /** What logs, metrics, errors and the registry call it. Default: the Tag's key for a layer, else "cache". */
+  readonly name?: string
+  /** How many values there may be: an integer from 1, or Infinity. Default 1000. */
+  readonly maxEntries?: number
+  /** How much they may weigh together, in the weigher's unit: a number above 0, or Infinity. Default Infinity. */
+  readonly maxWeight?: number
+  /** Who has to go when it is full. Default `CachePolicy.lru`. */
+  readonly policy?: CachePolicy.CachePolicy
+  /** The deadline of a caller, over waiting for room and for the lookup; also that of a refresh. Default 30 seconds. */
+  readonly acquireTimeout?: Duration.DurationInput
+  /** A value that nobody has asked for in so long expires. Default: never. */
+  readonly timeToIdle?: Duration.DurationInput
+  /** By which share of its `timeToLive` a value may expire earlier, at random: 0 to 1. Default 0. */
+  readonly expiryJitter?: number
+  /** A value so old is looked up anew when somebody asks for it; until that is there, callers get the old one. Default: never. */
+  readonly refreshAfter?: Duration.DurationInput
+  /** For how long an expired value is still given to callers, while it is looked up anew, or `"off"`. Default off. */
+  readonly staleWhileRevalidate?: Duration.DurationInput | "off"
+  /** For how long an expired value is given to callers when looking it up anew fails, or `"off"`. Default off. */
+  readonly staleOnError?: Duration.DurationInput | "off"
+}
+
+/** What there is to set where values are released. */
+export interface ReleaseSettings {
+  /**
+   * What a lookup does that finds no room because everything is in use: it waits, it goes on all the same, or it fails
+   * with `CacheFull`. Default `"wait"`.
+   */
+  readonly whenFull?: "wait" | "exceed" | "fail"
+  /**
+   * The time limit of releasing a value, over all attempts; and of a lookup that nobody wants any more, where there is a
+   * `release`. Default 5 seconds.
+   */
+  readonly releaseTimeout?: Duration.DurationInput
+  /** Of releasing values, among cleanups that wait in the registry. Default `"Normal"`. */
+  readonly priority?: CleanupPriority.CleanupPriority
+  /** How long the end of the cache waits for those that use values, and for releases. Default 20 seconds. */
+  readonly closeTimeout?: Duration.DurationInput
+}
+
+export interface ResolvedCache extends CacheLimits {
+  readonly name: string
+  readonly acquireTimeout: number
+  readonly expiryJitter: number
+  readonly releaseTimeout: number
+  readonly priority: CleanupPriority.CleanupPriority
+  readonly closeTimeout: number
+}
+
+type Check = (option: string, value: unknown) => Checked<unknown>
+
+const checkWeight: Check = (option, value) =>
+  typeof value === "number" && value > 0
+    ? value
+    : PatinoxError.invalidOption(option, value, "a number above 0, or Infinity")
+
+const checkPolicy: Check = (option, value) =>
+  typeof (value as CachePolicy.CachePolicy | null)?.make === "function"
+    ? value
+    : PatinoxError.invalidOption(option, value, "a CachePolicy")
+
+const orOff: Check = (option, value) => value === "off" ? 0 : checkDuration(option, value)
+
+const oneOf = (...allowed: ReadonlyArray<unknown>): Check => (option, value) =>
+  wrongChoice(option, value, allowed) ?? value
+
+/** The default and the check of each option. */
+const options: { readonly [Name in keyof Required<CacheSettings & ReleaseSettings>]: readonly [unknown, Check] } = {
+  name: ["cache", checkName],
+  maxEntries: [1_000, (option, value) => checkCount(option, value, 1)],
+  maxWeight: [Infinity, checkWeight],
+  policy: [CachePolicy.lru, checkPolicy],
+  whenFull: ["wait", oneOf("wait", "exceed", "fail")],
+  acquireTimeout: [30_000, checkDuration],
+  timeToIdle: [Infinity, checkDuration],
+  expiryJitter: [0, checkShare],
+  refreshAfter: [Infinity, checkDuration],
+  staleWhileRevalidate: ["off", orOff],
+  staleOnError: ["off", orOff],
+  releaseTimeout: [5_000, checkDuration],
+  priority: ["Normal", oneOf(...CleanupPriority.values)],
+  closeTimeout: [20_000, checkDuration]
+}
+
+export const resolve = (given: CacheSettings & ReleaseSettings, name: string): Checked<ResolvedCache> => {
+  const resolved: Record<string, unknown> = {}
+  for (const [option, [byDefault, check]] of Object.entries(options)) {
+    const value = given[option as keyof typeof options]
+    const checked = check(option, value !== undefined ? value : option === "name" ? name : byDefault)
+    if (checked instanceof PatinoxError.Validation) return checked
+    resolved[option] = checked
+  }
+  return resolved as unknown as ResolvedCache
+}
+
+const told = ["added", "used", "victim", "pinned", "unpinned", "removed"] as const
+
+/** A policy's own state for a cache: a user's may be anything. */
+export const makePolicy = ({ maxEntries, maxWeight, policy }: ResolvedCache): Checked<CachePolicy.PolicyState> => {
+  try {
+    const state = policy.make({ maxEntries, maxWeight })
+    if (told.every((name) => typeof state[name] === "function")) return state
+  } catch {
+    // As one that makes nothing of use.
+  }
+  return PatinoxError.invalidOption("policy", policy, `a CachePolicy that makes ${told.join(", ")}`)
+}
+
+/** What a cache is given to call. A `timeToLive` that is the same for every value is checked at once, too. */
+export const checkFunctions = (
+  given: { readonly [Option in "lookup" | "lookupAll" | "release" | "weigher" | "onRemoval" | "timeToLive"]?: unknown }
+): PatinoxError.Validation | undefined => {
+  for (const option of ["lookup", "lookupAll", "release", "weigher", "onRemoval"] as const) {
+    const value = given[option]
+    if (typeof value !== "function" && (value !== undefined || option === "lookup")) {
+      return PatinoxError.invalidOption(option, value, "a function")
+    }
+  }
+  if (given.timeToLive === undefined || typeof given.timeToLive === "function") return undefined
+  const checked = checkDuration("timeToLive", given.timeToLive)
+  return checked instanceof PatinoxError.Validation ? checked : undefined
+}
+
+/** What a user's `timeToLive` has answered, in milliseconds. */
+export const checkAnsweredTime = (answer: unknown): Checked<number> => checkPause("timeToLive", answer)
+
+/** What a user's `timeToIdle` has answered, in milliseconds. */
+export const checkAnsweredIdleTime = (answer: unknown): Checked<number> => checkDuration("timeToIdle", answer)
+
+/** What a user's weigher has answered. */
+export const checkAnsweredWeight = (answer: unknown): Checked<number> =>
+  typeof answer === "number" && answer >= 0 && answer <= Number.MAX_SAFE_INTEGER
+    ? answer
+    : PatinoxError.invalidOption("weigher", answer, "a number from 0 to Number.MAX_SAFE_INTEGER")

@@ -1,0 +1,152 @@
+/**
+ * How values go: each is released through the registry, once nobody uses it. Where somebody else has begun to release it,
+ * the cache notices, and its users get a moment.
+ */
+import { CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
+import { type CleanupError } from "@patinox/core"
+import { callback, makeDeadline, UserFunction } from "@patinox/core/kernel"
+import { Cause, Deferred, Duration, Effect, Exit, Option } from "effect"
+import type { Cache } from "./Cache.js"
+import { named } from "./CacheReporter.js"
+import type { Lease } from "./Lease.js"
+import * as Seam from "./Seam.js"
+import type { CacheEntry } from "./state/CacheEntry.js"
+
+/** What became of a value. */
+export interface Release {
+  readonly entry: CacheEntry<any, any, any>
+  readonly error: CleanupError.CleanupError<unknown> | undefined
+}
+
+export class Releaser<K, A, E> {
+  /** Who closes the cache wants to know. */
+  onReleased: ((release: Release) => void) | undefined = undefined
+
+  constructor(private readonly cache: Cache<K, A, E>) {}
+
+  start(entry: CacheEntry<K, A, E>): void {
+    this.whenOver(entry, Effect.flatMap(this.scheduled(entry), ({ await: over }) => over))
+  }
+
+  /** The release of a value's guard, whoever asks for it: the registry may do so before anybody has the value. */
+  readonly release = (entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
+    const held = entry.held!
+    const isOthers = held.guard !== undefined && entry.status !== "releasing"
+    held.isReleased = true
+    return isOthers ? Effect.andThen(this.notice(entry, held), this.byHand(entry)) : this.byHand(entry)
+  }
+
+  /**
+   * What it comes to, without a registry: `release`, unless that has succeeded before, and then the scope. That closes once;
+   * another attempt comes to what its close came to.
+   */
+  byHand(entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown> {
+    const { release } = this.cache.manager
+    const held = entry.held!
+    const released = release === undefined || held.hasReleased ? Effect.void : Effect.map(
+      UserFunction.effect(() => release(held.value, entry.key)),
+      () => {
+        held.hasReleased = true
+      }
+    )
+    return Seam.workingOn(entry, Effect.andThen(released, this.closing(held)))
+  }
+
+  private closing(held: Lease<A>): Effect.Effect<void, ResourceGuard.FinalizersFailed> {
+    return Effect.suspend(() => {
+      const { scope } = held
+      if (!held.isScopeClosed && scope.isEmpty) {
+        scope.end()
+        return Effect.void
+      }
+      held.isScopeClosed = true
+      return Effect.flatMap(
+        scope.close(Exit.void),
+        (report) =>
+          CleanupReport.isClean(report) ? Effect.void : Effect.fail(new ResourceGuard.FinalizersFailed({ report }))
+      )
+    })
+  }
+
+  /** Of a value that the registry does not take: in time all the same, and whatever becomes of the fiber at hand. */
+  unregistered(entry: CacheEntry<K, A, E>): Effect.Effect<void> {
+    const { options: { releaseTimeout }, runtime } = this.cache
+    // Refused at the last moment, it has been released by its guard.
+    const release = entry.held!.isReleased ? Effect.void : this.byHand(entry)
+    const limited = release.pipe(
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeout(Duration.millis(releaseTimeout))
+    )
+    const over = Seam.makeDeferred<void>()
+    Seam.forkLater(
+      runtime,
+      Effect.exit(limited).pipe(
+        Effect.flatMap((exit) => this.leftovers(entry, exit)),
+        Effect.andThen(Deferred.succeed(over, undefined))
+      )
+    )
+    return Deferred.await(over)
+  }
+
+  /** It is out of the cache from now on; who uses it has a sixth of the time limit. */
+  private notice(
+    entry: CacheEntry<K, A, E>,
+    held: Lease<A>
+  ): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
+    const { options, state, timers } = this.cache
+    return Effect.suspend(() => {
+      state.seized(entry)
+      this.cache.updateGauges()
+      const noticed = Effect.match(this.scheduled(entry), {
+        onFailure: (error) => this.whenOver(entry, Effect.fail(error)),
+        onSuccess: ({ await: over }) => this.whenOver(entry, over)
+      })
+      return Effect.andThen(
+        noticed,
+        callback<void>((resume) => {
+          const over = () => {
+            timers.clear(deadline)
+            held.onUnused = undefined
+            resume(Effect.void)
+          }
+          const deadline = makeDeadline(over)
+          if (entry.users === 0) return over()
+          held.onUnused = over
+          timers.set(deadline, timers.now() + options.releaseTimeout / 6)
+        })
+      )
+    })
+  }
+
+  /** Of a release that has begun already, only its end can be waited for. */
+  private scheduled(entry: CacheEntry<K, A, E>) {
+    const request = { resource: entry.held!.id, priority: this.cache.options.priority }
+    return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
+  }
+
+  /** Waits in a fiber that is no part of a cleanup, as that would wait for itself. */
+  private whenOver(
+    entry: CacheEntry<K, A, E>,
+    over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
+  ): void {
+    const { runtime, state, reporter, timers } = this.cache
+    Seam.forkLater(
+      runtime,
+      Effect.flatMap(Effect.exit(over), (exit) => {
+        const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+        return Effect.map(this.leftovers(entry, exit), () => {
+          this.onReleased?.({ entry, error })
+          reporter.emit(() => ({ _tag: "Released", ...named(entry), ...(error === undefined ? undefined : { error }) }))
+          state.released(entry, timers.now())
+          this.cache.updateGauges()
+        })
+      })
+    )
+  }
+
+  /** A release that has failed for good has not come to the scope: that is closed all the same. */
+  private leftovers({ held }: CacheEntry<K, A, E>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Exit.isSuccess(exit) ? Effect.void : Effect.ignore(this.closing(held!))
+  }
+}

@@ -1,0 +1,97 @@
+/** A lookup: who waits for it, and how far it is. */
+import type { Deadline } from "@patinox/core/kernel"
+import type * as Seam from "../Seam.js"
+import type { CacheEntry } from "./CacheEntry.js"
+import * as Aging from "./Expiry.js"
+import type { Keyed } from "./KeyMap.js"
+import type { Places } from "./RoomCircle.js"
+
+/** Somebody who waits for a lookup. */
+export interface LoadRequester<K, A, E> {
+  /** Whether an old value will do where the lookup fails. One that asks for a new value joins no lookup that runs. */
+  readonly takesOld: boolean
+  /** A value that is to be released is in use by this caller from now on. */
+  serve(entry: CacheEntry<K, A, E>): void
+  refuse(): void
+}
+
+/**
+ * `behind` another of its key; `queued` for room; `aborted` when nobody wants it any more or its time is up, and it has
+ * not ended yet.
+ */
+export type LoadPhase = "behind" | "queued" | "running" | "aborted" | "over"
+
+/** A lookup's function at work. A lookup that was abandoned, and is wanted, has another one. */
+export class Attempt<K, A, E> {
+  fiber: Seam.CurrentFiber | undefined = undefined
+  /** When it has to end, where that is not known from its callers. */
+  deadline: Deadline | undefined = undefined
+  /** It is to be interrupted, as soon as all are that run with it. */
+  isUnwanted = false
+  /** It did not end in time: what it gives is for nobody. */
+  isAbandoned = false
+  /** Those that one call looks up, this one included. */
+  together: ReadonlyArray<Attempt<K, A, E>> = [this]
+  readonly startedAt: number
+
+  constructor(readonly loading: Load<K, A, E>) {
+    this.startedAt = loading.startedAt
+  }
+}
+
+export class Load<K, A, E> implements Keyed<K> {
+  readonly key: K
+  readonly hash: number
+  phase: LoadPhase = "queued"
+  readonly callers = new Set<LoadRequester<K, A, E>>()
+  /** The key was given another value, or none, since this began: what it gives is only for those who had asked by then. */
+  isDetached = false
+  /** The lookup's function was called: what it gives may be from before anything that happens now. */
+  hasAsked = false
+  /** It has failed, or taken too long for somebody who was given the old value. */
+  hasFailed = false
+  /** It counts among the entries. */
+  takesRoom = false
+  startedAt = 0
+  attempt: Attempt<K, A, E> | undefined = undefined
+  /** The lookup that begins when this one has ended, for those who want what is new by now. */
+  next: Load<K, A, E> | undefined = undefined
+  /** Lookups that callers inside of this one wait for, and how many of them do. */
+  readonly pending = new Map<Load<any, any, any>, number>()
+
+  constructor(
+    { hash, key }: Keyed<K>,
+    /** The value that is there meanwhile, and will be replaced. */
+    public old: CacheEntry<K, A, E> | undefined,
+    /** What the fiber that asked first has, the lookup's has. */
+    readonly origin: Seam.CallerOrigin,
+    /** Where it has a place, or waits for one. */
+    readonly owner: Places
+  ) {
+    this.key = key
+    this.hash = hash
+  }
+
+  /** A caller inside of this one waits for the other, or, with -1, does not any more. */
+  waits(other: Load<any, any, any>, by: 1 | -1): void {
+    const waiting = (this.pending.get(other) ?? 0) + by
+    if (waiting === 0) this.pending.delete(other)
+    else this.pending.set(other, waiting)
+  }
+
+  /** Whether it is, or waits for, over any number of steps, the other. */
+  waitsFor(other: Load<any, any, any>, seen = new Set<Load<any, any, any>>()): boolean {
+    if (this === other) return true
+    if (seen.has(this)) return false
+    seen.add(this)
+    return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))
+  }
+
+  /** The next attempt comes after a pause: once for a lookup, however many callers it keeps waiting for too long. */
+  failedFor(old: CacheEntry<K, A, E>, limits: Aging.AgeLimits, now: number): void {
+    if (this.hasFailed) return
+    this.hasFailed = true
+    old.lookAt = Aging.nextLook(old, limits, now)
+    old.failures++
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Sees that a caller would wait for ever: every place of a full cache is held by somebody who waits for room in turn. A
+ * lookup holds its place, a use its value's, a release and a removal listener theirs, and any of them may ask again from
+ * inside. Only what is certain counts: who holds a place and does not wait for this is taken to give it back.
+ */
+import type { WorkItem } from "../ActiveWork.js"
+import type * as Seam from "../Seam.js"
+import type { CacheEntry } from "./CacheEntry.js"
+import type { Load } from "./Load.js"
+
+type AnyLoading = Load<any, any, any>
+type AnySlot = CacheEntry<any, any, any>
+
+/** A caller that waits for a lookup. */
+export interface Waiter {
+  readonly fiber: Seam.CurrentFiber
+  readonly loading: AnyLoading | undefined
+  /** What it is a part of: lookups, releases and listeners that do not end before it has an answer. */
+  readonly within: ReadonlyArray<WorkItem>
+  /** Of the same fiber, which may wait for several. */
+  sibling: Waiter | undefined
+}
+
+/** What holds the places of a cache. */
+export interface Places {
+  readonly running: Iterable<AnyLoading>
+  readonly retired: Iterable<AnySlot>
+  readonly releasing: Iterable<AnySlot>
+  cached(): Iterable<AnySlot>
+}
+
+const byFiber = new Map<Seam.CurrentFiber, Waiter>()
+/** Those that are a part of something. */
+const nested = new Set<Waiter>()
+
+/** Whoever waits says so, until `leave`. */
+export const enter = (waiter: Waiter): void => {
+  waiter.sibling = byFiber.get(waiter.fiber)
+  byFiber.set(waiter.fiber, waiter)
+  if (waiter.within.length > 0) nested.add(waiter)
+}
+
+export const leave = (waiter: Waiter): void => {
+  nested.delete(waiter)
+  const first = byFiber.get(waiter.fiber)
+  if (first === waiter) {
+    if (waiter.sibling === undefined) byFiber.delete(waiter.fiber)
+    else byFiber.set(waiter.fiber, waiter.sibling)
+    return
+  }
+  for (let other = first; other !== undefined; other = other.sibling) {
+    if (other.sibling === waiter) other.sibling = waiter.sibling
+  }
+}
+
+/** Whether the waiter, which has just begun to wait, closes a circle. */
+export const isClosedBy = (waiter: Waiter): boolean => {
+  const search = new Search()
+  return search.isStuck(waiter.loading!) && search.hasMet(waiter)
+}
+
+class Search {
+  /** What does not wait for ever: that is certain. */
+  private readonly free = new Set<AnyLoading | Places>()
+  /** What does, in the order of being looked at, if all that is before it does. */
+  private readonly stuck = new Set<AnyLoading | Places>()
+  private readonly path: Array<AnyLoading | Places> = []
+  private readonly met = new Set<Waiter | WorkItem>()
+
+  /** Whether what waits is a reason of its own waiting, and not only one more in the line. */
+  hasMet(waiter: Waiter): boolean {
+    return this.met.has(waiter) || waiter.within.some((item) => this.met.has(item))
+  }
+
+  isStuck(loading: AnyLoading): boolean {
+    return this.known(loading) ?? this.found(loading, () => {
+      const isStuck = loading.phase === "queued"
+        ? this.isFull(loading.owner)
+        : (loading.phase === "running" || loading.phase === "behind") &&
+          [...loading.pending.keys()].some((other) => this.isStuck(other))
+      if (isStuck) this.met.add(loading)
+      return isStuck
+    })
+  }
+
+  private known(what: AnyLoading | Places): boolean | undefined {
+    return this.free.has(what) ? false : this.stuck.has(what) ? true : undefined
+  }
+
+  /** Whatever leads back to it while it is looked at is stuck if it is; where it is not, that is to be looked at again. */
+  private found(what: AnyLoading | Places, isStuck: () => boolean): boolean {
+    this.stuck.add(what)
+    this.path.push(what)
+    if (isStuck()) return true
+    this.free.add(what)
+    for (let last: unknown; last !== what;) {
+      last = this.path.at(-1)
+      this.stuck.delete(this.path.pop()!)
+    }
+    return false
+  }
+
+  /** Whether no place will ever be free. */
+  private isFull(places: Places): boolean {
+    return this.known(places) ?? this.found(places, () => this.areStuck(places))
+  }
+
+  private areStuck(places: Places): boolean {
+    for (const entry of places.releasing) if (!this.isWorkedOn(entry)) return false
+    for (const entry of places.retired) if (!this.isKept(entry)) return false
+    for (const loading of places.running) if (loading.takesRoom && !this.isStuck(loading)) return false
+    for (const entry of places.cached()) if (!this.isKept(entry)) return false
+    return true
+  }
+
+  /** By a user, or by its removal listener. */
+  private isKept(entry: AnySlot): boolean {
+    for (let hold = entry.held?.newest; hold !== undefined; hold = hold.next) {
+      for (let waiter = byFiber.get(hold.fiber); waiter !== undefined; waiter = waiter.sibling) {
+        if (hold.endsAfter(waiter.fiber) && this.isStuck(waiter.loading!)) {
+          this.met.add(waiter)
+          return true
+        }
+      }
+    }
+    return entry.isHeard && this.isWorkedOn(entry)
+  }
+
+  /** By somebody who waits from inside of its release, or of its listener. */
+  private isWorkedOn(entry: AnySlot): boolean {
+    for (const waiter of nested) {
+      if (!waiter.within.includes(entry) || !this.isStuck(waiter.loading!)) continue
+      this.met.add(entry)
+      return true
+    }
+    return false
+  }
+}
