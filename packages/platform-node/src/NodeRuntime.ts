@@ -2,7 +2,7 @@
  * Runs a program as the process: signals, a deadline for all that follows them, a report, and the exit code. Not for a part
  * of a process: there is one of these in it at a time, in the main thread.
  */
-import { Wording } from "@patinox/core/Foundation"
+import { Text } from "@patinox/core/kernel"
 import { Validation } from "@patinox/core/PatinoxError"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import { Cause, Effect, Exit, Layer, type Scope } from "effect"
@@ -134,6 +134,6 @@ const start = (program: Program, options: Options = {}): void => {
 }
 
 const refuse = (error: unknown): void => {
-  Stdio.writeNow(`NodeRuntime: ${error instanceof Validation ? error.message : Wording.unknown(error)}`)
+  Stdio.writeNow(`NodeRuntime: ${error instanceof Validation ? error.message : Text.unknown(error)}`)
   process.exit(1)
 }

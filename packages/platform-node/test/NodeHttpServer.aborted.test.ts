@@ -1,3 +1,4 @@
+/** Shows `HttpConnections`. */
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"

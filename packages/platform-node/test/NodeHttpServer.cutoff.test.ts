@@ -79,7 +79,7 @@ describe("a response that the drain cuts off is seen as cut off by its client", 
       }).pipe(silent))
   }
 
-  it.effect("without chunks or a length, as in HTTP/1.0: by a reset", () =>
+  it.effect("a response that the drain cuts off without chunks or a length, as in HTTP/1.0, ends by a reset", () =>
     Effect.gen(function*() {
       const served = yield* serve(Effect.sync(responses["in chunks"]), { drainTimeout: "2 seconds" })
       const client = yield* connect(served.port)
@@ -94,7 +94,7 @@ describe("a response that the drain cuts off is seen as cut off by its client", 
       yield* Fiber.join(closing)
     }).pipe(silent))
 
-  it.effect("but one that had not begun is answered with 503, and HEAD as ever", () =>
+  it.effect("a response that had not begun when the drain ends it is a 503, and HEAD is as ever", () =>
     Effect.gen(function*() {
       const app = HttpRouter.empty.pipe(
         HttpRouter.get("/", Effect.never),
@@ -239,7 +239,7 @@ describe("a response that never ends is ended by the drain", () => {
     })
   }
 
-  it.effect("and its connection is closed after it, though its head could not say so", () =>
+  it.effect("a response that never ends is ended by the drain and its connection is closed after it, though its head could not say so", () =>
     Effect.gen(function*() {
       const served = yield* serve(Effect.succeed(events("text/event-stream")))
       const client = yield* connect(served.port)
@@ -250,7 +250,7 @@ describe("a response that never ends is ended by the drain", () => {
       yield* Fiber.join(closing)
     }).pipe(silent))
 
-  it.effect("where it begins while the server drains, too", () =>
+  it.effect("a response that never ends is ended by the drain where it begins while the server drains, too", () =>
     Effect.gen(function*() {
       const served = yield* serve(Effect.succeed(events("text/event-stream")))
       const client = yield* connect(served.port)
@@ -261,7 +261,7 @@ describe("a response that never ends is ended by the drain", () => {
       yield* Fiber.join(closing)
     }).pipe(silent))
 
-  it.effect("of another type where its handler says so: a poll gets 503, a stream its end", () =>
+  it.effect("a response that never ends is ended by the drain of another type where its handler says so: a poll gets 503, a stream its end", () =>
     Effect.gen(function*() {
       const before = yield* cutOffCount
       const app = HttpRouter.empty.pipe(

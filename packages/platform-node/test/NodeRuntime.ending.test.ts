@@ -1,4 +1,7 @@
-/** Programs that end without a signal: exit codes, what they leave open, and options that are wrong. */
+/**
+ * Programs that end without a signal: exit codes, what they leave open, and options that are wrong.
+ * Shows `Main`.
+ */
 import { beforeAll, describe, it } from "vitest"
 import { compile, expectCode, makeFolder, start } from "./process.js"
 
@@ -25,13 +28,13 @@ describe.concurrent("a program that ends by itself", () => {
     expect(ended.millis).toBeLessThan(10_000)
   })
 
-  it("has its scope closed, and still adds nothing", async ({ expect }) => {
+  it("a program that ends by itself has its scope closed, and still adds nothing", async ({ expect }) => {
     const ended = await run("cleaned")
     expectCode(ended, 0)
     expect(ended.stdout + ended.stderr).toBe("done\nclosed\n")
   })
 
-  it("tells its finalizers how", async ({ expect }) => {
+  it("a program that ends by itself tells its finalizers how", async ({ expect }) => {
     expect((await run("told")).stdout).toBe("a value\n")
     expect((await run("told", { fails: true })).stdout).toBe("Error: refused\n")
   })
@@ -64,7 +67,7 @@ describe.concurrent("a program that ends by itself", () => {
     expect(ended.stdout).toMatch(/ERROR .* Shut down in .* after the end of the program, not cleanly:\n#[^]* failed /)
   })
 
-  it("has its shutdown limited as well", async ({ expect }) => {
+  it("a program that ends by itself has its shutdown limited as well", async ({ expect }) => {
     const ended = await run("hanging", { shutdownTimeout: 1_500 })
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(/Cleanup of finalizer #1 .* was abandoned|Still running: finalizer #1 for/)
@@ -77,11 +80,11 @@ describe.concurrent("a program that ends by itself", () => {
     expect(ended.stdout).toMatch(/Let go of what ignores interruption for .*: .*fiber #\d+ in span "child"/)
   })
 
-  it("gets a ResourceScope", async ({ expect }) => {
+  it("a program that ends by itself gets a ResourceScope", async ({ expect }) => {
     expect((await run("scope")).stdout).toBe("a ResourceScope: true\n")
   })
 
-  it("has all the time in the world where the limit is infinite", async ({ expect }) => {
+  it("a program that ends by itself has all the time in the world where the limit is infinite", async ({ expect }) => {
     const ended = await run("unlimited")
     expectCode(ended, 0)
     expect(ended.stdout).toBe("done\nclosed\n")
@@ -117,40 +120,40 @@ describe.concurrent("what others left open", () => {
 })
 
 describe.concurrent("the exit code", () => {
-  it("is the one that the program set, where all else was clean", async () => {
+  it("the exit code is the one that the program set, where all else was clean", async () => {
     expectCode(await run("coded"), 3)
   })
 
-  it("is 1 where a cleanup failed, whatever the program set", async () => {
+  it("the exit code is 1 where a cleanup failed, whatever the program set", async () => {
     expectCode(await run("coded, unclean"), 1)
   })
 
-  it("is the one of the teardown for a program that failed", async () => {
+  it("the exit code is the one of the teardown for a program that failed", async () => {
     expectCode(await run("teardown"), 42)
   })
 
-  it("of a teardown may come later", async () => {
+  it("the exit code of a teardown may come later", async () => {
     expectCode(await run("teardown that waits"), 7)
   })
 
-  it("of a teardown does not hide a failed cleanup", async () => {
+  it("the exit code of a teardown does not hide a failed cleanup", async () => {
     expectCode(await run("teardown, unclean"), 1)
   })
 
-  it("that a teardown never gives does not keep the process", async ({ expect }) => {
+  it("the exit code that a teardown never gives does not keep the process", async ({ expect }) => {
     const ended = await run("teardown that forgets", { shutdownTimeout: 500 })
     expectCode(ended, 0)
     expect(ended.millis).toBeGreaterThan(450)
   })
 
-  it("that a teardown never gives is not waited for where nothing is open", async ({ expect }) => {
+  it("the exit code that a teardown never gives is not waited for where nothing is open", async ({ expect }) => {
     const ended = await run("teardown that forgets, with nothing open", { shutdownTimeout: 60_000 })
     expectCode(ended, 0)
     expect(ended.stdout).toBe("done\nclosed\n")
     expect(ended.millis).toBeLessThan(15_000)
   })
 
-  it("is 1 where the teardown throws", async ({ expect }) => {
+  it("the exit code is 1 where the teardown throws", async ({ expect }) => {
     const ended = await run("teardown that throws")
     expectCode(ended, 1)
     expect(ended.stdout).toContain("no teardown today")
@@ -185,7 +188,7 @@ describe.concurrent("a bad option", () => {
 })
 
 describe.concurrent("a second program in the process", () => {
-  it("is refused while the first runs, which shuts down", async ({ expect }) => {
+  it("a second program in the process is refused while the first runs, which shuts down", async ({ expect }) => {
     const ended = await run("twice")
     expectCode(ended, 1)
     expect(ended.stdout).toContain("NodeRuntime runs a program already")
@@ -199,7 +202,7 @@ describe.concurrent("a second program in the process", () => {
     expect(ended.stdout + ended.stderr).toBe("done\nthe second\n")
   })
 
-  it("is not ended as a leftover of the first one", async ({ expect }) => {
+  it("a second program in the process is not ended as a leftover of the first one", async ({ expect }) => {
     const ended = await run("twice, the second for longer")
     expectCode(ended, 0)
     expect(ended.stdout + ended.stderr).toBe("done\nclosed\n")

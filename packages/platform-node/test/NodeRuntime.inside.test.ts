@@ -1,4 +1,7 @@
-/** What a program builds for itself, layers and registries, keeps the limits and the order, and is in the report. */
+/**
+ * What a program builds for itself, layers and registries, keeps the limits and the order, and is in the report.
+ * Shows `Cleanups`.
+ */
 import { beforeAll, describe, it } from "vitest"
 import { compile, expectCode, makeFolder, start } from "./process.js"
 
@@ -19,7 +22,7 @@ const run = (name: string, options: object = {}) => start(script, [name, options
 
 describe.concurrent("layers that the program builds itself", () => {
   for (const name of ["Layer.launch", "Effect.provide", "ManagedRuntime", "retried"]) {
-    it(`have their finalizers limited and named, and what they depend on is released (P2, P3): ${name}`, async ({ expect }) => {
+    it(`layers that the program builds itself have their finalizers limited and named, and what they depend on is released (P2, P3): ${name}`, async ({ expect }) => {
       const ended = await signalled(name, { shutdownTimeout: "60 seconds", finalizerTimeout: 500 })
       expectCode(ended, 1)
       expect(ended.stdout).toMatch(/Cleanup of app\/Queue \(.*\) timed out after 500 ms [^]*database closed\n/)
@@ -37,18 +40,18 @@ describe.concurrent("layers that the program builds itself", () => {
     expect(ended.millis).toBeLessThan(10_000)
   })
 
-  it("keep Effect's own scopes where that is asked for", async ({ expect }) => {
+  it("layers that the program builds itself keep Effect's own scopes where that is asked for", async ({ expect }) => {
     const ended = await signalled("without limits", { shutdownTimeout: 1_500, finalizerTimeout: 200 })
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(/Let go of what ignores interruption for/)
     expect(ended.stdout).not.toContain("database closed")
   })
 
-  it("are Effect's own affair again after the program", async ({ expect }) => {
+  it("layers that the program builds itself are Effect's own affair again after the program", async ({ expect }) => {
     expect((await run("as it was")).stdout).toBe("put back: true\n")
   })
 
-  it("are not built again by a memo map that is used after the program, too", async ({ expect }) => {
+  it("layers that the program builds itself are not built again by a memo map that is used after the program, too", async ({ expect }) => {
     expect((await run("a memo map that outlives it")).stdout).toBe("builds: 1\n")
   })
 })
@@ -68,7 +71,7 @@ describe.concurrent("the report of the process", () => {
     expect(ended.stdout).toMatch(/3 resources in .*: 2 cleaned, 1 failed\n/)
   })
 
-  it("of very many is a summary with those that failed first", async ({ expect }) => {
+  it("the report of the process of very many is a summary with those that failed first", async ({ expect }) => {
     const ended = await run("many", { count: 2_000 })
     expectCode(ended, 1)
     const table = ended.stdout.slice(ended.stdout.indexOf(" #  priority"))

@@ -40,14 +40,14 @@ describe.concurrent("a launched app", () => {
     )
   })
 
-  it("without a main program runs until a signal", async ({ expect }) => {
+  it("a launched app without a main program runs until a signal", async ({ expect }) => {
     const ended = await terminated("no main")
     expectCode(ended, 0)
     expect(ended.stdout).toContain(allClosed)
     expect(ended.stdout).toMatch(/Shut down in .* after SIGTERM: 3 resources in .*: 3 cleaned\n$/)
   })
 
-  it("that fails to build ends in 1, logged, with what was built released", async ({ expect }) => {
+  it("a launched app that fails to build ends in 1, logged, with what was built released", async ({ expect }) => {
     const ended = await run("unbuilt")
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(/Error: address in use\n/)
@@ -55,7 +55,7 @@ describe.concurrent("a launched app", () => {
     expect(ended.stdout).not.toMatch(/server closed|listening/)
   })
 
-  it("that fails to build and to be released has both logged", async ({ expect }) => {
+  it("a launched app that fails to build and to be released has both logged", async ({ expect }) => {
     const ended = await run("unbuilt, unclean")
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(/Error: address in use\n/)
@@ -79,7 +79,7 @@ it("fibers that a layer forks into its scope from callbacks run to their end, an
 
 describe.concurrent("a layer that hangs inside of an app", () => {
   for (const name of ["hung", "built in runMain"]) {
-    it(`is named, and does not keep what it is built on from its release: ${name}`, async ({ expect }) => {
+    it(`a layer that hangs inside of an app is named, and does not keep what it is built on from its release: ${name}`, async ({ expect }) => {
       const ended = await terminated(name, { finalizerTimeout: 300 })
       expectCode(ended, 1)
       expect(ended.stdout).toMatch(
@@ -92,7 +92,7 @@ describe.concurrent("a layer that hangs inside of an app", () => {
     })
   }
 
-  it("of its own scope, in runMain: is named, and makes the exit code 1", async ({ expect }) => {
+  it("a layer that hangs inside of an app of its own scope, in runMain: is named, and makes the exit code 1", async ({ expect }) => {
     const ended = await terminated("hung in runMain")
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(/Cleanup of app\/Cache .* timed out after 300 ms[^]*database closed\n/)

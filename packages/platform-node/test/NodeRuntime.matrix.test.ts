@@ -51,7 +51,7 @@ describe.concurrent("a process that is signalled", () => {
   for (const signal of signals) {
     for (const moment of moments) {
       for (const fault of faults) {
-        it(`with ${signal} while ${moment}, fault ${fault}`, async ({ expect }) => {
+        it(`a process that is signalled with ${signal} while ${moment}, fault ${fault}`, async ({ expect }) => {
           const own = path.join(folder, `${signal}-${moment}-${fault}`)
           mkdirSync(own)
           const started = start(script, [moment, fault, signal, timeouts[fault], own])

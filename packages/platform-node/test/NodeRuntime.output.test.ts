@@ -1,4 +1,7 @@
-/** What is written last arrives: in slow pipes, in files, and through the application's own logger, which closes last. */
+/**
+ * What is written last arrives: in slow pipes, in files, and through the application's own logger, which closes last.
+ * Shows `Stdio`.
+ */
 import { openSync, readFileSync } from "node:fs"
 import path from "node:path"
 import type { Readable } from "node:stream"
@@ -61,7 +64,7 @@ describe.concurrent("a pipe that is read slowly", () => {
     expect(text.endsWith("the last line\n")).toBe(true)
   })
 
-  it("is waited for beyond the time of a shutdown, where nobody asked for one", async ({ expect }) => {
+  it("a pipe that is read slowly is waited for beyond the time of a shutdown, where nobody asked for one", async ({ expect }) => {
     const started = start(script, ["much at the end", { shutdownTimeout: 1_000 }])
     const read = slowly(started.process.stdout!)
     await until(3_000)
@@ -70,7 +73,7 @@ describe.concurrent("a pipe that is read slowly", () => {
     expect(text.endsWith("the last line\n")).toBe(true)
   })
 
-  it("and not at all does not keep a process past its deadline", async ({ expect }) => {
+  it("a pipe that is not read at all does not keep a process past its deadline", async ({ expect }) => {
     const started = start(script, ["much at a signal", { shutdownTimeout: 1_500 }])
     await started.printed("ready")
     slowly(started.process.stdout!)
@@ -85,7 +88,7 @@ describe.concurrent("a pipe that is read slowly", () => {
     started.process.stdout!.destroy()
   })
 
-  it("by a reader that goes away before the signal does not keep the process", async ({ expect }) => {
+  it("a pipe that is read slowly by a reader that goes away before the signal does not keep the process", async ({ expect }) => {
     const started = start(script, ["much at a signal"])
     await started.printed("ready")
     started.process.stdout!.destroy()
@@ -95,7 +98,7 @@ describe.concurrent("a pipe that is read slowly", () => {
     expect(ended.millis).toBeLessThan(15_000)
   })
 
-  it("by a reader that goes away while the program writes ends it in 1, and standard error says why", async ({ expect }) => {
+  it("a pipe that is read slowly by a reader that goes away while the program writes ends it in 1, and standard error says why", async ({ expect }) => {
     const file = path.join(folder, "talking")
     const started = start(script, ["talking", {}, file])
     await started.printed("ready")
@@ -146,20 +149,20 @@ describe.concurrent("the application's logger", () => {
     expect(file).toMatch(/the logger closes\n$/)
   })
 
-  it("is let go of when it does not close, and that is said on standard error", async ({ expect }) => {
+  it("the application's logger is let go of when it does not close, and that is said on standard error", async ({ expect }) => {
     const { ended } = await run("file, hanging", { shutdownTimeout: 1_500 })
     expectCode(ended, 1)
     expect(ended.stdout + ended.stderr).toMatch(/timed out after/)
     expect(ended.millis).toBeLessThan(8_000)
   })
 
-  it("that fails to close makes the exit code 1", async ({ expect }) => {
+  it("the application's logger that fails to close makes the exit code 1", async ({ expect }) => {
     const { ended } = await run("file, dying")
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(/^The logger did not close cleanly:\n#[^]*disk full/)
   })
 
-  it("that throws is replaced by standard error", async ({ expect }) => {
+  it("the application's logger that throws is replaced by standard error", async ({ expect }) => {
     const started = start(script, ["throwing"])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -168,13 +171,13 @@ describe.concurrent("the application's logger", () => {
     expect(ended.stderr).toMatch(/^SIGTERM: shutting down, within 25 s\nShut down in .* not cleanly:\n#[^]*broken pipe/)
   })
 
-  it("that throws does not keep a failed program, whose error goes to standard error", async ({ expect }) => {
+  it("the application's logger that throws does not keep a failed program, whose error goes to standard error", async ({ expect }) => {
     const ended = await start(script, ["throwing, failing"]).ended
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(/^Error: refused\n +at /)
   })
 
-  it("that cannot be built ends the process before the program begins", async ({ expect }) => {
+  it("the application's logger that cannot be built ends the process before the program begins", async ({ expect }) => {
     const file = path.join(folder, "unbuilt")
     const ended = await start(script, ["unbuilt", {}, file]).ended
     expectCode(ended, 1)
@@ -182,7 +185,7 @@ describe.concurrent("the application's logger", () => {
     expect(() => readFileSync(file)).toThrow("ENOENT")
   })
 
-  it("is alone with the report, whatever else logs in the app", async ({ expect }) => {
+  it("the application's logger is alone with the report, whatever else logs in the app", async ({ expect }) => {
     const started = start(script, ["launched, with both"])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -194,7 +197,7 @@ describe.concurrent("the application's logger", () => {
     expect(ended.stdout).not.toContain("app: Shut down")
   })
 
-  it("of a launched app gets the report as well", async ({ expect }) => {
+  it("the application's logger of a launched app gets the report as well", async ({ expect }) => {
     const started = start(script, ["launched"])
     await started.printed("ready")
     started.kill("SIGTERM")

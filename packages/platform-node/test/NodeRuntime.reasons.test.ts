@@ -1,4 +1,7 @@
-/** Why a process ends, who may ask for it, what its finalizers know of that, and what others do in the middle of it. */
+/**
+ * Why a process ends, who may ask for it, what its finalizers know of that, and what others do in the middle of it.
+ * Shows `Builds`.
+ */
 import { beforeAll, describe, it } from "vitest"
 import { compile, expectCode, makeFolder, start, type StartOptions } from "./process.js"
 
@@ -39,7 +42,7 @@ describe.concurrent("finalizers can read the reason", () => {
     "request from a callback": [0, { _tag: "Request" }]
   } as const
   for (const [name, [code, reason]] of Object.entries(reasons)) {
-    it(`of every kind: ${name}`, async ({ expect }) => {
+    it(`finalizers can read the reason of every kind: ${name}`, async ({ expect }) => {
       const ended = await run(name)
       expectCode(ended, code)
       expect(own(ended.stdout)).toBe(thrice(reason))
@@ -48,14 +51,14 @@ describe.concurrent("finalizers can read the reason", () => {
 })
 
 describe.concurrent("a shutdown that is asked for from inside", () => {
-  it("is told with its words, waits for the readiness as a signal does, and ends in 0", async ({ expect }) => {
+  it("a shutdown that is asked for from inside is told with its words, waits for the readiness as a signal does, and ends in 0", async ({ expect }) => {
     const ended = await run("request", { readinessDelay: 300 })
     expectCode(ended, 0)
     expect(ended.stdout).toMatch(/a request \(the batch is done\): shutting down, within 25 s; not ready from now on/)
     expect(ended.stdout).toMatch(/Shut down in .* after a request \(the batch is done\): /)
   })
 
-  it("may be the first thing that a program does", async () => {
+  it("a shutdown that is asked for from inside may be the first thing that a program does", async () => {
     expectCode(await run("request at the first step"), 0)
   })
 
@@ -65,13 +68,13 @@ describe.concurrent("a shutdown that is asked for from inside", () => {
     expect(ended.millis).toBeLessThan(10_000)
   })
 
-  it("with something that has no text begins the shutdown all the same", async ({ expect }) => {
+  it("a shutdown that is asked for from inside with something that has no text begins the shutdown all the same", async ({ expect }) => {
     const ended = await run("request with no words")
     expectCode(ended, 0)
     expect(ended.stdout).toMatch(/a request \(.*\): shutting down, within 25 s/)
   })
 
-  it("is nothing where no program runs", async ({ expect }) => {
+  it("a shutdown that is asked for from inside is nothing where no program runs", async ({ expect }) => {
     const ended = await run("request of nobody")
     expectCode(ended, 0)
     expect(ended.stdout).toBe("nothing runs\n")
@@ -81,7 +84,7 @@ describe.concurrent("a shutdown that is asked for from inside", () => {
 describe.concurrent("the end of the channel to the parent", () => {
   const withChannel: StartOptions = { stdio: ["ignore", "pipe", "pipe", "ipc"] }
 
-  it("is as good as a signal", async ({ expect }) => {
+  it("the end of the channel to the parent is as good as a signal", async ({ expect }) => {
     const started = start(script, ["asking", {}], withChannel)
     await started.printed("ready")
     started.process.disconnect()
@@ -90,7 +93,7 @@ describe.concurrent("the end of the channel to the parent", () => {
     expect(own(ended.stdout)).toBe(thrice({ _tag: "Signal", signal: "disconnect" }))
   })
 
-  it("with a signal before or after it is no second signal", async ({ expect }) => {
+  it("the end of the channel to the parent with a signal before or after it is no second signal", async ({ expect }) => {
     for (const isFirst of [true, false]) {
       const started = start(script, ["asking", {}], withChannel)
       await started.printed("ready")
@@ -103,7 +106,7 @@ describe.concurrent("the end of the channel to the parent", () => {
     }
   })
 
-  it("is nothing where it is not among the signals", async ({ expect }) => {
+  it("the end of the channel to the parent is nothing where it is not among the signals", async ({ expect }) => {
     const started = start(script, ["asking", { signals: ["SIGTERM"] }], withChannel)
     await started.printed("ready")
     started.process.disconnect()
@@ -115,13 +118,13 @@ describe.concurrent("the end of the channel to the parent", () => {
 })
 
 describe.concurrent("a rejection that nobody handles", () => {
-  it("shuts down by default", async ({ expect }) => {
+  it("a rejection that nobody handles shuts down by default", async ({ expect }) => {
     const ended = await run("rejecting")
     expectCode(ended, 1)
     expect(ended.stdout).not.toContain("went on")
   })
 
-  it("is an error in the log where that is asked for, and the program goes on", async ({ expect }) => {
+  it("a rejection that nobody handles is an error in the log where that is asked for, and the program goes on", async ({ expect }) => {
     const ended = await run("rejecting", { unhandledRejection: "log" })
     expectCode(ended, 0)
     expect(ended.stdout).toMatch(/ERROR .*unhandledRejection\n[^]*nobody handles this[^]*went on\n/)
@@ -130,7 +133,7 @@ describe.concurrent("a rejection that nobody handles", () => {
 
 describe.concurrent("a start that hangs", () => {
   for (const name of ["starting, launch", "starting, Layer.launch", "starting, Effect.provide"]) {
-    it(`is ended by its limit, with the layer named, and what was built is released: ${name}`, async ({ expect }) => {
+    it(`a start that hangs is ended by its limit, with the layer named, and what was built is released: ${name}`, async ({ expect }) => {
       const ended = await run(name, { startTimeout: 300 })
       expectCode(ended, 1)
       expect(ended.stdout).toMatch(/ERROR .*Not started within 300 ms: still building app\/Slow for \d+ ms\n/)
@@ -140,13 +143,13 @@ describe.concurrent("a start that hangs", () => {
     })
   }
 
-  it("of its loggers is ended, too", async ({ expect }) => {
+  it("a start that hangs of its loggers is ended, too", async ({ expect }) => {
     const ended = await run("starting, logger", { startTimeout: 300 })
     expectCode(ended, 1)
     expect(ended.stdout).toContain("still building app/Slow")
   })
 
-  it("is none once it has started", async ({ expect }) => {
+  it("a start that hangs is none once it has started", async ({ expect }) => {
     const ended = await run("started in time", { startTimeout: 200 })
     expectCode(ended, 0)
     expect(ended.stdout).toContain("went on\n")
@@ -155,7 +158,7 @@ describe.concurrent("a start that hangs", () => {
 
 describe.concurrent("an exit by others", () => {
   for (const [code, ours] of [[0, 1], [3, 3]] as const) {
-    it(`with ${code} while the scope closes is told, with what was left, and ends in ${ours}`, async ({ expect }) => {
+    it(`an exit by others with ${code} while the scope closes is told, with what was left, and ends in ${ours}`, async ({ expect }) => {
       const ended = await signalled("exit, closing", { code })
       expectCode(ended, ours)
       expect(ended.stderr).toMatch(
@@ -165,13 +168,13 @@ describe.concurrent("an exit by others", () => {
     })
   }
 
-  it("is told where the application has another form of stacks, without who called", async ({ expect }) => {
+  it("an exit by others is told where the application has another form of stacks, without who called", async ({ expect }) => {
     const ended = await signalled("exit, stacks of another form")
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(/^process.exit was called in the middle of the shutdown: exits with 1\.\n/)
   })
 
-  it("during the delay of the readiness is told as well", async ({ expect }) => {
+  it("an exit by others during the delay of the readiness is told as well", async ({ expect }) => {
     const ended = await signalled("exit, delayed", { code: 0 })
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(
@@ -179,7 +182,7 @@ describe.concurrent("an exit by others", () => {
     )
   })
 
-  it("before or after the program's shutdown is theirs", async ({ expect }) => {
+  it("an exit by others before or after the program's shutdown is theirs", async ({ expect }) => {
     for (const name of ["exit, before", "exit, after"]) {
       const ended = await run(name, { code: 0 })
       expectCode(ended, 0)

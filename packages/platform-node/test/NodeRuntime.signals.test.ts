@@ -30,6 +30,16 @@ describe.concurrent("one signal that comes twice is one", () => {
       expect(ended.stderr).toBe("")
     })
   }
+
+  it("one signal that comes twice is one where the process is too busy to hear of it in time, too", async ({ expect }) => {
+    const started = start(script, ["doubled while busy", { signals: ["SIGTERM"] }])
+    await started.printed("ready")
+    started.kill("SIGTERM")
+    const ended = await started.ended
+    expectCode(ended, 0)
+    expect(ended.stdout).toMatch(/twice\n[^]*closed\n/)
+    expect(ended.stderr).toBe("")
+  })
 })
 
 describe.concurrent("a second signal", () => {
@@ -92,7 +102,7 @@ describe.concurrent("the delay of the readiness", () => {
     expect(ended.stdout).toMatch(/draining\n(serving\n){3}[^]*serving\ninterrupted\n/)
   })
 
-  it("is part of the time that the whole shutdown has", async ({ expect }) => {
+  it("the delay of the readiness is part of the time that the whole shutdown has", async ({ expect }) => {
     const started = start(script, ["stuck", { readinessDelay: 900, shutdownTimeout: 1_900 }])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -103,7 +113,7 @@ describe.concurrent("the delay of the readiness", () => {
     expect(deadline).toBeLessThanOrEqual(900)
   })
 
-  it("is not a time to be hurried: who serves is not told of as holding things up", async ({ expect }) => {
+  it("the delay of the readiness is not a time to be hurried: who serves is not told of as holding things up", async ({ expect }) => {
     const started = start(script, ["serving", { readinessDelay: 2_500 }])
     await started.printed("ready: true")
     started.kill("SIGTERM")
@@ -112,7 +122,7 @@ describe.concurrent("the delay of the readiness", () => {
     expect(ended.stdout).not.toContain("Still shutting down")
   })
 
-  it("is time for fibers to be forked, which are named as well", async ({ expect }) => {
+  it("the delay of the readiness is time for fibers to be forked, which are named as well", async ({ expect }) => {
     const started = start(script, ["late child", { readinessDelay: 500, shutdownTimeout: 2_000 }])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -121,7 +131,7 @@ describe.concurrent("the delay of the readiness", () => {
     expect(ended.stdout).toMatch(/Let go of what ignores interruption for .*: .*fiber #\d+ in span "late child"/)
   })
 
-  it("ends with the program", async ({ expect }) => {
+  it("the delay of the readiness ends with the program", async ({ expect }) => {
     const started = start(script, ["leaving", { readinessDelay: "20 seconds" }])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -133,7 +143,7 @@ describe.concurrent("the delay of the readiness", () => {
 })
 
 describe.concurrent("signals", () => {
-  it("before the first step of the program end it without one", async ({ expect }) => {
+  it("signals before the first step of the program end it without one", async ({ expect }) => {
     const started = start(script, ["unstarted"])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -142,7 +152,7 @@ describe.concurrent("signals", () => {
     expect(ended.stdout).not.toContain("first step")
   })
 
-  it("are those that were asked for", async ({ expect }) => {
+  it("signals are those that were asked for", async ({ expect }) => {
     const options = { signals: ["SIGUSR2"] }
     const [one, other] = [start(script, ["plain", options]), start(script, ["plain", options])]
     await Promise.all([one.printed("ready"), other.printed("ready")])
@@ -164,7 +174,7 @@ describe.concurrent("signals", () => {
   })
 
   for (const name of ["private scope", "private failure"]) {
-    it(`end in 1 where the program dies of them, and that is logged: ${name}`, async ({ expect }) => {
+    it(`signals end in 1 where the program dies of them, and that is logged: ${name}`, async ({ expect }) => {
       const started = start(script, [name])
       await started.printed("ready")
       started.kill("SIGTERM")
@@ -174,7 +184,7 @@ describe.concurrent("signals", () => {
     })
   }
 
-  it("that this platform does not have are left out", async ({ expect }) => {
+  it("signals that this platform does not have are left out", async ({ expect }) => {
     const started = start(script, ["plain", { signals: ["SIGBREAK", "SIGTERM"] }])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -182,7 +192,7 @@ describe.concurrent("signals", () => {
     expect(process.platform === "win32").toBe("SIGBREAK" in (await import("node:os")).constants.signals)
   })
 
-  it("are nobody's business any more after the end", async ({ expect }) => {
+  it("signals are nobody's business any more after the end", async ({ expect }) => {
     const ended = await start(script, ["quick"]).ended
     expectCode(ended, 0)
     expect(ended.stdout).toBe("done\nlisteners: 0,0,0,0,0\n")

@@ -41,7 +41,7 @@ const codeIn = async (file: string): Promise<string> => {
 
 // Where there is no `script` to make a terminal, nothing of this can be shown.
 describe.runIf(existsSync(terminalMaker) && process.platform === "linux")("at a terminal", () => {
-  it("that is closed, a process cleans up and ends with 0, though nobody hears of it", async () => {
+  it("at a terminal that is closed, a process cleans up and ends with 0, though nobody hears of it", async () => {
     const file = path.join(folder, "hangup")
     // Only the shell is told of the end of the terminal, as long as it lives.
     const terminal = startAt(file, (run) => `trap 'kill -HUP $!' HUP; ${run} & wait $!; wait $!`)

@@ -27,7 +27,7 @@ const ways = {
 describe.concurrent("an error without a text", () => {
   for (const [name, each] of Object.entries(ways)) {
     for (const form of each) {
-      it(`of the form ${form} as ${name}: all is released, a line is said, and the exit code is 1`, async ({ expect }) => {
+      it(`an error without a text of the form ${form} as ${name}: all is released, a line is said, and the exit code is 1`, async ({ expect }) => {
         const ended = await run(name, form, { shutdownTimeout: "20 seconds" })
         expectCode(ended, 1)
         expect(ended.stdout).toContain("closed\n")
@@ -37,7 +37,7 @@ describe.concurrent("an error without a text", () => {
     }
   }
 
-  it("as an option is refused with a line, as any other", async ({ expect }) => {
+  it("an error without a text as an option is refused with a line, as any other", async ({ expect }) => {
     for (const form of ["value", "proxy"]) {
       const ended = await run("option", form)
       expectCode(ended, 1)

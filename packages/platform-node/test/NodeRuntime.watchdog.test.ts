@@ -18,7 +18,7 @@ const quick = { shutdownTimeout: 800 }
 const busy = "The deadline of 800 ms has passed and the main thread is busy in"
 
 describe.concurrent("a finalizer that spins", () => {
-  it("in the turn in which the shutdown begins is ended", async ({ expect }) => {
+  it("a finalizer that spins in the turn in which the shutdown begins is ended", async ({ expect }) => {
     const ended = await start(script, ["spin", quick]).ended
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(
@@ -31,27 +31,31 @@ describe.concurrent("a finalizer that spins", () => {
     expect(ended.millis).toBeGreaterThan(1_200)
   })
 
-  it("in a context of its own is ended", async ({ expect }) => {
+  it("a finalizer that spins in a context of its own is ended", async ({ expect }) => {
     const ended = await start(script, ["context", quick]).ended
     expectCode(ended, 1)
     expect(ended.stderr.startsWith(busy)).toBe(true)
   })
 
-  it("in a regular expression is ended", async ({ expect }) => {
+  it("a finalizer that spins in a regular expression is ended", async ({ expect }) => {
     const ended = await start(script, ["expression", quick]).ended
     expectCode(ended, 1)
     expect(ended.stderr).toMatch(/busy in expression \(|busy in finalizers?\.expression \(|busy in .*watchdog\.mjs/)
   })
 
   // Compiling takes its time, on a busy machine a lot of it: only one that is never ended fails by the limit.
-  it("is ended in a program that runs from its sources", { timeout: 200_000 }, async ({ expect }) => {
-    const node = ["--import", require.resolve("tsx"), "--conditions=source"]
-    const ended = await start(fileURLToPath(fixture), ["spin", quick], { node, limitMillis: 180_000 }).ended
-    expectCode(ended, 1)
-    expect(ended.stderr).toMatch(/busy in spinning \(file:.*\/fixtures\/watchdog\.ts:\d+:\d+\)/)
-  })
+  it(
+    "a finalizer that spins is ended in a program that runs from its sources",
+    { timeout: 200_000 },
+    async ({ expect }) => {
+      const node = ["--import", require.resolve("tsx"), "--conditions=source"]
+      const ended = await start(fileURLToPath(fixture), ["spin", quick], { node, limitMillis: 180_000 }).ended
+      expectCode(ended, 1)
+      expect(ended.stderr).toMatch(/busy in spinning \(file:.*\/fixtures\/watchdog\.ts:\d+:\d+\)/)
+    }
+  )
 
-  it("is ended as a listener of the exit, too", async ({ expect }) => {
+  it("a finalizer that spins is ended as a listener of the exit, too", async ({ expect }) => {
     const started = start(script, ["none at exit", quick])
     await started.printed("ready")
     started.kill("SIGTERM")
@@ -60,7 +64,7 @@ describe.concurrent("a finalizer that spins", () => {
     expect(ended.stderr).toMatch(/^The deadline of .* is busy in spinning .*\n$/)
   })
 
-  it("and ends only after the deadline makes the exit code 1", async ({ expect }) => {
+  it("a finalizer that spins and ends only after the deadline makes the exit code 1", async ({ expect }) => {
     const ended = await start(script, ["late", quick]).ended
     expectCode(ended, 1)
     expect(ended.stdout).toMatch(
@@ -86,7 +90,7 @@ describe.concurrent("the watchdog", () => {
     expect(ended.stdout.match(/preloaded/g)).toHaveLength(1)
   })
 
-  it("that may not be started is missed in the log, and nowhere else", async ({ expect }) => {
+  it("the watchdog that may not be started is missed in the log, and nowhere else", async ({ expect }) => {
     const node = ["--experimental-permission", "--allow-fs-read=*"]
     const started = start(script, ["none at signal", quick], { node })
     await started.printed("ready")

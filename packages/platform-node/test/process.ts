@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, expect, vi } from "vitest"
+import { mutatedBundles } from "../../../scripts/mutations/inMemory.js"
 
 // Processes that wait for one another's processor look slow.
 vi.setConfig({ maxConcurrency: 3 })
@@ -33,6 +34,7 @@ export const compile = async (fixture: URL, folder: string): Promise<string> => 
     target: "node20",
     conditions: ["source"],
     keepNames: true,
+    plugins: mutatedBundles,
     // What is left of CommonJS in it, as `ws`, asks for modules of Node's.
     banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url)` }
   })

@@ -19,7 +19,7 @@ import {
 import { ResourceRegistry } from "@patinox/core"
 import { type Context, Effect, type Layer, Metric, type Schema } from "effect"
 import { type CheckResult, HealthChecks } from "./HealthCheck.js"
-import { pageOf, type Shown } from "./internal/ResourcePage.js"
+import { pageOf, pageOptionsOf, type Shown } from "./internal/ResourcePage.js"
 import * as Schemas from "./internal/Schemas.js"
 import * as PrometheusText from "./PrometheusText.js"
 import { Readiness } from "./Readiness.js"
@@ -67,7 +67,8 @@ const metrics = /* @__PURE__ */ Effect.map(
 const resources = (query: Schema.Schema.Type<typeof Schemas.pageQuery>, options: ResourcesOptions | undefined) =>
   Effect.gen(function*() {
     const registry = yield* ResourceRegistry.ResourceRegistry
-    const page = pageOf(yield* registry.snapshot, yield* registry.health, query, options ?? {})
+    const snapshot = yield* registry.snapshotPage(pageOptionsOf(query))
+    const page = pageOf(snapshot, yield* registry.health, query, options ?? {})
     return yield* json(Schemas.resourcePage, page)
   })
 

@@ -4,7 +4,7 @@
  * restarted for it.
  */
 import { PatinoxError } from "@patinox/core"
-import { checkDuration, checkPause } from "@patinox/core/Foundation"
+import { checkDuration, checkPause } from "@patinox/core/kernel"
 import { Context, type Duration, Effect, Layer, Scope } from "effect"
 import * as CheckRun from "./internal/CheckRun.js"
 

@@ -11,7 +11,7 @@ import {
   HttpServerRequest
 } from "@effect/platform"
 import { type CleanupError, PatinoxError, ResourceGuard, ResourceRegistry } from "@patinox/core"
-import { checkDuration, checkDurationIn, Wording } from "@patinox/core/Foundation"
+import { checkDuration, checkDurationIn, Text } from "@patinox/core/kernel"
 import { Clock, Context, Data, type Duration, Effect, Exit, Fiber, Metric, Option, Scope } from "effect"
 import { listed, Requests, type RunningRequest, type UnsentRequest } from "./internal/Requests.js"
 import { Readiness } from "./Readiness.js"
@@ -92,7 +92,7 @@ const limitsOf = (options: DrainOptions): Limits | PatinoxError.Validation => {
   const keepAliveGrace = checkDurationIn("keepAliveGrace", options.keepAliveGrace ?? Math.min(5_000, drainTimeout), {
     zero: true,
     max: drainTimeout,
-    maxText: ` up to the drainTimeout of ${Wording.duration(drainTimeout)}`
+    maxText: ` up to the drainTimeout of ${Text.duration(drainTimeout)}`
   })
   return keepAliveGrace instanceof PatinoxError.Validation ? keepAliveGrace : { drainTimeout, keepAliveGrace }
 }

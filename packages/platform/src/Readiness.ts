@@ -3,6 +3,7 @@
  * balancer asks for it, through `HealthApi`, and so may whatever takes work in. It does not say whether the process is
  * healthy.
  */
+import { callback } from "@patinox/core/kernel"
 import { Context, Deferred, Effect } from "effect"
 
 export interface Readiness {
@@ -28,7 +29,7 @@ export const Readiness = /* @__PURE__ */ Context.Reference<Readiness>()("@patino
   defaultValue: (): Readiness => ({
     isReady: Effect.succeed(true),
     // `Effect.never` would hold a timer for each who waits.
-    awaitDraining: Effect.async(() => {}),
+    awaitDraining: callback(() => {}),
     drain: Effect.void
   })
 })

@@ -163,7 +163,7 @@ describe("/ready", () => {
 })
 
 describe("/metrics and /resources", () => {
-  it.scoped("are for those only whom the middleware lets in", () =>
+  it.scoped("/metrics and /resources are for those only whom the middleware lets in", () =>
     Effect.gen(function*() {
       for (const path of ["/metrics", "/resources", "/resources?limit=0"]) {
         expect((yield* get(path)).status).toBe(401)

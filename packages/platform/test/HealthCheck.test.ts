@@ -1,3 +1,4 @@
+/** Shows `CheckRun`. */
 import { describe, expect, it } from "@effect/vitest"
 import { HealthCheck } from "@patinox/platform"
 import { TestClock } from "@patinox/vitest"
@@ -36,7 +37,7 @@ describe("a check", () => {
       ])
     }).pipe(Effect.scoped, withChecks))
 
-  it.effect("that takes longer than 500 ms has timed out, and is interrupted", () =>
+  it.effect("a check that takes longer than 500 ms has timed out, and is interrupted", () =>
     Effect.gen(function*() {
       const interrupted = yield* Deferred.make<void>()
       yield* add("slow", Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined)))
@@ -82,7 +83,7 @@ describe("a check", () => {
       expect(yield* Fiber.join(second)).toEqual({ gated: "passing" })
     }).pipe(Effect.scoped, withChecks))
 
-  it.effect("that ignores its interruption holds nobody up, is not run beside itself, and comes back", () =>
+  it.effect("a check that ignores its interruption holds nobody up, is not run beside itself, and comes back", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       let runs = 0
@@ -97,7 +98,7 @@ describe("a check", () => {
       expect([yield* statuses, runs]).toEqual([{ stubborn: "passing" }, 2])
     }).pipe(Effect.scoped, withChecks))
 
-  it.effect("has limits of its own where it is given some", () =>
+  it.effect("a check has limits of its own where it is given some", () =>
     Effect.gen(function*() {
       let runs = 0
       yield* add("fresh", Effect.sync(() => runs++), { cacheFor: 0 })

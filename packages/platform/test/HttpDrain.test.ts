@@ -1,3 +1,4 @@
+/** Shows `Seam`. */
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceGuard, ResourceRegistry } from "@patinox/core"
@@ -55,7 +56,7 @@ const serving = (options?: HttpDrain.DrainOptions, app: HttpApp = Effect.succeed
 type HttpApp = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
 describe("what is asked of the connections", () => {
-  it.effect("where all are closed in time: no more than it takes", () =>
+  it.effect("what is asked of the connections where all are closed in time: no more than it takes", () =>
     Effect.gen(function*() {
       const { calls, close, closeScope } = yield* serving()
       const closing = yield* Effect.fork(closeScope)
@@ -72,7 +73,7 @@ describe("what is asked of the connections", () => {
       ])
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("where none is closed: one after the other, each at its time", () =>
+  it.effect("what is asked of the connections where none is closed: one after the other, each at its time", () =>
     Effect.gen(function*() {
       const { calls, closeScope } = yield* serving({ drainTimeout: "10 seconds", keepAliveGrace: "2 seconds" })
       const closing = yield* Effect.fork(closeScope)
@@ -104,7 +105,7 @@ describe("what is asked of the connections", () => {
 })
 
 describe("a handler", () => {
-  it.effect("is waited for though every connection is closed", () =>
+  it.effect("a handler is waited for though every connection is closed", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const { calls, close, closeScope, request } = yield* serving(
@@ -121,7 +122,7 @@ describe("a handler", () => {
       expect(Exit.isSuccess(yield* Fiber.await(handler))).toBe(true)
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("that is interrupted has half a second to stop before its connection is destroyed", () =>
+  it.effect("a handler that is interrupted has half a second to stop before its connection is destroyed", () =>
     Effect.gen(function*() {
       const app = Effect.onInterrupt(Effect.never, () => Effect.sleep("400 millis"))
       const { calls, close, closeScope, request } = yield* serving({ drainTimeout: "10 seconds" }, app)
@@ -141,7 +142,7 @@ describe("a handler", () => {
       ])
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("has what it was given, be it another registry, which knows nothing of the server", () =>
+  it.effect("a handler has what it was given, be it another registry, which knows nothing of the server", () =>
     Effect.gen(function*() {
       class Given extends Context.Tag("Given")<Given, string>() {}
       const platform = yield* makePlatform

@@ -3,8 +3,8 @@
  * start is over once the first of the program's layers is there.
  */
 import type { Layer } from "effect"
+import type { BuildLine } from "./Messages.js"
 import * as Seam from "./Seam.js"
-import type { BuildLine } from "./Wording.js"
 
 interface Build {
   readonly layer: Layer.Layer<any, any, any>

@@ -3,7 +3,7 @@
  * that the program has built for itself, to registries inside. One report of all of it.
  */
 import * as CleanupReport from "@patinox/core/CleanupReport"
-import type { ClosingScope, ShutdownHost } from "@patinox/core/Foundation"
+import type { ClosingScope, ShutdownHost } from "@patinox/core/kernel"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import { Effect, Scope } from "effect"
 

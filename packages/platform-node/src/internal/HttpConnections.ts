@@ -4,6 +4,7 @@
  * will never be sent is over.
  */
 import { HttpServerError, type HttpServerRequest } from "@effect/platform"
+import { callback } from "@patinox/core/kernel"
 import type { HttpDrain } from "@patinox/platform"
 import { Effect } from "effect"
 import { EventEmitter } from "node:events"
@@ -209,7 +210,7 @@ export class HttpConnections implements HttpDrain.Connections {
     return this.server.listening ? Effect.void : this.listen
   })
 
-  private readonly listen = Effect.async<void, HttpServerError.ServeError>((resume) => {
+  private readonly listen = callback<void, HttpServerError.ServeError>((resume) => {
     const onError = (cause: Error) => resume(Effect.fail(new HttpServerError.ServeError({ cause })))
     this.server.once("error", onError)
     this.server.listen({ ...this.listenOptions, ...this.boundTo }, () => {
@@ -277,7 +278,7 @@ export class HttpConnections implements HttpDrain.Connections {
     for (const socket of [...this.accepted, ...this.connections.keys()]) socket.destroy()
   })
 
-  readonly awaitClosed = Effect.async<void>((resume) => {
+  readonly awaitClosed = callback<void>((resume) => {
     if (this.connections.size === 0) return resume(Effect.void)
     const wake = () => resume(Effect.void)
     this.waiting.add(wake)

@@ -3,7 +3,7 @@
  * order of things is an Effect; the deadline and what comes after it are callbacks, as they have to work when that is stuck.
  */
 import * as CleanupReport from "@patinox/core/CleanupReport"
-import { ShutdownHost, Wording as Text } from "@patinox/core/Foundation"
+import { callback, ShutdownHost, Text } from "@patinox/core/kernel"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import * as Readiness from "@patinox/platform/Readiness"
 import { type Reason, Shutdown } from "@patinox/platform/Shutdown"
@@ -11,15 +11,18 @@ import { Cause, type Context, Duration, Effect, Exit, Fiber, HashMap, Layer, Log
 import { constants } from "node:os"
 import { Builds } from "./Builds.js"
 import { Cleanups } from "./Cleanups.js"
+import * as Messages from "./Messages.js"
 import * as Plan from "./Plan.js"
 import type { Resolved } from "./RunOptions.js"
 import * as Seam from "./Seam.js"
 import * as Stdio from "./Stdio.js"
 import * as Watchdog from "./Watchdog.js"
-import * as Wording from "./Wording.js"
 
 /** How long no layer is built until the start is over: one that consists of others may only be about to begin the next. */
 const pauseMillis = 100
+
+/** How often turns of the loop are looked at while a signal may come twice. */
+const turnMillis = 50
 
 /** How long, after the deadline, the last lines have to get out: within the grace of the watchdog. */
 const lastMillis = 250
@@ -82,6 +85,8 @@ class Main {
   private progress: Seam.Timer | undefined = undefined
   private watchdog: Watchdog.Watchdog | undefined = undefined
   private signal: Plan.Received | undefined = undefined
+  /** When the loop had its last turn but one, or earlier: what is heard now has come since. */
+  private turnBefore = 0
   private hasUncaught = false
   /** The fibers are to end: what still runs is what holds it up. */
   private isStopping = false
@@ -122,7 +127,7 @@ class Main {
     const isLimited = this.restoreLayers !== undefined || !this.options.limitsLayers
     const effect = isLimited
       ? this.run(program)
-      : Effect.andThen(Effect.logWarning(Wording.layersWithoutLimits), this.run(program))
+      : Effect.andThen(Effect.logWarning(Messages.layersWithoutLimits), this.run(program))
     Seam.fork(effect, Seam.firstRefs(this.options.hasPrettyLogger, this.cleanupWatch))
   }
 
@@ -135,7 +140,7 @@ class Main {
     const words = message === undefined || typeof message === "string" ? message : Text.unknown(message)
     const reason = { _tag: "Request", message: words } as const
     this.begin(reason)
-    this.log(LogLevel.Info, Wording.begun(Wording.why(reason), shutdownTimeout, readinessDelay))
+    this.log(LogLevel.Info, Messages.begun(Messages.why(reason), shutdownTimeout, readinessDelay))
   }
 
   // --- layers --------------------------------------------------------------------------------------------------------
@@ -170,7 +175,7 @@ class Main {
     const tell = (n: number): void => {
       this.startTimers.set("tell", Plan.startProgressAt(n) - (Seam.nowMillis() - from), () => {
         const lines = this.builds.lines()
-        if (lines.length > 0) this.log(LogLevel.Warning, Wording.starting(lines, Seam.nowMillis() - from))
+        if (lines.length > 0) this.log(LogLevel.Warning, Messages.starting(lines, Seam.nowMillis() - from))
         tell(n + 1)
       })
     }
@@ -182,7 +187,7 @@ class Main {
       this.isClean = false
       Stdio.tolerateLoss()
       this.begin({ _tag: "StartTimeout", layers: lines.map(({ name }) => name) })
-      this.log(LogLevel.Error, Wording.startTimedOut(lines, startTimeout))
+      this.log(LogLevel.Error, Messages.startTimedOut(lines, startTimeout))
     })
   }
 
@@ -211,7 +216,7 @@ class Main {
       const report = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && reportsErrors
         ? Effect.catchAllCause(
           Effect.logError(exit.cause),
-          () => Effect.sync(() => Stdio.writeNow(Wording.cause(exit.cause)))
+          () => Effect.sync(() => Stdio.writeNow(Messages.cause(exit.cause)))
         )
         : Effect.void
       // Whatever becomes of the report.
@@ -241,22 +246,34 @@ class Main {
   }
 
   private onSignal(name: string): void {
-    const received = { signal: name, at: Seam.nowMillis() }
-    if (this.signal !== undefined) return this.onNextSignal(this.signal, received)
-    this.signal = received
+    if (this.signal !== undefined) return this.onNextSignal(this.signal, { signal: name, at: this.turnBefore })
+    this.signal = { signal: name, at: Seam.nowMillis() }
+    this.watchTurns(this.signal.at)
     const { readinessDelay, shutdownTimeout } = this.options
     const text = this.begunAt === 0
-      ? Wording.begun(name, shutdownTimeout, readinessDelay)
-      : Wording.begun(name, shutdownTimeout - this.elapsed, 0)
+      ? Messages.begun(name, shutdownTimeout, readinessDelay)
+      : Messages.begun(name, shutdownTimeout - this.elapsed, 0)
     Stdio.tolerateLoss()
     this.begin({ _tag: "Signal", signal: name })
     this.log(LogLevel.Info, text)
   }
 
+  /**
+   * Signals that come while the process is busy are heard together, at the next turn of its loop. So what comes after the
+   * first is dated by the turn before, as long as that decides whether it is the first one again.
+   */
+  private watchTurns(firstAt: number, turn = firstAt): void {
+    // Timers come first in a turn, so the one of this very turn says nothing of a signal that is heard in it.
+    this.turnBefore = turn
+    if (turn - firstAt >= Plan.repeatMillis) return
+    const now = Seam.nowMillis()
+    Seam.startTimer(turnMillis, () => this.watchTurns(firstAt, now)).unref()
+  }
+
   private onNextSignal(first: Plan.Received, next: Plan.Received): void {
     if (Plan.isRepeated(first, next)) return
     const code = 128 + constants.signals[next.signal as NodeJS.Signals]
-    Stdio.writeNow(Wording.secondSignal(next.signal, first.signal, code, this.left()))
+    Stdio.writeNow(Messages.secondSignal(next.signal, first.signal, code, this.left()))
     this.isExiting = true
     Stdio.exit(code)
   }
@@ -270,7 +287,7 @@ class Main {
     const { readinessDelay, shutdownTimeout } = this.options
     Stdio.tolerateLoss()
     this.begin({ _tag: "Signal", signal: "disconnect" })
-    this.log(LogLevel.Info, Wording.begun("disconnect", shutdownTimeout, readinessDelay))
+    this.log(LogLevel.Info, Messages.begun("disconnect", shutdownTimeout, readinessDelay))
   }
 
   /** The process ends, and not by this: what is lost is told, and is no success. */
@@ -282,7 +299,7 @@ class Main {
     }
     const ours = code === 0 ? 1 : code
     process.exitCode = ours
-    Stdio.writeNow(Wording.foreignExit(Stdio.callerOfExit(), ours, this.left()))
+    Stdio.writeNow(Messages.foreignExit(Stdio.callerOfExit(), ours, this.left()))
   }
 
   private onRejection(reason: unknown): void {
@@ -297,7 +314,7 @@ class Main {
     const cause = Cause.die(error)
     this.log(LogLevel.Fatal, event, cause)
     // It may be the very error of what the logger writes to.
-    if (Stdio.isLost()) Stdio.writeNow(`${event}\n${Wording.cause(cause)}`)
+    if (Stdio.isLost()) Stdio.writeNow(`${event}\n${Messages.cause(cause)}`)
   }
 
   /** From here on the time runs. */
@@ -316,14 +333,14 @@ class Main {
     Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
       if (Exit.isFailure(exit)) {
         this.isClean = false
-        Stdio.writeNow(`The shutdown itself failed: ${Wording.cause(exit.cause)}`)
+        Stdio.writeNow(`The shutdown itself failed: ${Messages.cause(exit.cause)}`)
       }
       this.end()
     })
   }
 
   private watch(): void {
-    const onError = (error: unknown) => this.log(LogLevel.Warning, Wording.watchdogMissing(error))
+    const onError = (error: unknown) => this.log(LogLevel.Warning, Messages.watchdogMissing(error))
     try {
       this.watchdog = Watchdog.start(this.options.shutdownTimeout, () => this.exitInside(), onError)
     } catch (error) {
@@ -339,7 +356,7 @@ class Main {
 
   /** Until so many milliseconds after the beginning, or the end of the fiber. */
   private awaitFiber(until: number): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+    return callback<void>((resume) => {
       const timer = until === Infinity ? undefined : Seam.startTimer(until - this.elapsed, () => resume(Effect.void))
       Seam.onEnd(this.fiber, () => {
         timer?.clear()
@@ -361,7 +378,7 @@ class Main {
       const stuck = this.runningFibers()
       if (stuck.length > 0) {
         this.isClean = false
-        this.log(LogLevel.Error, Wording.letGo(stuck, this.elapsed - interruptAt))
+        this.log(LogLevel.Error, Messages.letGo(stuck, this.elapsed - interruptAt))
       }
       const exit = this.exit ??= Exit.interrupt(this.fiber.id())
       // As the application has set its fiber up: with its loggers, too, which the close may take away.
@@ -374,7 +391,7 @@ class Main {
       const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
       if (!CleanupReport.isClean(loggers)) {
         this.isClean = false
-        Stdio.writeNow(Wording.loggerEnded(loggers))
+        Stdio.writeNow(Messages.loggerEnded(loggers))
       }
     })
   }
@@ -397,15 +414,15 @@ class Main {
   private log(level: LogLevel.LogLevel, text: string, cause?: Cause.Cause<unknown>, refs = this.refs): void {
     const line = cause === undefined ? Effect.logWithLevel(level, text) : Effect.logWithLevel(level, text, cause)
     if (Seam.runNow(line, refs)) return
-    Stdio.writeNow(cause === undefined ? text : `${text}\n${Wording.cause(cause)}`)
+    Stdio.writeNow(cause === undefined ? text : `${text}\n${Messages.cause(cause)}`)
   }
 
-  private runningFibers(): ReadonlyArray<Wording.FiberLine> {
+  private runningFibers(): ReadonlyArray<Messages.FiberLine> {
     for (const fiber of Seam.familyOf(this.fiber)) this.family.add(fiber)
     return [...this.family].filter(Seam.isRunning).map(Seam.lineOf)
   }
 
-  private left(): Wording.Left {
+  private left(): Messages.Left {
     return { fibers: this.runningFibers(), report: this.report }
   }
 
@@ -417,7 +434,7 @@ class Main {
   private tellProgress(n: number): void {
     this.progress = Seam.startTimer(Plan.progressAt(n) - this.elapsed, () => {
       const text = this.isStopping
-        ? Wording.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
+        ? Messages.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
         : undefined
       // What takes longer than it should is warned of by whoever runs it.
       const isLate = this.elapsed > this.options.shutdownTimeout / 2
@@ -431,8 +448,8 @@ class Main {
     // What blocks the main thread is not ended by a timer, and may be late all the same.
     const isClean = this.isClean &&= CleanupReport.isClean(report) && this.elapsed <= this.options.shutdownTimeout
     const level = !isClean ? LogLevel.Error : this.isForced ? LogLevel.Info : LogLevel.Debug
-    const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : Wording.why(this.reason!))
-    this.log(level, Wording.ended(report, isClean, why, this.elapsed), undefined, refs)
+    const why = this.signal?.signal ?? (this.hasUncaught ? "an uncaught error" : Messages.why(this.reason!))
+    this.log(level, Messages.ended(report, isClean, why, this.elapsed), undefined, refs)
   }
 
   // --- the deadline --------------------------------------------------------------------------------------------------
@@ -440,12 +457,12 @@ class Main {
   private reachDeadline(): void {
     if (this.isEnding) {
       const bytes = Stdio.pending()
-      if (bytes > 0) Stdio.writeNow(Wording.unread(bytes))
+      if (bytes > 0) Stdio.writeNow(Messages.unread(bytes))
       this.isOverdue ||= bytes > 0
       this.exitProcess()
     }
     this.isOverdue = true
-    this.log(LogLevel.Error, Wording.deadlinePassed(this.options.shutdownTimeout, this.left()))
+    this.log(LogLevel.Error, Messages.deadlinePassed(this.options.shutdownTimeout, this.left()))
     Seam.startTimer(lastMillis, () => this.exitProcess())
     const loggers = ResourceScope.close(this.loggerScope, Exit.void, { timeout: lastMillis })
     Seam.onEnd(Seam.fork(loggers, Seam.firstRefs(false)), () => Stdio.flush(() => this.exitProcess()))
@@ -454,7 +471,7 @@ class Main {
   /** Called by the watchdog in the middle of what keeps the main thread busy. */
   private exitInside(): void {
     this.isOverdue = true
-    this.log(LogLevel.Error, Wording.deadlinePassed(this.options.shutdownTimeout, this.left()))
+    this.log(LogLevel.Error, Messages.deadlinePassed(this.options.shutdownTimeout, this.left()))
     // Node would go on to say there that it waits for a debugger, which is the watchdog.
     if (this.isExiting) Stdio.closeErrors()
     else process.once("exit", Stdio.closeErrors)
@@ -507,7 +524,7 @@ class Main {
       if (!this.host.isLast()) return
       // A reader that takes its time is no leftover.
       if (Stdio.pending() > 0) return Stdio.flush(() => this.watchLeftOpen())
-      Stdio.writeNow(Wording.leftOpen(Stdio.activeResources(), shutdownTimeout))
+      Stdio.writeNow(Messages.leftOpen(Stdio.activeResources(), shutdownTimeout))
       this.exitProcess()
     })
     timer.unref()

@@ -47,14 +47,14 @@ export interface Facts {
 export const exitCode = ({ hasUncaught, isClean, isOverdue, processCode, programCode }: Facts): number =>
   programCode !== 0 ? programCode : isClean && !hasUncaught && !isOverdue ? processCode : 1
 
-/** A signal and when it came. */
+/** A signal and the earliest time at which it can have come: a busy process hears of it late. */
 export interface Received {
   readonly signal: string
   readonly at: number
 }
 
 /** A signal that comes again within so many milliseconds is the first one, delivered twice. */
-const repeatMillis = 500
+export const repeatMillis = 500
 
 /**
  * Whether the second signal is the first one delivered twice: a terminal, a process group or a closing shell sends its own,

@@ -1,11 +1,11 @@
 /** Options of `runMain` and `launch`: defaults, and what is allowed. Pure: bad input comes back as a `Validation`. */
 import { defaultTeardown, type Teardown } from "@effect/platform/Runtime"
-import { checkDurationIn, durationMillis, wrongChoice } from "@patinox/core/Foundation"
+import { checkDurationIn, durationMillis, wrongChoice } from "@patinox/core/kernel"
 import { invalidOption, Validation } from "@patinox/core/PatinoxError"
 import type { ScopeOptions } from "@patinox/core/ResourceScope"
 import { type Duration, Layer } from "effect"
+import { duration } from "./Messages.js"
 import { maxTimerMillis } from "./Seam.js"
-import { duration } from "./Wording.js"
 
 /**
  * What can ask a process to shut down: signals, and `"disconnect"`, the end of the channel to the parent that has forked this

@@ -2,7 +2,7 @@
  * Everything this package takes from the insides of Effect 3 and from the clock of the process: fibers with the FiberRefs
  * of another, what a fiber is at, timers. An edition for another major of Effect rewrites this file and leaves the others.
  */
-import { UserFunction } from "@patinox/core/Foundation"
+import { UserFunction } from "@patinox/core/kernel"
 import {
   Context,
   Effect,
@@ -19,7 +19,7 @@ import {
   SynchronizedRef,
   type Tracer
 } from "effect"
-import type { FiberLine } from "./Wording.js"
+import type { FiberLine } from "./Messages.js"
 
 /** The log settings, context and whatever else a fiber hands on. */
 export type Refs = FiberRefs.FiberRefs

@@ -4,8 +4,8 @@
  * does not even answer that is killed.
  */
 import { Worker } from "node:worker_threads"
+import { duration } from "./Messages.js"
 import * as Seam from "./Seam.js"
-import { duration } from "./Wording.js"
 
 /** After the deadline, as the main thread may only be a little late. */
 export const graceMillis = 500

@@ -2,7 +2,7 @@
  * How one health check is run: one at a time for whoever asks, inside a time limit, and its result kept for a moment. A
  * check that ignores its interruption is left behind, named as timed out, and not run beside itself.
  */
-import { UserFunction, Wording } from "@patinox/core/Foundation"
+import { Text, UserFunction } from "@patinox/core/kernel"
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option } from "effect"
 import * as Seam from "./Seam.js"
 
@@ -36,7 +36,7 @@ const millisBetween = (start: bigint, end: bigint): number => Number(end - start
 const lineOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   const message = UserFunction.call<unknown>(() => error instanceof Error ? error.message : undefined, () => undefined)
-  return Wording.line(typeof message === "string" ? message : Wording.unknown(error))
+  return Text.line(typeof message === "string" ? message : Text.unknown(error))
 }
 
 /** Pure: the result of a run. Without an exit it did not end in time. */

@@ -1,6 +1,6 @@
 /** The requests whose handlers run, each known by its fiber until that has ended, finalizers included. */
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Wording } from "@patinox/core/Foundation"
+import { callback, Text } from "@patinox/core/kernel"
 import { Clock, Effect, Fiber, FiberId, Stream } from "effect"
 import * as Seam from "./Seam.js"
 
@@ -39,7 +39,7 @@ const describedAs = ({ method, url }: Pick<UnsentRequest, "method" | "url">, sin
 export const listed = (requests: ReadonlyArray<RunningRequest>, now: number, shown = 10): string => {
   const longest = [...requests].sort((a, b) => a.since - b.since).slice(0, shown)
   const names = longest.map(({ method, path, since }) =>
-    `${method} ${path} (${Wording.duration(Math.max(0, now - since))})`
+    `${method} ${path} (${Text.duration(Math.max(0, now - since))})`
   )
   const more = requests.length - longest.length
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "")
@@ -150,7 +150,7 @@ export class Requests {
     })
 
   /** Waits until no handler runs. */
-  readonly awaitNone: Effect.Effect<void> = Effect.async((resume) => {
+  readonly awaitNone: Effect.Effect<void> = callback((resume) => {
     if (this.running.size === 0) return resume(Effect.void)
     const wake = () => resume(Effect.void)
     this.waiting.add(wake)

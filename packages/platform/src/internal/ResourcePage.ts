@@ -23,11 +23,17 @@ export interface Shown {
   readonly errors?: boolean
 }
 
-type Place = Pick<Resource, "createdAt" | "id">
+type Place = ResourceRegistry.SnapshotPlace
 
 const compare = (a: Place, b: Place): number => a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
 const cursorOf = ({ createdAt, id }: Place): string => `${createdAt}_${id}`
+
+/** What to read for a page: one more than it shows, which says whether there is more. */
+export const pageOptionsOf = ({ after, limit }: PageQuery): ResourceRegistry.SnapshotPageOptions => ({
+  limit: limit + 1,
+  ...(after === undefined ? undefined : { after: placeOf(after) })
+})
 
 const placeOf = (cursor: string): Place => {
   const [createdAt, id] = cursor.split("_")

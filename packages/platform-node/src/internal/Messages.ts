@@ -1,17 +1,17 @@
 /** What the process says while it shuts down, as text. Pure. */
 import * as CleanupReport from "@patinox/core/CleanupReport"
-import { UserFunction, Wording } from "@patinox/core/Foundation"
+import { Text, UserFunction } from "@patinox/core/kernel"
 import type { Reason } from "@patinox/platform/Shutdown"
 import { Cause, Chunk } from "effect"
 
 /** As everywhere. */
-export const duration = Wording.duration
+export const duration = Text.duration
 
 /** A cause with its stacks; where an error in it throws on being looked at, what can be said of each. Never throws. */
 export const cause = (self: Cause.Cause<unknown>): string =>
   UserFunction.call(() => Cause.pretty(self), () => {
     const errors = [...Chunk.toReadonlyArray(Cause.failures(self)), ...Chunk.toReadonlyArray(Cause.defects(self))]
-    return errors.length === 0 ? "interrupted" : errors.map(Wording.unknown).join("\n")
+    return errors.length === 0 ? "interrupted" : errors.map(Text.unknown).join("\n")
   })
 
 /** A fiber that runs. */
@@ -141,7 +141,7 @@ export const deadlinePassed = (shutdownTimeout: number, left: Left): string =>
   unfinished(`The deadline of ${duration(shutdownTimeout)} has passed: exits with 1.`, left)
 
 export const watchdogMissing = (error: unknown): string =>
-  `No watchdog thread, so a finalizer that blocks the main thread would not be ended: ${Wording.unknown(error)}`
+  `No watchdog thread, so a finalizer that blocks the main thread would not be ended: ${Text.unknown(error)}`
 
 /** Of the types that `process.getActiveResourcesInfo` gives. */
 export const leftOpen = (types: ReadonlyArray<string>, shutdownTimeout: number): string => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CleanupReport, ResourceId } from "@patinox/core"
-import * as Wording from "../../src/internal/Wording.js"
+import * as Messages from "../../src/internal/Messages.js"
 
 const ids = ResourceId.sequential()
 
@@ -27,68 +27,68 @@ const record = (
 const report = (...records: ReadonlyArray<CleanupReport.CleanupRecord>) =>
   CleanupReport.make({ records, durationMillis: 1_234, deadlineMillis: 24_000, deadlineReached: false })
 
-const fiber = (id: number, span?: string): Wording.FiberLine => ({ id, span, ageMillis: 41_000 })
+const fiber = (id: number, span?: string): Messages.FiberLine => ({ id, span, ageMillis: 41_000 })
 
 it.each([[0, "0 ms"], [999.4, "999 ms"], [999.6, "1 s"], [1_500, "1.5 s"], [25_000, "25 s"], [24_960, "25 s"]])(
   "%d ms are %s",
   (millis, text) => {
-    expect(Wording.duration(millis)).toBe(text)
+    expect(Messages.duration(millis)).toBe(text)
   }
 )
 
 describe("what still runs", () => {
-  it("is the cleanups, each since when, and the fibers by id and span", () => {
+  it("what still runs is the cleanups, each since when, and the fibers by id and span", () => {
     const left = {
       report: report(record(1, "Server", "cleaned", 5), record(2, "Database", "running", 1_900)),
       fibers: [fiber(7, "query"), fiber(8)]
     }
-    expect(Wording.running(left)).toBe(
+    expect(Messages.running(left)).toBe(
       "Database for 1.9 s, fiber #7 in span \"query\" (41 s old), fiber #8 (41 s old)"
     )
   })
 
-  it("is nothing where all has ended", () => {
-    expect(Wording.running({ report: report(record(1, "Server", "cleaned", 5)), fibers: [] })).toBeUndefined()
-    expect(Wording.running({ report: undefined, fibers: [] })).toBeUndefined()
+  it("what still runs is nothing where all has ended", () => {
+    expect(Messages.running({ report: report(record(1, "Server", "cleaned", 5)), fibers: [] })).toBeUndefined()
+    expect(Messages.running({ report: undefined, fibers: [] })).toBeUndefined()
   })
 
-  it("is not listed without an end", () => {
+  it("what still runs is not listed without an end", () => {
     const fibers = Array.from({ length: 1_000 }, (_, id) => fiber(id))
-    expect(Wording.running({ report: undefined, fibers })).toMatch(/fiber #9 \(41 s old\), 990 more$/)
+    expect(Messages.running({ report: undefined, fibers })).toMatch(/fiber #9 \(41 s old\), 990 more$/)
   })
 })
 
 it("the beginning tells the signal, the time, and the delay where there is one", () => {
-  expect(Wording.begun("SIGTERM", 25_000, 0)).toBe("SIGTERM: shutting down, within 25 s")
-  expect(Wording.begun("SIGINT", 25_000, 5_000)).toBe(
+  expect(Messages.begun("SIGTERM", 25_000, 0)).toBe("SIGTERM: shutting down, within 25 s")
+  expect(Messages.begun("SIGINT", 25_000, 5_000)).toBe(
     "SIGINT: shutting down, within 25 s; not ready from now on, intake stops in 5 s"
   )
-  expect(Wording.begun("SIGINT", Infinity, 0)).toBe("SIGINT: shutting down")
+  expect(Messages.begun("SIGINT", Infinity, 0)).toBe("SIGINT: shutting down")
 })
 
 it("progress names what runs, and is silent where nothing does", () => {
   const left = { report: report(record(1, "Database", "running", 1_900)), fibers: [] }
-  expect(Wording.progress(left, 2_000, 25_000)).toBe("Still shutting down after 2 s of 25 s: Database for 1.9 s")
-  expect(Wording.progress(left, 2_000, Infinity)).toBe("Still shutting down after 2 s: Database for 1.9 s")
-  expect(Wording.progress({ report: undefined, fibers: [] }, 2_000, 25_000)).toBeUndefined()
+  expect(Messages.progress(left, 2_000, 25_000)).toBe("Still shutting down after 2 s of 25 s: Database for 1.9 s")
+  expect(Messages.progress(left, 2_000, Infinity)).toBe("Still shutting down after 2 s: Database for 1.9 s")
+  expect(Messages.progress({ report: undefined, fibers: [] }, 2_000, 25_000)).toBeUndefined()
 })
 
 it("who is let go of is named", () => {
-  expect(Wording.letGo([fiber(7, "query")], 20_000)).toBe(
+  expect(Messages.letGo([fiber(7, "query")], 20_000)).toBe(
     "Let go of what ignores interruption for 20 s: fiber #7 in span \"query\" (41 s old)"
   )
 })
 
 describe("the end", () => {
-  it("is a line where all was clean", () => {
-    expect(Wording.ended(report(record(1, "Server", "cleaned", 5)), true, "SIGTERM", 1_300)).toBe(
+  it("the end is a line where all was clean", () => {
+    expect(Messages.ended(report(record(1, "Server", "cleaned", 5)), true, "SIGTERM", 1_300)).toBe(
       "Shut down in 1.3 s after SIGTERM: 1 resource in 1.2 s (deadline 24 s): 1 cleaned"
     )
   })
 
-  it("is the table where something was not", () => {
+  it("the end is the table where something was not", () => {
     const unclean = report(record(1, "Server", "failed", 5))
-    expect(Wording.ended(unclean, false, "SIGTERM", 1_300)).toBe(
+    expect(Messages.ended(unclean, false, "SIGTERM", 1_300)).toBe(
       `Shut down in 1.3 s after SIGTERM, not cleanly:\n${CleanupReport.render(unclean)}`
     )
   })
@@ -97,21 +97,21 @@ describe("the end", () => {
 describe("an end that nobody waits for", () => {
   it("tells what was left, and what has become of the rest", () => {
     const half = report(record(1, "Server", "cleaned", 5), record(2, "Database", "running", 400))
-    expect(Wording.secondSignal("SIGINT", "SIGTERM", 130, { report: half, fibers: [] })).toBe(
+    expect(Messages.secondSignal("SIGINT", "SIGTERM", 130, { report: half, fibers: [] })).toBe(
       `SIGINT after SIGTERM: exits at once with 130.\nStill running: Database for 400 ms\n${CleanupReport.render(half)}`
     )
   })
 
   it("tells where no cleanup has begun", () => {
-    expect(Wording.deadlinePassed(25_000, { report: undefined, fibers: [fiber(7)] })).toBe(
+    expect(Messages.deadlinePassed(25_000, { report: undefined, fibers: [fiber(7)] })).toBe(
       "The deadline of 25 s has passed: exits with 1.\nStill running: fiber #7 (41 s old)\nNo cleanup has begun."
     )
   })
 })
 
 it("what is left open is counted by type", () => {
-  expect(Wording.leftOpen(["Timeout", "TCPServerWrap", "Timeout"], 25_000)).toBe(
+  expect(Messages.leftOpen(["Timeout", "TCPServerWrap", "Timeout"], 25_000)).toBe(
     "The program ended 25 s ago and the process is kept alive by 2 x Timeout, TCPServerWrap: exits."
   )
-  expect(Wording.leftOpen([], 25_000)).toContain("kept alive by something unknown: exits.")
+  expect(Messages.leftOpen([], 25_000)).toContain("kept alive by something unknown: exits.")
 })
