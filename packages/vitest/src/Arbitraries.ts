@@ -162,21 +162,10 @@ export const resourceInfo: fc.Arbitrary<ResourceInfo.ResourceInfo> = fc.record({
 }, { requiredKeys: ["id", "typeName", "createdAt", "priority", "metadata", "dependencies", "owner"] })
 
 /** How a resource can end. */
-export const outcomes = ["cleaned", "recovered", "failed", "abandoned", "disarmed"] as const
+export const outcomes = CleanupReport.outcomes
 
 /** What can set a cleanup off. */
-export const triggers = [
-  "scope",
-  "cleanup",
-  "cascade",
-  "scheduled",
-  "background",
-  "forced",
-  "shutdown",
-  "leaked",
-  "retried",
-  "acquire"
-] as const satisfies ReadonlyArray<CleanupReport.Trigger>
+export const triggers = CleanupReport.triggers satisfies ReadonlyArray<CleanupReport.Trigger>
 
 const trigger = fc.constantFrom(...triggers)
 

@@ -3,7 +3,7 @@
  * but the two of the acquire is one of the release.
  */
 import { PatinoxError } from "@patinox/core"
-import { checkCount, checkPause } from "@patinox/core/Foundation"
+import { checkCount, checkPause } from "@patinox/core/kernel"
 import { Data, type Duration } from "effect"
 import type * as Untellable from "./Untellable.js"
 

@@ -4,7 +4,7 @@
  * of its release.
  */
 import { PatinoxError } from "@patinox/core"
-import { checkCount, checkDurationIn, checkInteger, checkPause } from "@patinox/core/Foundation"
+import { checkCount, checkDurationIn, checkInteger, checkPause } from "@patinox/core/kernel"
 import { Cause, Data, type Duration, Effect, Exit, TestClock } from "effect"
 import * as Seam from "./internal/Seam.js"
 

@@ -1,3 +1,4 @@
+/** Shows `RecoveryPlan` and `ProgramArbitraries`. */
 import { CleanupError, PatinoxError, ResourceEvent, ResourceGuard, ResourceId, ResourceRegistry } from "@patinox/core"
 import { Effect } from "effect"
 import * as fc from "fast-check"
@@ -11,7 +12,7 @@ const covers = <A>(arbitrary: fc.Arbitrary<A>, kindOf: (value: A) => string, kin
 }
 
 describe("Arbitraries", () => {
-  it("has every kind of every union", () => {
+  it("Arbitraries has every kind of every union", () => {
     covers(Arbitraries.cleanupError, (error) => error._tag, [
       "CleanupTimeout",
       "AlreadyCleanedUp",

@@ -1,3 +1,4 @@
+/** Shows `Seam`. */
 import { describe, expect, it } from "@effect/vitest"
 import { PatinoxError, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { Deferred, Effect, Scope, TestClock } from "effect"

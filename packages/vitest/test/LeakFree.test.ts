@@ -1,3 +1,4 @@
+/** Shows `LeakWatch`. */
 import { describe, expect } from "@effect/vitest"
 import { ResourceGuard, ResourceId, ResourceMonitor, ResourceRegistry } from "@patinox/core"
 import { Context, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"

@@ -58,7 +58,7 @@ describe("TestResource", () => {
       expect(resource.acquired()).toBe(1)
     }))
 
-  it.effect("fails to acquire", () =>
+  it.effect("a TestResource fails to acquire where its fault says so", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r", { fault: Fault.acquireFails })
       expect((yield* Effect.flip(resource.acquire))._tag).toBe("AcquireFault")
@@ -87,7 +87,7 @@ describe("TestResource", () => {
       expect(resource.journal.of("failed")).toEqual(["r"])
     }))
 
-  it.effect("is a layer, and a plain acquireRelease", () =>
+  it.effect("a TestResource is a layer, and a plain acquireRelease", () =>
     Effect.gen(function*() {
       const journal = Journal.make()
       const database = yield* TestResource.make("database", { journal })
@@ -106,7 +106,7 @@ describe("TestResource", () => {
       ])
     }))
 
-  it.effect("its acquire and release go into any guard", () =>
+  it.effect("the acquire and the release of a TestResource go into any guard", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r")
       yield* ResourceGuard.use(resource.acquire, resource.release)(() => Effect.void)
@@ -121,7 +121,7 @@ describe("TestResource", () => {
     }
   })
 
-  it("names every fault", () => {
+  it("TestResource names every fault", () => {
     expect(Fault.all.map(Fault.name)).toEqual([
       "none",
       "fails once",

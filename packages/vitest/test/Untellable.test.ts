@@ -94,7 +94,7 @@ describe("Untellable", () => {
     expect(throwsAt(thrown)).toEqual(everyLook)
   })
 
-  it("is known for what it is without a look", () => {
+  it("Untellable is known for what it is without a look", () => {
     const objects = Untellable.forms.filter((form) => form !== "symbol" && form !== "bigint")
     expect(objects.map(Untellable.make).every(Untellable.isUntellable)).toBe(true)
     expect([{}, new Error(), undefined, null, "text", Symbol("s")].some(Untellable.isUntellable)).toBe(false)
@@ -128,7 +128,7 @@ describe("Fault.untellable", () => {
       })
   )
 
-  it("is named by how it ends", () => {
+  it("Fault.untellable is named by how it ends", () => {
     expect((["fails", "dies", "throws"] as const).map((ends) => Fault.name(Fault.untellable("proxy", ends)))).toEqual([
       "fails untellably",
       "dies untellably",

@@ -187,3 +187,9 @@ export class Turns extends Scheduler.SyncScheduler {
     }
   }
 }
+
+/** Goes on in a later turn of the event loop, which no timer has to wake up. */
+export const turnOfTheLoop: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const handle = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(handle))
+})
