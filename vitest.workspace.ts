@@ -1,10 +1,12 @@
 import { defineProject } from "vitest/config"
+import { mutatedModules } from "./scripts/mutations/inMemory.js"
 
 /** The workspace packages are read from their sources, through the export condition of our own, without a build. */
 const conditions = ["source", "module", "node", "development|production"]
 
 const project = (name: string, include: string, testTimeout = 30_000) =>
   defineProject({
+    plugins: mutatedModules,
     resolve: { conditions },
     ssr: { resolve: { conditions } },
     test: { name, include: [include], testTimeout, hookTimeout: testTimeout }

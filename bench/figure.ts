@@ -3,6 +3,8 @@
 export interface Settings {
   /** Fewer rounds and smaller amounts: for a look, not for a verdict. */
   readonly quick: boolean
+  /** Which figures are asked for: a family may leave out what takes long and is not. */
+  readonly wanted: ReadonlyArray<string>
 }
 
 /** Several measurements of each figure, by its id in `budgets.json`; the median counts. */
@@ -12,6 +14,8 @@ export interface Family {
   readonly ids: ReadonlyArray<string>
   /** In how many processes to measure, one after the other: what the compiler makes of the code differs between them. */
   readonly processes?: number
+  /** It takes its time and does next to nothing: it is measured beside the others. */
+  readonly isAside?: boolean
   readonly measure: (settings: Settings) => Promise<Measured>
 }
 
@@ -24,14 +28,4 @@ export const median = (values: ReadonlyArray<number>): number => {
 export const percentile = (values: ReadonlyArray<number>, share: number): number => {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]
-}
-
-/** Bytes in use once everything that can be collected is. */
-export const heapInUse = async (): Promise<number> => {
-  // What finalizers and weak references hold goes in later turns.
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc!()
-    await new Promise((resume) => setTimeout(resume, 5))
-  }
-  return process.memoryUsage().heapUsed
 }

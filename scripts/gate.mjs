@@ -90,6 +90,7 @@ const runVitest = async () => {
 }
 
 const tests = await runVitest()
+
 const types = countTypeTests(results.get(typeTests))
 
 // A file that cannot be loaded has no tests to count, and is a failure all the same.

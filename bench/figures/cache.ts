@@ -1,8 +1,9 @@
 /** A cache with its statistics and metrics on, beside Effect's own. */
 import { ResourceCache } from "@patinox/cache"
 import { ResourceRegistry } from "@patinox/core"
+import * as HeapProbe from "@patinox/vitest/HeapProbe"
 import { Cache, Effect, Exit, RcMap, Scope, ScopedCache } from "effect"
-import { type Family, heapInUse } from "../figure.js"
+import type { Family } from "../figure.js"
 import { interleave, times } from "../paired.js"
 
 interface Value {
@@ -87,7 +88,7 @@ const memory = (isPlain: boolean, count: number) =>
   Effect.gen(function*() {
     const values = Array.from({ length: count }, (_, n): Value => ({ n }))
     const kept = (key: number) => Effect.succeed(values[key]!)
-    const before = yield* Effect.promise(heapInUse)
+    const before = yield* HeapProbe.bytesInUse
     const scope = yield* Scope.make()
     const plain = Effect.map(ResourceCache.plain(kept, { maxEntries: count }), ({ get }): Hit => get)
     const releasing = Effect.map(
@@ -96,7 +97,7 @@ const memory = (isPlain: boolean, count: number) =>
     )
     const hit = isPlain ? yield* Scope.extend(plain, scope) : yield* Scope.extend(releasing, scope)
     for (let key = 0; key < count; key++) yield* hit(key)
-    const bytes = ((yield* Effect.promise(heapInUse)) - before) / count
+    const bytes = ((yield* HeapProbe.bytesInUse) - before) / count
     // In use until here.
     yield* hit(values.length - 1)
     yield* Scope.close(scope, Exit.void)
@@ -119,7 +120,7 @@ export const family: Family = {
   measure: ({ quick }) =>
     Effect.runPromise(
       Effect.gen(function*() {
-        const rounds = quick ? 7 : 15
+        const rounds = quick ? 5 : 7
         const results = yield* interleave(rounds, yield* caches)
         const few = yield* filled(1_000)
         const many = yield* filled(100_000)

@@ -19,7 +19,7 @@ const limited = () =>
 
 type Step = () => Effect.Effect<unknown, unknown, Scope.Scope | ResourceRegistry.ResourceRegistry>
 
-const alone = (step: Step) => times(3_000, () => Effect.scoped(step()))
+const alone = (step: Step) => times(2_000, () => Effect.scoped(step()))
 const many = (step: Step) => Effect.scoped(times(10_000, step))
 
 export const family: Family = {
@@ -36,7 +36,7 @@ export const family: Family = {
     // In pairs of their own: garbage of a third side would be collected on one of the two.
     const ratio = (wrap: typeof alone, ours: Step, theirs: Step) =>
       Effect.map(
-        interleave(quick ? 11 : 25, { ours: wrap(ours), theirs: wrap(theirs) }),
+        interleave(quick ? 5 : 7, { ours: wrap(ours), theirs: wrap(theirs) }),
         (rounds) => rounds.map((round) => round.ours / round.theirs)
       )
     return Effect.runPromise(Effect.provide(

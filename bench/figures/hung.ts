@@ -56,7 +56,7 @@ const added = async (rounds: number, close: "wait" | "background"): Promise<Read
 export const family: Family = {
   ids: ["hung", "hung-background"],
   measure: async ({ quick }) => ({
-    "hung": await added(quick ? 3 : 9, "wait"),
-    "hung-background": await added(quick ? 3 : 9, "background")
+    "hung": await added(quick ? 2 : 5, "wait"),
+    "hung-background": await added(quick ? 2 : 5, "background")
   })
 }

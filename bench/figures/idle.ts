@@ -64,6 +64,7 @@ export const idleFor = async (millis: number): Promise<Idle> => {
 
 export const family: Family = {
   ids: ["idle-timers", "idle-wake-ups"],
+  isAside: true,
   measure: async ({ quick }) => {
     const idle = await inChild<Idle>({ module: import.meta.url, name: "idleFor", args: [quick ? 5_000 : 60_000] })
     return { "idle-timers": [idle.timers], "idle-wake-ups": [idle.wakeUps] }

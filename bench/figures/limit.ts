@@ -26,7 +26,7 @@ const plain = (count: number, release: () => Effect.Effect<unknown>) =>
 
 const measure = (rounds: number, body: Effect.Effect<void>) =>
   Effect.scoped(Effect.gen(function*() {
-    const count = 3_000
+    const count = 2_000
     const watched = yield* Layer.build(ResourceRegistry.layer)
     const unwatched = yield* Layer.build(ResourceRegistry.layerWith({ slowAfter: Duration.infinity }))
     const results = yield* interleave(rounds, {
@@ -42,7 +42,7 @@ export const family: Family = {
   ids: ["limit", "limit-async"],
   processes: 3,
   measure: async ({ quick }) => ({
-    "limit": await Effect.runPromise(measure(quick ? 15 : 41, atOnce)),
-    "limit-async": await Effect.runPromise(measure(quick ? 15 : 41, yields))
+    "limit": await Effect.runPromise(measure(quick ? 7 : 11, atOnce)),
+    "limit-async": await Effect.runPromise(measure(quick ? 7 : 11, yields))
   })
 }

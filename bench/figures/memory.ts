@@ -1,8 +1,8 @@
 /** What a live resource takes, and what is left of those that are gone. */
 import { ResourceGuard, ResourceRegistry } from "@patinox/core"
+import * as HeapProbe from "@patinox/vitest/HeapProbe"
 import { Effect, Exit, Scope } from "effect"
 import type { Family } from "../figure.js"
-import { heapInUse } from "../figure.js"
 import { inChild } from "../inChild.js"
 import { times } from "../paired.js"
 
@@ -20,9 +20,9 @@ export const bytesPerResource = (count: number): Promise<number> =>
       yield* fill(warmUp, 1_000)
       yield* Scope.close(warmUp, Exit.void)
       const scope = yield* Scope.make()
-      const before = yield* Effect.promise(heapInUse)
+      const before = yield* HeapProbe.bytesInUse
       yield* fill(scope, count)
-      const after = yield* Effect.promise(heapInUse)
+      const after = yield* HeapProbe.bytesInUse
       yield* Scope.close(scope, Exit.void)
       return (after - before) / count
     }).pipe(Effect.provide(ResourceRegistry.layer))
@@ -39,20 +39,26 @@ export const bytesLeftBehind = (count: number): Promise<number> =>
       )
       const pass = (amount: number) => Effect.andThen(times(amount / 2, () => inScope), times(amount / 2, () => early))
       yield* pass(100_000)
-      const before = yield* Effect.promise(heapInUse)
+      const before = yield* HeapProbe.bytesInUse
       yield* pass(count)
-      const after = yield* Effect.promise(heapInUse)
+      const after = yield* HeapProbe.bytesInUse
       return after - before
     })).pipe(Effect.provide(ResourceRegistry.layer))
   )
 
 export const family: Family = {
-  ids: ["memory", "growth"],
-  measure: async ({ quick }) => {
+  ids: ["memory", "growth", "growth-long"],
+  measure: async ({ quick, wanted }) => {
     const bytes = (name: string, count: number) => inChild<number>({ module: import.meta.url, name, args: [count] })
+    const growth = async (count: number) => [await bytes("bytesLeftBehind", count) / 1_048_576]
     const sizes: Array<number> = []
-    for (let i = 0; i < (quick ? 1 : 3); i++) sizes.push(await bytes("bytesPerResource", 200_000))
-    const left = await bytes("bytesLeftBehind", quick ? 1_000_000 : 10_000_000)
-    return { "memory": sizes, "growth": [left / 1_048_576] }
+    if (wanted.includes("memory")) {
+      for (let i = 0; i < (quick ? 1 : 3); i++) sizes.push(await bytes("bytesPerResource", 100_000))
+    }
+    return {
+      "memory": sizes,
+      "growth": wanted.includes("growth") ? await growth(quick ? 500_000 : 2_000_000) : [],
+      "growth-long": wanted.includes("growth-long") ? await growth(quick ? 1_000_000 : 10_000_000) : []
+    }
   }
 }

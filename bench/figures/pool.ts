@@ -1,10 +1,11 @@
 /** A pool with metrics and the leak threshold on, beside Effect's own and those that a Node user would take. */
 import { ResourceRegistry } from "@patinox/core"
 import { ResourcePool } from "@patinox/pool"
+import * as HeapProbe from "@patinox/vitest/HeapProbe"
 import { Effect, Exit, Pool, Scope } from "effect"
 import { createPool } from "generic-pool"
 import { Pool as Tarn } from "tarn"
-import { type Family, heapInUse } from "../figure.js"
+import type { Family } from "../figure.js"
 import { interleave, times } from "../paired.js"
 
 interface Item {
@@ -90,14 +91,14 @@ const memory = Effect.gen(function*() {
     values.push(item)
     return item
   })
-  const before = yield* Effect.promise(heapInUse)
+  const before = yield* HeapProbe.bytesInUse
   const scope = yield* Scope.make()
   const pool = yield* Scope.extend(
     ResourcePool.make(kept, { minSize: count, maxSize: count, createConcurrency: 16 }),
     scope
   )
   yield* pool.awaitReady
-  const bytes = ((yield* Effect.promise(heapInUse)) - before) / count
+  const bytes = ((yield* HeapProbe.bytesInUse) - before) / count
   yield* Scope.close(scope, Exit.void)
   return bytes
 })
@@ -119,14 +120,14 @@ export const family: Family = {
     Effect.runPromise(
       Effect.gen(function*() {
         const { effects, generic, ours, tarn } = yield* pools
-        const rounds = quick ? 7 : 15
+        const rounds = quick ? 5 : 7
         const ratio = (way: (use: Use) => Effect.Effect<unknown, unknown>, theirs: Use) =>
           Effect.map(
             interleave(rounds, { ours: way(ours), theirs: way(theirs) }),
             (results) => results.map((round) => round.ours / round.theirs)
           )
         const shared = together(100, 20)
-        const costs = yield* interleave(quick ? 3 : 5, {
+        const costs = yield* interleave(quick ? 2 : 3, {
           many: waiting(ours, 10_000),
           few: waiting(ours, 100),
           manyBare: waiting(bare, 10_000),

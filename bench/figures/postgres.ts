@@ -75,7 +75,7 @@ export const family: Family = {
     const exit = await Effect.runPromiseExit(Effect.scoped(connect))
     if (Exit.isFailure(exit)) return {}
     return Effect.runPromise(
-      compare(quick ? 3 : 7, quick ? 50 : 400).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
+      compare(quick ? 3 : 5, quick ? 50 : 150).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
     )
   }
 }

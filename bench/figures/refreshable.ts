@@ -15,7 +15,7 @@ export const family: Family = {
   measure: ({ quick }) =>
     Effect.runPromise(
       Effect.scoped(Effect.gen(function*() {
-        const rounds = quick ? 11 : 25
+        const rounds = quick ? 5 : 7
         const registry = yield* Layer.build(ResourceRegistry.layer)
         const refreshable = yield* Effect.provide(
           ResourceGuard.refreshable(acquire, release, { typeName: "Token" }),
@@ -23,11 +23,11 @@ export const family: Family = {
         )
         const scopedRef = yield* ScopedRef.fromAcquire(Effect.acquireRelease(acquire, release))
         const read = yield* interleave(rounds, {
-          ours: times(100_000, () => refreshable.value),
-          theirs: times(100_000, () => ScopedRef.get(scopedRef))
+          ours: times(50_000, () => refreshable.value),
+          theirs: times(50_000, () => ScopedRef.get(scopedRef))
         })
-        const ours = times(30_000, () => refreshable.use(query))
-        const theirs = times(30_000, () => Effect.acquireUseRelease(acquire, query, release))
+        const ours = times(15_000, () => refreshable.use(query))
+        const theirs = times(15_000, () => Effect.acquireUseRelease(acquire, query, release))
         const use = yield* interleave(rounds, { ours, theirs })
         // With a user beside it, as in a server.
         yield* refreshable.get

@@ -63,7 +63,7 @@ export const family: Family = {
   measure: ({ quick }) =>
     Effect.runPromise(
       Effect.scoped(Effect.gen(function*() {
-        const rounds = quick ? 9 : 25
+        const rounds = quick ? 5 : 7
         const registry = yield* ResourceRegistry.ResourceRegistry
         const ours: Start = (run) => Effect.map(registry.schedule({ cleanup: run }), (scheduled) => scheduled.await)
         // The bare side only passes the message on; where the cleanups have turns of their own it has to run them, too.

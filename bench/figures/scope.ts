@@ -39,9 +39,9 @@ export const family: Family = {
   processes: 3,
   measure: ({ quick }) =>
     Effect.runPromise(Effect.all({
-      "scope-close": closes(quick ? 12 : 30),
+      "scope-close": closes(quick ? 6 : 10),
       "scope-empty": Effect.map(
-        interleave(quick ? 11 : 25, { ours: empty(ours), theirs: empty(theirs) }),
+        interleave(quick ? 5 : 7, { ours: empty(ours), theirs: empty(theirs) }),
         (rounds) => rounds.map((round) => round.ours / round.theirs)
       )
     }))

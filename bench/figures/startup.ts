@@ -79,7 +79,7 @@ export const family: Family = {
       "startup-files": files
     } as const
     const added: Record<string, Array<number>> = { "startup": [], "startup-closing": [], "startup-files": [] }
-    for (let round = -1; round < (quick ? 11 : 41); round++) {
+    for (let round = -1; round < (quick ? 5 : 15); round++) {
       for (const [id, [other, own]] of Object.entries(pairs)) {
         // Every round begins with the other side.
         const first = round % 2 === 0 ? millisOf(other) : 0

@@ -46,7 +46,7 @@ export const family: Family = {
   ids: ["waiting"],
   measure: async ({ quick }) => {
     const sides = { few: await open(1_000), many: await open(1_000_000) }
-    const rounds = await Effect.runPromise(interleave(quick ? 15 : 51, sides))
+    const rounds = await Effect.runPromise(interleave(quick ? 9 : 17, sides))
     return { "waiting": rounds.map((round) => round.many / round.few) }
   }
 }

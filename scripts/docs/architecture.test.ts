@@ -1,36 +1,29 @@
-/** The index of ARCHITECTURE.md names every source file, and nothing that does not exist. */
-import { describe, expect, it } from "vitest"
-import { indexProblems } from "./architecture.js"
-import { exists, filesIn, read, sources } from "./repository.js"
+/** No source is unknown to the tests, and ARCHITECTURE.md names each room. */
+import path from "node:path"
+import { expect, it } from "vitest"
+import { unknownSources } from "./architecture.js"
+import { filesIn, read, sources } from "./repository.js"
 
-it("the index of ARCHITECTURE.md is true", () => {
-  const text = exists("ARCHITECTURE.md") ? read("ARCHITECTURE.md") : ""
-  const files = ["packages", "examples", "scripts", "bench"].flatMap(filesIn)
-  expect(indexProblems(text, sources, files)).toEqual([])
+const isTest = (file: string) => /\/(test|typetest)\//.test(file) && file.endsWith(".ts")
+
+it("each source is imported or named by a test of its package", () => {
+  const tests = Object.fromEntries(filesIn("packages").filter(isTest).map((file) => [file, read(file)]))
+  expect(unknownSources(sources, tests)).toEqual([])
 })
 
-describe("an index is wrong", () => {
-  const index = (...rows: ReadonlyArray<string>) =>
-    ["| Component | File | Tests |", "|---|---|---|", ...rows].join("\n")
-  const files = ["packages/a/src/A.ts", "packages/a/test/A.use.test.ts"]
-  const sources = ["packages/a/src/A.ts", "packages/a/src/index.ts"]
+it("an internal source that only tests of other packages know is unknown", () => {
+  const tests = {
+    "packages/a/test/a.test.ts": `import "../src/internal/Known.js"`,
+    "packages/b/test/b.test.ts": "Public Other"
+  }
+  const known = ["packages/a/src/index.ts", "packages/a/src/internal/Known.ts", "packages/a/src/Public.ts"]
+  const unknown = "packages/a/src/internal/Other.ts"
+  expect(unknownSources([...known, unknown], tests)).toEqual([unknown])
+})
 
-  it("if a file that it names does not exist", () => {
-    const text = index("| A | `packages/a/src/A.ts` | [tests](packages/a/test/B.test.ts) |")
-    expect(indexProblems(text, sources, files)).toEqual(["line 3: packages/a/test/B.test.ts does not exist"])
-  })
-
-  it("if a source file is missing from it", () => {
-    expect(indexProblems("", sources, files)).toEqual(["packages/a/src/A.ts is not listed"])
-  })
-
-  it("if a row names no file", () => {
-    const text = index("| A | `packages/a/src/A.ts` | |", "| B | later | |")
-    expect(indexProblems(text, sources, files)).toEqual(["line 4 names no file"])
-  })
-
-  it("but not if all of it is there, by name or by pattern", () => {
-    const text = index("| A | [A](./packages/a/src/A.ts) | `packages/a/test/A.*.test.ts` |")
-    expect(indexProblems(text, sources, files)).toEqual([])
-  })
+it("ARCHITECTURE.md says of each room what is in it", () => {
+  const text = read("ARCHITECTURE.md")
+  const rooms = new Set(sources.map((file) => path.posix.dirname(file).replace(/^packages\//, "")))
+  const known = [...rooms].filter((room) => /\/internal/.test(room) && !/^(platform|vitest)\//.test(room))
+  expect(known.filter((room) => !text.includes(`\`${room}\``))).toEqual([])
 })

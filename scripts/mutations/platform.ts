@@ -1,70 +1,45 @@
-/** What drains a server, and what tells of a process's health. */
+/** `@patinox/platform`. */
 import { mutationsOf } from "./mutation.js"
 
-const mutation = mutationsOf("platform")
-
-export const platform = [
-  mutation(
-    "a drain does not wait for handlers whose connection is gone",
-    "HttpDrain.ts",
-    "Effect.andThen(connections.awaitClosed, requests.awaitNone)",
-    "connections.awaitClosed",
-    "HttpDrain"
-  ),
-  mutation(
-    "a drain is over before its guard's limit is looked at",
-    "HttpDrain.ts",
-    "    yield* Effect.yieldNow()\n",
-    "",
-    "HttpDrain"
-  ),
-  mutation(
-    "a drain has a third of its time",
-    "HttpDrain.ts",
-    "    attemptTimeout: timeout,\n",
-    "",
-    "HttpDrain"
-  ),
-  mutation(
-    "a check runs beside itself",
-    "internal/CheckRun.ts",
-    "(isFresh || running !== undefined)",
-    "isFresh",
-    "HealthCheck"
-  ),
-  mutation(
-    "a check that timed out passes",
-    "HealthApi.ts",
-    "status === \"passing\")\n",
-    "status !== \"failing\")\n",
-    "HealthApi"
-  ),
-  mutation(
-    "/ready tells everybody why a check fails",
-    "HealthApi.ts",
-    "options?.errors === true && error",
-    "error",
-    "HealthApi"
-  ),
-  mutation(
-    "a page of resources begins with the last of the one before",
-    "internal/ResourcePage.ts",
-    "compare(one, from) > 0",
-    "compare(one, from) >= 0",
-    "ResourcePage"
-  ),
-  mutation(
-    "a full page says that there is another",
-    "internal/ResourcePage.ts",
-    "rest.length > limit",
-    "rest.length >= limit",
-    "ResourcePage"
-  ),
-  mutation(
-    "metrics that differ in nothing hide each other",
-    "PrometheusText.ts",
-    "known === undefined || !adds ? value : sum",
-    "value",
-    "PrometheusText"
-  )
-]
+export const platform = mutationsOf("platform", [
+  {
+    what: "a drain does not wait for handlers whose connection is gone",
+    breaks: "P3",
+    at: "drain",
+    find: "Effect.andThen(connections.awaitClosed, requests.awaitNone)",
+    replace: "connections.awaitClosed",
+    tests: ["HttpDrain"]
+  },
+  {
+    what: "a health check runs beside itself",
+    breaks: "fault",
+    at: "make",
+    find: "(isFresh || running !== undefined)",
+    replace: "isFresh",
+    tests: ["HealthCheck"]
+  },
+  {
+    what: "/ready shows everyone why a check fails",
+    breaks: "fault",
+    at: "shownCheck",
+    find: "options?.errors === true && error",
+    replace: "error",
+    tests: ["HealthApi"]
+  },
+  {
+    what: "a full page claims that there is another",
+    breaks: "fault",
+    at: "pageOf",
+    find: "rest.length > limit",
+    replace: "rest.length >= limit",
+    tests: ["ResourcePage"]
+  },
+  {
+    what: "metrics with equal labels hide each other",
+    breaks: "fault",
+    at: "linesOf",
+    find: "known === undefined || !adds ? value : sum",
+    replace: "value",
+    tests: ["PrometheusText"]
+  }
+])

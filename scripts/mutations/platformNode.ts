@@ -1,70 +1,94 @@
-/** Connections of a server on Node. */
+/** `@patinox/platform-node`. */
 import { mutationsOf } from "./mutation.js"
 
-const mutation = mutationsOf("platform-node")
-
-export const platformNode = [
-  mutation(
-    "each pipelined response closes its connection",
-    "internal/HttpConnections.ts",
-    " && index === exchanges.length - 1",
-    "",
-    "NodeHttpServer.draining"
-  ),
-  mutation(
-    "a server that stops listening drops its idle connections",
-    "internal/HttpConnections.ts",
-    "Net.Server.prototype.close.call(this.server)",
-    "this.server.close()",
-    "NodeHttpServer.draining"
-  ),
-  mutation(
-    "an aborted request keeps its handler's fiber",
-    "internal/HttpConnections.ts",
-    "    if (!exchange.response.writableFinished) endUnsent(exchange)\n",
-    "",
-    "NodeHttpServer.aborted"
-  ),
-  mutation(
-    "a request after the response that closes is handled",
-    "internal/HttpConnections.ts",
-    "    if (this.announced && connection.exchanges.some(saysLast)) return\n",
-    "",
-    "NodeHttpServer.draining"
-  ),
-  mutation(
-    "a connection without requests stays after the grace",
-    "internal/HttpConnections.ts",
-    "connection.socket.destroySoon()\n    this.closeIfIdle(connection)",
-    "connection.socket.destroySoon()",
-    "NodeHttpServer.draining"
-  ),
-  mutation(
-    "a server that is closed holds a timer",
-    "internal/HttpConnections.ts",
-    "    this.server.close()\n    for",
-    "    for",
-    "NodeHttpServer"
-  ),
-  mutation(
-    "a response that the drain cuts off looks complete to its client",
-    "internal/HttpConnections.ts",
-    "      for (const exchange of exchanges) breakOffAtEnd(exchange, socket)\n",
-    "      void [exchanges, socket, breakOffAtEnd]\n",
-    "NodeHttpServer.cutoff"
-  ),
-  mutation(
-    "a response without a length that is cut off looks complete to a client of HTTP/1.0",
-    "internal/HttpConnections.ts",
-    "  if (isFramed(response)) return socket.destroySoon()\n",
-    "  if (isFramed(response) || !socket.destroyed) return socket.destroySoon()\n",
-    "NodeHttpServer.cutoff"
-  ),
-  mutation(
-    "a response that its client still reads at the limit is counted by nobody",
-    "internal/HttpConnections.ts",
-    "isLast || !response.writableEnded || response.writableFinished",
-    "isLast || response.writableEnded",
-    "NodeHttpServer.cutoff"
-  )
-]
+export const platformNode = mutationsOf("platform-node", [
+  {
+    what: "an aborted request keeps the fiber of its handler",
+    breaks: "fault",
+    at: "HttpConnections.ended",
+    find: "if (!exchange.response.writableFinished) endUnsent(exchange)",
+    replace: "",
+    tests: ["NodeHttpServer.aborted"]
+  },
+  {
+    what: "a response cut off by the drain looks complete to its client",
+    breaks: "fault",
+    at: "HttpConnections.breakOffBegun",
+    find: "for (const exchange of exchanges) breakOffAtEnd(exchange, socket)",
+    replace: "void [exchanges, socket, breakOffAtEnd]",
+    tests: ["NodeHttpServer.cutoff"]
+  },
+  {
+    what: "a process is ready while it shuts down",
+    breaks: "P9",
+    at: "Main.shutDown",
+    find: "yield* this.readiness.drain",
+    replace: "",
+    tests: ["NodeRuntime.signals"]
+  },
+  {
+    what: "a process that abandoned a fiber exits with 0",
+    breaks: "P6",
+    at: "Main.shutDown",
+    find: "this.isClean = false\n        this.log(LogLevel.Error, Messages.letGo",
+    replace: "this.log(LogLevel.Error, Messages.letGo",
+    tests: ["NodeRuntime.ending"]
+  },
+  {
+    what: "a process with an uncaught error exits with 0",
+    breaks: "P6",
+    at: "Main.onUncaught",
+    find: "this.hasUncaught = true",
+    replace: "",
+    tests: ["NodeRuntime.uncaught"]
+  },
+  {
+    what: "a process whose program has ended still listens to signals",
+    breaks: "P7",
+    at: "Main.finish",
+    find: "for (const [event, listener] of this.listeners) process.off(event, listener)",
+    replace: "",
+    tests: ["NodeRuntime.signals"]
+  },
+  {
+    what: "a process exits before its output is written",
+    breaks: "fault",
+    at: "Main.finish",
+    find: "return Stdio.flush(() => this.exitProcess())",
+    replace: "return this.exitProcess()",
+    tests: ["NodeRuntime.output"]
+  },
+  {
+    what: "the watchdog runs what the process preloads",
+    breaks: "fault",
+    at: "start",
+    find: "execArgv: [],\n    env: {},",
+    replace: "",
+    tests: ["NodeRuntime.watchdog"]
+  },
+  {
+    what: "an exit by other code during the shutdown is a success",
+    breaks: "fault",
+    at: "Main.onExit",
+    find: "const ours = code === 0 ? 1 : code",
+    replace: "const ours = code",
+    tests: ["NodeRuntime.reasons"]
+  },
+  {
+    what: "the report of a process leaves out scopes of the program's layers",
+    breaks: "fault",
+    at: "Cleanups.closing",
+    find: "if (scope !== this.after) this.scopes.add(scope)",
+    replace: "if (scope === this.scope) this.scopes.add(scope)",
+    tests: ["NodeRuntime.inside"]
+  },
+  {
+    what: "a memo map of the application builds its layers again after the program",
+    breaks: "fault",
+    at: "replaceMemoMaps",
+    find: "return this.getOrElseMemoize(layer, scope)",
+    replace:
+      "const build = this.getOrElseMemoize\n    Reflect.deleteProperty(this, \"getOrElseMemoize\")\n    return build(layer, scope)",
+    tests: ["NodeRuntime.inside"]
+  }
+])

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs"
 import path from "node:path"
 import ts from "typescript"
 import { everyTestRuns, noUtils } from "./files.js"
-import { insidesInSeam, noForeignInside, stmInQueue } from "./imports.js"
-import { ambientInSeam, portableEffect, unsafeInSeam } from "./members.js"
+import { insidesInSeam, layersGoDown, noForeignInside, stmInQueue } from "./imports.js"
+import { ambientInSeam, portableEffect, suspendingInSeam, unsafeInSeam } from "./members.js"
 import type { Finding, Rule } from "./rule.js"
 import { valuesAreNoEffects } from "./values.js"
 
@@ -12,12 +12,14 @@ export const rules: ReadonlyArray<Rule> = [
   stmInQueue,
   insidesInSeam,
   unsafeInSeam,
+  suspendingInSeam,
   valuesAreNoEffects,
   portableEffect,
   ambientInSeam,
   everyTestRuns,
   noUtils,
-  noForeignInside
+  noForeignInside,
+  layersGoDown
 ]
 
 const readOptions = (root: string): ts.CompilerOptions => {

@@ -1,6 +1,7 @@
 /** What may be imported where: STM in the queue, the insides of Effect in the seam, no package's inside elsewhere. */
 import path from "node:path"
 import ts from "typescript"
+import { mayImport, roomOf } from "./layers.js"
 import { isCleanupQueue, isPackageSource, isSeam, type Rule, type RuleFile, visit } from "./rule.js"
 
 interface Import {
@@ -50,17 +51,17 @@ const reportModules = (file: RuleFile, forbidden: (module: string) => boolean, w
 export const stmInQueue: Rule = {
   name: "stm-in-queue",
   appliesTo: (file) => isPackageSource(file) && !isCleanupQueue(file),
-  check: (file) => reportModules(file, (name) => /^(STM|T[A-Z]\w+)$/.test(name), "internal/CleanupQueue.ts")
+  check: (file) => reportModules(file, (name) => /^(STM|T[A-Z]\w+)$/.test(name), "internal/registry/CleanupQueue.ts")
 }
 
 export const insidesInSeam: Rule = {
   name: "insides-in-seam",
   appliesTo: (file) => isPackageSource(file) && !isSeam(file),
   check: (file) => {
-    reportModules(file, (name) => ["FiberRef", "FiberRefs", "Runtime"].includes(name), "internal/Seam.ts")
+    reportModules(file, (name) => ["FiberRef", "FiberRefs", "Runtime"].includes(name), "internal/effect3")
     for (const { name, node } of importsOf(file.source)) {
       if (name !== undefined && /^(unsafe[A-Z]\w*|withFiberRuntime)$/.test(name)) {
-        file.report(node, `${name} is for internal/Seam.ts only`)
+        file.report(node, `${name} is for internal/effect3 only`)
       }
     }
   }
@@ -81,4 +82,37 @@ export const noForeignInside: Rule = {
       if (isDeep || leavesPackage) file.report(node, `${from} reaches inside another package`)
     }
   }
+}
+
+export const layersGoDown: Rule = {
+  name: "layers-go-down",
+  appliesTo: isPackageSource,
+  check: (file) => {
+    const from = roomOf(file.path)
+    for (const statement of file.source.statements) {
+      if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) continue
+      const { moduleSpecifier: specifier } = statement
+      if (specifier === undefined || !ts.isStringLiteral(specifier) || !specifier.text.startsWith(".")) continue
+      const target = path.posix.join(path.posix.dirname(file.path), specifier.text).replace(/\.js$/, ".ts")
+      const to = roomOf(target)
+      if (!mayImport(from, to, onlyTypes(statement))) {
+        file.report(statement, `${from.room} does not build on ${to.room}`)
+      }
+    }
+  }
+}
+
+const onlyTypes = (statement: ts.ImportDeclaration | ts.ExportDeclaration): boolean => {
+  if (ts.isExportDeclaration(statement)) {
+    const { exportClause, isTypeOnly } = statement
+    return isTypeOnly ||
+      (exportClause !== undefined && ts.isNamedExports(exportClause) &&
+        exportClause.elements.every((e) => e.isTypeOnly))
+  }
+  const clause = statement.importClause
+  if (clause === undefined) return false
+  const { isTypeOnly, namedBindings } = clause
+  return isTypeOnly ||
+    (namedBindings !== undefined && ts.isNamedImports(namedBindings) &&
+      namedBindings.elements.every((e) => e.isTypeOnly))
 }

@@ -9,7 +9,27 @@ export const unsafeInSeam: Rule = {
     visit(file.source, (node) => {
       const name = memberOf(node)?.name
       if (name !== undefined && /^(unsafe[A-Z]\w*|withFiberRuntime)$/.test(name)) {
-        file.report(node, `${name} is for internal/Seam.ts only`)
+        file.report(node, `${name} is for internal/effect3 only`)
+      }
+    })
+}
+
+/** `Effect.async`, `Effect.asyncEffect` and what else makes a fiber wait for a callback. */
+export const suspendingInSeam: Rule = {
+  name: "suspending-in-seam",
+  appliesTo: (file) => isPackageSource(file) && !isSeam(file),
+  check: (file) =>
+    visit(file.source, (node) => {
+      const member = memberOf(node)
+      const isAsync = member !== undefined
+        ? member.object.getText() === "Effect" && member.name.startsWith("async")
+        : ts.isImportSpecifier(node) && (node.propertyName ?? node.name).text.startsWith("async") &&
+          node.parent.parent.parent.moduleSpecifier.getText() === `"effect/Effect"`
+      if (isAsync) {
+        file.report(
+          node,
+          "Effect.async is for internal/effect3 only: use Fibers.callback, or callback of core/kernel"
+        )
       }
     })
 }
@@ -54,7 +74,7 @@ export const ambientInSeam: Rule = {
     visit(file.source, (node) => {
       const name = ambientNameOf(node)
       if (name !== undefined) {
-        file.report(node, `${name} is for internal/Seam.ts only: use Clock, Random or Effect.sleep`)
+        file.report(node, `${name} is for internal/effect3 only: use Clock, Random or Effect.sleep`)
       }
     })
 }

@@ -22,8 +22,10 @@ export interface Rule {
 }
 
 export const isPackageSource = (path: string) => /^packages\/[^/]+\/src\//.test(path)
-export const isSeam = (path: string) => /^packages\/[^/]+\/src\/internal\/Seam\.ts$/.test(path)
-export const isCleanupQueue = (path: string) => /^packages\/[^/]+\/src\/internal\/CleanupQueue\.ts$/.test(path)
+/** Where the insides of Effect are used: what an edition for another major rewrites. */
+export const isSeam = (path: string) => /^packages\/[^/]+\/src\/internal\/(Seam\.ts|effect3\/[^/]+\.ts)$/.test(path)
+export const isCleanupQueue = (path: string) =>
+  /^packages\/[^/]+\/src\/internal\/registry\/CleanupQueue\.ts$/.test(path)
 
 export const visit = (node: ts.Node, f: (node: ts.Node) => void): void => {
   f(node)

@@ -32,6 +32,9 @@ const violations: ReadonlyArray<Fixture> = [
   { rule: "unsafe-in-seam", code: `import { Context } from "effect"\nexport const get = Context.unsafeGet` },
   { rule: "unsafe-in-seam", code: effect(`export const make = Ref["unsafeMake"]`) },
   { rule: "unsafe-in-seam", code: effect(`export const run = Effect.withFiberRuntime`) },
+  { rule: "suspending-in-seam", code: effect(`export const wait = Effect.async<void>(() => {})`) },
+  { rule: "suspending-in-seam", code: effect(`export const wait = Effect["asyncEffect"]`) },
+  { rule: "suspending-in-seam", code: `import { async as wait } from "effect/Effect"` },
   { rule: "values-are-no-effects", code: gen(`yield* yield* Ref.make(1)`) },
   { rule: "values-are-no-effects", code: gen(`const gate = yield* Deferred.make<void>()\nyield* gate`) },
   { rule: "values-are-no-effects", code: gen(`const fiber = yield* Effect.fork(Effect.void)\nyield* fiber`) },
@@ -81,6 +84,12 @@ const violations: ReadonlyArray<Fixture> = [
     path: "examples/violation/src/main.ts",
     code: `await import("../../../packages/core/src/internal/Seam.js")`
   },
+  {
+    rule: "layers-go-down",
+    path: "packages/core/src/internal/kernel/A.ts",
+    code: `import { close } from "../scope/B.js"`
+  },
+  { rule: "layers-go-down", path: "packages/pool/src/internal/state/A.ts", code: `export * from "../Pool.js"` },
   { rule: "every-test-runs", path: "packages/violation/test/a.test.ts", code: `it.only("a", () => {})` },
   { rule: "every-test-runs", path: "packages/violation/test/b.test.ts", code: `it.effect.skip("a", () => {})` },
   { rule: "every-test-runs", path: "examples/violation/c.test.ts", code: `describe.only.each([1])("a", () => {})` },
@@ -91,11 +100,15 @@ const violations: ReadonlyArray<Fixture> = [
 ]
 
 const allowed: ReadonlyArray<{ readonly path?: string; readonly code: string }> = [
-  { path: "packages/allowed/src/internal/CleanupQueue.ts", code: `export { STM, TPriorityQueue } from "effect"` },
   {
-    path: "packages/allowed/src/internal/Seam.ts",
-    code: `import { Context, FiberRef } from "effect"
+    path: "packages/allowed/src/internal/registry/CleanupQueue.ts",
+    code: `export { STM, TPriorityQueue } from "effect"`
+  },
+  {
+    path: "packages/allowed/src/internal/effect3/Fibers.ts",
+    code: `import { Context, Effect, FiberRef } from "effect"
 export const ref = FiberRef.unsafeMake(Context.unsafeGet)
+export const wait = Effect.async
 setTimeout(() => Date.now() + performance.now(), Math.random())`
   },
   {

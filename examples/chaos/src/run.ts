@@ -2,7 +2,8 @@
 import { mkdirSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { chaos, isThere } from "./Chaos.js"
+import { isPostgresThere } from "../../../scripts/testing/postgres.js"
+import { chaos } from "./Chaos.js"
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +17,7 @@ if (![minutes, seed, seconds].every((n) => Number.isFinite(n) && n >= 0)) {
   console.error("usage: npm run chaos -- [--minutes <n>] [--seed <n>] [--round <seconds>]")
   process.exit(2)
 }
-if (!(await isThere())) process.exit(0)
+if (!(await isPostgresThere())) process.exit(0)
 
 const folder = fileURLToPath(new URL(`../../../.tmp/chaos-${process.pid}`, import.meta.url))
 mkdirSync(folder, { recursive: true })

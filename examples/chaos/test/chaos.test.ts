@@ -2,13 +2,14 @@
 import { afterAll, expect, it } from "@effect/vitest"
 import { mkdirSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { chaos, isThere } from "../src/Chaos.js"
+import { isPostgresThere } from "../../../scripts/testing/postgres.js"
+import { chaos } from "../src/Chaos.js"
 
 const folder = fileURLToPath(new URL(`../../../.tmp/chaos-${process.pid}`, import.meta.url))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const seed = Number(process.env["PATINOX_SEED"] ?? 20_240)
-const available = await isThere()
+const available = await isPostgresThere()
 
 it.skipIf(!available)(
   "a service under load keeps its answers, its totals and nothing else, whatever happens to its parts",

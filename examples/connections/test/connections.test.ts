@@ -6,6 +6,7 @@ import { Deferred, Effect, Fiber, type Layer, Logger, Option, Schedule, type Sco
 import { mkdtemp, readdir, rename, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { isPostgresThere } from "../../../scripts/testing/postgres.js"
 import * as App from "../src/App.js"
 import { Connections, transaction } from "../src/Connections.js"
 import { type Database, DatabaseError, sql } from "../src/Database.js"
@@ -13,9 +14,9 @@ import { OrderDesk } from "../src/OrderDesk.js"
 import { Orders } from "../src/Orders.js"
 import * as Postgres from "../src/Postgres.js"
 import * as Sqlite from "../src/Sqlite.js"
-import { applicationName, isThere, leftOf, network } from "./postgres.js"
+import { applicationName, leftOf, network } from "./postgres.js"
 
-const postgresIsThere = await isThere()
+const postgresIsThere = await isPostgresThere()
 
 interface Given {
   readonly database: Layer.Layer<Database, unknown, ResourceRegistry.ResourceRegistry>
@@ -257,7 +258,10 @@ describe("orders in SQLite", () => {
     [275, "constraint"],
     [1, "refused"],
     [undefined, "lost"]
-  ])("its code %s means %s", (code, reason) => expect(Sqlite.reasonOf(code)).toBe(reason))
+  ])(
+    "an order in SQLite that ends with the code %s is an error that means %s",
+    (code, reason) => expect(Sqlite.reasonOf(code)).toBe(reason)
+  )
 })
 
 describe.skipIf(!postgresIsThere)("orders in PostgreSQL", () => {

@@ -5,10 +5,11 @@ import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { isPostgresThere } from "../../../scripts/testing/postgres.js"
 import { bundle, type Ended, Process } from "../../process/src/Process.js"
-import { applicationName, isThere, leftOf } from "./postgres.js"
+import { applicationName, leftOf } from "./postgres.js"
 
-const postgresIsThere = await isThere()
+const postgresIsThere = await isPostgresThere()
 const nothing = { connections: 0, schemas: 0 }
 
 describe("as a process", { concurrent: true }, () => {
@@ -58,13 +59,13 @@ describe("as a process", { concurrent: true }, () => {
   ]
   const linesOf = ({ code, stderr, stdout }: Ended) => ({ code, stderr, lines: stdout.split("\n") })
 
-  it.live("it tells its story on SQLite, where nobody ends connections", () =>
+  it.live("connections as a process tells its story on SQLite, where nobody ends connections", () =>
     Effect.gen(function*() {
       const ended = linesOf(yield* run([], {}))
       expect(ended).toEqual({ code: 0, stderr: "", lines: story("let go of: 4 drained") })
     }))
 
-  it.live("it says which databases there are", () =>
+  it.live("connections as a process says which databases there are", () =>
     Effect.gen(function*() {
       const ended = yield* run(["--database", "oracle"], {})
       expect(ended).toEqual({
@@ -74,14 +75,14 @@ describe("as a process", { concurrent: true }, () => {
       })
     }))
 
-  it.live("it does not start where no server is, and says so", () =>
+  it.live("connections as a process does not start where no server is, and says so", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run([], { DATABASE: "postgres", PGPORT: "1" })
       expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining("ECONNREFUSED 127.0.0.1:1") })
     }))
 
   describe.skipIf(!postgresIsThere)("on PostgreSQL", () => {
-    it.live("it tells its story, with connections that are ended", () =>
+    it.live("connections on PostgreSQL tells its story, with connections that are ended", () =>
       Effect.gen(function*() {
         const name = applicationName()
         const ended = linesOf(yield* run(["--database", "postgres"], { PGAPPNAME: name }))
@@ -91,7 +92,7 @@ describe("as a process", { concurrent: true }, () => {
       }))
 
     it.live.each([[/32 clients place/], [/every connection is in use/]])(
-      "ended after %s it leaves no connection and no table on the server",
+      "connections on PostgreSQL, ended after %s, leaves no connection and no table on the server",
       ([moment]) =>
         Effect.gen(function*() {
           const name = applicationName()

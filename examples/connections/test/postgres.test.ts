@@ -1,15 +1,16 @@
 /** What a server and a network can do to a pool of connections. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Ref, type Scope, Stream } from "effect"
+import { isPostgresThere, postgres } from "../../../scripts/testing/postgres.js"
 import * as App from "../src/App.js"
 import { Connections, transaction } from "../src/Connections.js"
 import { Database, sql } from "../src/Database.js"
 import type { OrderDesk } from "../src/OrderDesk.js"
 import { Orders } from "../src/Orders.js"
 import * as Postgres from "../src/Postgres.js"
-import { applicationName, isThere, leftOf, network, settings } from "./postgres.js"
+import { applicationName, leftOf, network } from "./postgres.js"
 
-const postgresIsThere = await isThere()
+const postgresIsThere = await isPostgresThere()
 const nothing = { connections: 0, schemas: 0 }
 /** What the registry and the pool log is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
@@ -24,7 +25,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
 
   const scene = <E>(
     body: Effect.Effect<void, E, Services | Scope.Scope>,
-    { via = settings, ...options }: Parameters<typeof App.layer>[1] & { readonly via?: typeof settings } = {}
+    { via = postgres, ...options }: Parameters<typeof App.layer>[1] & { readonly via?: typeof postgres } = {}
   ) =>
     Effect.gen(function*() {
       const name = applicationName()
@@ -38,7 +39,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
       expect(yield* leftOf(name)).toEqual(nothing)
     })
 
-  it.live("that are terminated again and again under load are replaced: every order is placed, once", () =>
+  it.live("connections to PostgreSQL that are terminated again and again under load are replaced: every order is placed, once", () =>
     scene(Effect.gen(function*() {
       const { events } = yield* Connections
       const { place, totals } = yield* Orders
@@ -68,7 +69,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
       })
     })))
 
-  it.live("that are lost while idle are found out before they are lent", () =>
+  it.live("connections to PostgreSQL that are lost while idle are found out before they are lent", () =>
     scene(
       Effect.gen(function*() {
         const pool = yield* Connections
@@ -102,7 +103,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
         expect(between.lostCommits).toBe(0)
         expect(yield* totals).toEqual({ orders: 1, ordered: 1, inStock: 999 })
       })
-      yield* scene(test, { via: between.settings as typeof settings })
+      yield* scene(test, { via: between.settings as typeof postgres })
     })))
 
   it.live("one in whose transaction a statement failed does not say that it is committed, and serves the next", () =>

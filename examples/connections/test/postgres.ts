@@ -2,24 +2,7 @@
 import { Effect, Schedule } from "effect"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
 import { Client } from "pg"
-
-export const settings = { host: "127.0.0.1", port: 5432, user: "postgres", database: "test" } as const
-
-/** Whether the server answers. Where it has to be there and does not, that is an error. */
-export const isThere = async (): Promise<boolean> => {
-  const client = new Client({ ...settings, connectionTimeoutMillis: 5_000 })
-  try {
-    await client.connect()
-    await client.end()
-    return true
-  } catch (error) {
-    if (process.env["PATINOX_REQUIRE_POSTGRES"] === "1") throw error
-    console.log(
-      "SKIPPED: no PostgreSQL at 127.0.0.1:5432 (examples/README.md: how to start one); its tests are left out"
-    )
-    return false
-  }
-}
+import { postgres } from "../../../scripts/testing/postgres.js"
 
 let names = 0
 
@@ -36,7 +19,7 @@ interface Left {
 
 const reading = (name: string): Effect.Effect<Left> =>
   Effect.promise(async () => {
-    const client = new Client(settings)
+    const client = new Client(postgres)
     await client.connect()
     try {
       const connections = "SELECT count(*)::int FROM pg_stat_activity WHERE application_name = $1"
@@ -62,11 +45,11 @@ class Network {
   lostCommits = 0
 
   get settings() {
-    return { ...settings, port: this.port }
+    return { ...postgres, port: this.port }
   }
 
   readonly up = Effect.async<void>((resume) => {
-    this.server = createServer((client) => this.join(client)).listen(this.port, settings.host, () => {
+    this.server = createServer((client) => this.join(client)).listen(this.port, postgres.host, () => {
       this.port = (this.server!.address() as AddressInfo).port
       resume(Effect.void)
     })
@@ -79,7 +62,7 @@ class Network {
   })
 
   private join(client: Socket): void {
-    const server = connect(settings.port, settings.host)
+    const server = connect(postgres.port, postgres.host)
     for (const [socket, other] of [[client, server], [server, client]] as const) {
       this.sockets.add(socket)
       socket.on("error", () => other.destroy())

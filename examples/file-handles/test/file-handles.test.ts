@@ -59,7 +59,7 @@ describe("files read through a few handles", () => {
         expect(handles).toMatchObject({ open: 8, most: 8 })
       })))
 
-  it.leakFree("that many ask for at once are opened once", () =>
+  it.leakFree("files read through a few handles that many ask for at once are opened once", () =>
     scene({ files: 1, maxEntries: 8 }, (path, handles) =>
       Effect.gen(function*() {
         const places = Array.from({ length: 100 }, (_, n) => n % recordsPerFile)
@@ -67,7 +67,7 @@ describe("files read through a few handles", () => {
         expect(handles).toMatchObject({ opened: 1, open: 1 })
       })))
 
-  it.leakFree("are not closed while somebody reads: who finds no room waits for that, until the deadline", () =>
+  it.leakFree("files read through a few handles are not closed while somebody reads: who finds no room waits for that, until the deadline", () =>
     scene({ files: 2, maxEntries: 1 }, (path, handles) =>
       Effect.gen(function*() {
         const files = yield* Files
@@ -91,7 +91,7 @@ describe("files read through a few handles", () => {
         expect(handles).toMatchObject({ opened: 2, open: 1 })
       })))
 
-  it.leakFree("that cannot be opened say why, and are tried again by the next", () =>
+  it.leakFree("files read through a few handles that cannot be opened say why, and are tried again by the next", () =>
     scene({ files: 1, maxEntries: 8 }, (path, handles) =>
       Effect.gen(function*() {
         const late = pathOf(path, 1)
@@ -102,7 +102,7 @@ describe("files read through a few handles", () => {
         expect((yield* readAt(late, 0, 4)).toString()).toBe("here")
       })))
 
-  it.leakFree("are closed when the readers are interrupted in the middle", () =>
+  it.leakFree("files read through a few handles are closed when the readers are interrupted in the middle", () =>
     scene({ files: 100, maxEntries: 8 }, (path, handles) =>
       Effect.gen(function*() {
         const places = Array.from({ length: 1_000 }, (_, n) => n % 100)
@@ -147,7 +147,7 @@ describe("as a process that may have 120 files open", { concurrent: true }, () =
       (path) => Effect.promise(() => rm(path, { recursive: true }))
     )
 
-  it.live("it reads thousands of files through 64 handles, and closes them all", () =>
+  it.live("file-handles as a process that may have 120 files open reads thousands of files through 64 handles, and closes them all", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* run([])
       expect({ code, stderr, lines: stdout.split("\n") }).toEqual({
@@ -162,7 +162,7 @@ describe("as a process that may have 120 files open", { concurrent: true }, () =
       })
     }))
 
-  it.live("without the bound it has too many files open and fails, and closes them all", () =>
+  it.live("a process that may have 120 files open fails without the bound, and closes them all", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* run(["--max-open", "Infinity"])
       expect({ code, stderr, lines: stdout.split("\n") }).toEqual({
@@ -177,7 +177,7 @@ describe("as a process that may have 120 files open", { concurrent: true }, () =
       })
     }))
 
-  it.live("ended while it reads it leaves nothing", () =>
+  it.live("file-handles as a process that may have 120 files open leaves nothing when ended while it reads", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run(["--reads", "1000000"], /files are read/)
       expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/, \d+ at once; 0 open now\n/) })

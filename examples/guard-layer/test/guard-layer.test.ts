@@ -20,7 +20,7 @@ const contentOf = (path: string) => Effect.promise(() => readFile(path, "utf8"))
 const sourceOf = (name: string) => contentOf(new URL(`../src/${name}.ts`, import.meta.url).pathname)
 
 describe("guard-layer", () => {
-  it.effect("before and after differ in two lines and an import", () =>
+  it.effect("the sources before and after guard-layer differ in two lines and an import", () =>
     Effect.gen(function*() {
       const code = (text: string) => text.split("\n").filter((line) => !/^(\/\*\*|import)/.test(line))
       const [old, changed] = [code(yield* sourceOf("before")), code(yield* sourceOf("after"))]
@@ -36,7 +36,7 @@ describe("guard-layer", () => {
       expect(yield* contentOf(path)).toBe("started\nstarted\n")
     }))
 
-  it.effect("on a full disk plain Effect loses the program's own error to a defect, a guard keeps it", () =>
+  it.effect("guard-layer: on a full disk plain Effect loses the program's own error to a defect, a guard keeps it", () =>
     Effect.gen(function*() {
       const caught = <E>(program: Effect.Effect<unknown, E>) => Effect.exit(Effect.catchAll(program, Effect.succeed))
       const work = Effect.fail("the program's own")
@@ -55,7 +55,7 @@ describe("guard-layer", () => {
       expect(rescued).toEqual(["important"])
     }))
 
-  it.live("as a process", () =>
+  it.live("the program before and after guard-layer prints what becomes of its own error", () =>
     Effect.gen(function*() {
       const main = new URL("../src/main.ts", import.meta.url).pathname
       const args = ["--import", "tsx", "--conditions=source", main]

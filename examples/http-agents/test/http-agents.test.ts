@@ -4,20 +4,10 @@ import { ResourceRegistry } from "@patinox/core"
 import { it } from "@patinox/vitest"
 import { Effect, Fiber, Layer, Logger, type Scope, TestClock } from "effect"
 import type { RequestListener, ServerResponse } from "node:http"
-import { Process } from "../../process/src/Process.js"
+import { runMain } from "../../process/src/runMain.js"
+import { until } from "../../process/src/until.js"
 import { Agents, get, layer } from "../src/Agents.js"
 import * as Origin from "../src/Origin.js"
-
-/** Lets sockets have their turn, whatever the clock says. */
-const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
-const until = <A, E, R>(
-  reading: Effect.Effect<A, E, R>,
-  isReached: (reading: A) => boolean
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.andThen(turn, reading),
-    (now) => isReached(now) ? Effect.succeed(now) : until(reading, isReached)
-  )
 
 /** What the pool logs is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
@@ -53,7 +43,7 @@ const makeHesitant = () => {
 }
 
 describe("agents", () => {
-  it.leakFree("of each origin keep their connections: a hundred requests at once go over two", () =>
+  it.leakFree("agents of each origin keep their connections: a hundred requests at once go over two", () =>
     scene((blue, green) =>
       Effect.gen(function*() {
         const paths = Array.from({ length: 100 }, (_, n) => `/${n}`)
@@ -66,7 +56,7 @@ describe("agents", () => {
       })
     ))
 
-  it.leakFree("of an origin that does not answer hold up who asks that one, until the deadline, and nobody else", () => {
+  it.leakFree("agents of an origin that does not answer hold up who asks that one, until the deadline, and nobody else", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene((blue, green) =>
       Effect.gen(function*() {
@@ -86,7 +76,7 @@ describe("agents", () => {
       }), listener)
   })
 
-  it.leakFree("of an origin that nobody asks any more close their connections; asked again, it has new ones", () =>
+  it.leakFree("agents of an origin that nobody asks any more close their connections; asked again, it has new ones", () =>
     scene((blue, green) =>
       Effect.gen(function*() {
         const { keys } = yield* Agents
@@ -101,7 +91,7 @@ describe("agents", () => {
       })
     ))
 
-  it.leakFree("of an origin that is asked less close the connections that are too many", () => {
+  it.leakFree("agents of an origin that is asked less close the connections that are too many", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene((blue) =>
       Effect.gen(function*() {
@@ -123,7 +113,7 @@ describe("agents", () => {
       }), listener)
   })
 
-  it.leakFree("whose connection is cut open another: the request fails with the reason, the next one does not", () => {
+  it.leakFree("agents whose connection is cut open another: the request fails with the reason, the next one does not", () => {
     let cuts = 1
     return scene(
       (blue) =>
@@ -141,7 +131,7 @@ describe("agents", () => {
     )
   })
 
-  it.leakFree("are kept where the answer is that the request is refused", () =>
+  it.leakFree("agents are kept where the answer is that the request is refused", () =>
     scene((blue) =>
       Effect.gen(function*() {
         expect(yield* get(blue.url)).toEqual({ status: 503, body: "busy" })
@@ -157,7 +147,7 @@ describe("agents", () => {
       })
     ))
 
-  it.leakFree("close the connection of a request that is interrupted, and serve the next", () => {
+  it.leakFree("agents close the connection of a request that is interrupted, and serve the next", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene((blue) =>
       Effect.gen(function*() {
@@ -175,14 +165,9 @@ describe("agents", () => {
 })
 
 describe("as a process", () => {
-  it.scopedLive("it tells its story, and ends by itself", () =>
+  it.live("http-agents as a process tells its story, and ends by itself", () =>
     Effect.gen(function*() {
-      const main = new URL("../src/main.ts", import.meta.url).pathname
-      const { ended } = yield* Effect.acquireRelease(
-        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
-        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
-      )
-      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stderr, stdout }).toEqual({
         code: 0,
         stderr: "",

@@ -5,7 +5,7 @@ const surroundings = { cwd: "/home/me", directory: "/repository", target: "/tmp/
 const parsed = (...argv: ReadonlyArray<string>) => parse(argv, surroundings)
 
 describe("Args", () => {
-  it("without arguments: the repository, to the temporary directory", () => {
+  it("Args are the repository and the temporary directory where none are given", () => {
     expect(parsed()).toEqual({
       _tag: "Run",
       settings: { directory: "/repository", target: "/tmp/index.sqlite", fault: undefined, serve: false }

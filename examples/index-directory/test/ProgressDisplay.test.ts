@@ -36,7 +36,7 @@ describe("ProgressDisplay", () => {
       expect(written.at(-1)).toContain("\u001b[?25h")
     }))
 
-  it.effect("elsewhere there is a line for each quarter, and no control characters", () =>
+  it.effect("a ProgressDisplay elsewhere than on a terminal has a line for each quarter, and no control characters", () =>
     Effect.gen(function*() {
       expect(yield* run(false)).toEqual([
         " 25 %  2 of 8 files\n",

@@ -75,7 +75,7 @@ describe("TargetFile", () => {
       Effect.provide(Layer.provide(TargetFile.layer(path), ResourceRegistry.layer))
     )
 
-  it.scopedLive("is taken at once, and given back where nothing was published", () =>
+  it.scopedLive("TargetFile is taken at once, and given back where nothing was published", () =>
     Effect.gen(function*() {
       const path = join(yield* directory, "index")
       expect(yield* take(path)).toContain(path)

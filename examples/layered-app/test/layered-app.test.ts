@@ -104,13 +104,13 @@ describe("layered-app", () => {
 
   it.leakFree.fails("a database that nobody closes fails the test that opened it", () => unclosed)
 
-  it.effect("and the failure names it", () =>
+  it.effect("the failure of a leak test names the database that nobody closed", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(LeakCheck.leakFree(unclosed))
       expect(error.message).toMatch(/^1 guard leaked:\n {2}layered-app\/Database .* is still live/)
     }))
 
-  it.live("as a process", () =>
+  it.live("layered-app prints its transfers as a process", () =>
     Effect.gen(function*() {
       const main = new URL("../src/main.ts", import.meta.url).pathname
       const args = ["--import", "tsx", "--conditions=source", main]

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readlinkSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Process } from "../../process/src/Process.js"
+import { runMain } from "../../process/src/runMain.js"
 import { all, type Database, forEach, layer, run, Statements } from "../src/Statements.js"
 
 const folder = Effect.acquireRelease(
@@ -56,7 +56,7 @@ const select = "SELECT n FROM numbers ORDER BY n"
 const rowsOf = (count: number) => Array.from({ length: count }, (_, n) => ({ n }))
 
 describe("a prepared statement", () => {
-  it.leakFree("is prepared once for all that use its text", () =>
+  it.leakFree("a prepared statement is prepared once for all that use its text", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -66,7 +66,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("is finalized when it is evicted: there are never more than there may be", () =>
+  it.leakFree("a prepared statement is finalized when it is evicted: there are never more than there may be", () =>
     scene(
       { maxEntries: 4 },
       Effect.gen(function*() {
@@ -93,7 +93,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("is not finalized while somebody goes through its rows, though it is invalid", () =>
+  it.leakFree("a prepared statement is not finalized while somebody goes through its rows, though it is invalid", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -135,7 +135,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("that is left halfway is finalized, and keeps no table locked", () =>
+  it.leakFree("a prepared statement that is left halfway is finalized, and keeps no table locked", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -147,7 +147,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("that cannot be prepared says why, and is tried again by the next", () =>
+  it.leakFree("a prepared statement that cannot be prepared says why, and is tried again by the next", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -158,7 +158,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("is finalized before the database is closed, when nobody has evicted it", () =>
+  it.leakFree("a prepared statement is finalized before the database is closed, when nobody has evicted it", () =>
     Effect.gen(function*() {
       let kept: sqlite.Statement | undefined
       yield* scene(
@@ -171,7 +171,7 @@ describe("a prepared statement", () => {
       expect(kept!.isFinalized).toBe(true)
     }))
 
-  it.scoped("that nobody finalizes keeps the file open, though the database is closed", () =>
+  it.scoped("a prepared statement that nobody finalizes keeps the file open, though the database is closed", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const database = new sqlite.Database(join(path, "db"))
@@ -185,14 +185,9 @@ describe("a prepared statement", () => {
 })
 
 describe("as a process", () => {
-  it.scopedLive("it tells how many searches find their statement prepared", () =>
+  it.live("prepared-statements as a process tells how many searches find their statement prepared", () =>
     Effect.gen(function*() {
-      const main = new URL("../src/main.ts", import.meta.url).pathname
-      const { ended } = yield* Effect.acquireRelease(
-        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
-        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
-      )
-      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      const { code, stderr, stdout } = yield* runMain(import.meta.url)
       const found = expect.stringMatching(/^ {2}\d\d\.\d % of 2000 searches found theirs prepared$/)
       const kept = expect.stringMatching(/^ {2}32 statements are kept, \d+ characters; \d+ were finalized$/)
       expect({ code, stderr, lines: stdout.split("\n") }).toEqual({

@@ -19,6 +19,7 @@ import {
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { promisify } from "node:util"
+import { until } from "../../process/src/until.js"
 import { AccessToken } from "../src/AccessToken.js"
 import * as App from "../src/App.js"
 import * as Server from "../src/AuthorizationServer.js"
@@ -29,18 +30,6 @@ const registry = ResourceRegistry.ResourceRegistry
 const unavailable = Effect.fail("unavailable" as const)
 /** What the registry logs is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
-
-/** Lets sockets have their turn, whatever the clock says. */
-const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
-/** Waits for something, and for what follows from it at once. */
-const until = <A, E, R>(
-  reading: Effect.Effect<A, E, R>,
-  isReached: (reading: A) => boolean
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    reading,
-    (now) => Effect.andThen(turn, isReached(now) ? Effect.succeed(now) : until(reading, isReached))
-  )
 
 type Services = Orders | AccessToken | Server.AuthorizationServer | ResourceRegistry.ResourceRegistry | Scope.Scope
 
@@ -124,7 +113,7 @@ describe("the server", () => {
 })
 
 describe("a token", () => {
-  it.leakFree("is replaced ahead of its expiry, and the old one is revoked", () =>
+  it.leakFree("a token is replaced ahead of its expiry, and the old one is revoked", () =>
     scene(Effect.gen(function*() {
       expect(yield* page(1)).toBe("page 1 for token-1")
       yield* TestClock.adjust("49999 millis")
@@ -141,7 +130,7 @@ describe("a token", () => {
       expect(yield* page(4)).toBe("page 4 for token-3")
     })))
 
-  it.leakFree("that lives shorter than it is replaced ahead is not asked for without a pause", () =>
+  it.leakFree("a token that lives shorter than it is replaced ahead is not asked for without a pause", () =>
     scene(
       Effect.gen(function*() {
         yield* TestClock.adjust("999 millis")
@@ -152,7 +141,7 @@ describe("a token", () => {
       { lifetime: "5 seconds" }
     ))
 
-  it.leakFree("is revoked after its last user: a hundred calls in flight end with the one that they began with", () =>
+  it.leakFree("a token is revoked after its last user: a hundred calls in flight end with the one that they began with", () =>
     Effect.gen(function*() {
       const [gate, last] = [yield* makeGate, yield* makeGate]
       let calls = 0
@@ -194,7 +183,7 @@ describe("a token", () => {
       expect(yield* live).toEqual(["token-4"])
     })))
 
-  it.leakFree.live("is never refused, though calls do not pause while twenty come and go", () =>
+  it.leakFree.live("a token is never refused, though calls do not pause while twenty come and go", () =>
     scene(
       Effect.raceFirst(
         until(ledger, ({ issued }) => issued >= 20),
@@ -236,7 +225,7 @@ describe("a server without tokens", () => {
       yield* scene(test, { beforeToken: Effect.flatMap(Ref.get(isDown), (is) => is ? unavailable : Effect.void) })
     }))
 
-  it.leakFree("is given up after 5 seconds where it does not answer", () =>
+  it.leakFree("a server without tokens is given up after 5 seconds where it does not answer", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       const behaviour = yield* Ref.make<Effect.Effect<void>>(Effect.void)
@@ -255,7 +244,7 @@ describe("a server without tokens", () => {
     }))
 
   it.leakFree.each([["refuses", unavailable], ["does not answer", Effect.never]] as const)(
-    "is asked again to revoke one where it %s",
+    "a server without tokens is asked again to revoke one where it %s",
     ([, answer]) =>
       Effect.gen(function*() {
         const isDown = yield* Ref.make(false)
@@ -296,7 +285,7 @@ describe("an end", () => {
       yield* scene(test, { beforeToken: Effect.flatten(Ref.get(behaviour)) })
     }))
 
-  it.leakFree("in the middle of the start revokes what the server then grants", () =>
+  it.leakFree("an end in the middle of the start revokes what the server then grants", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       yield* Effect.gen(function*() {
@@ -314,7 +303,7 @@ describe("an end", () => {
       }).pipe(Effect.provide(Server.layer({ lifetime: "1 minute", beforeToken: gate.pass })))
     }))
 
-  it.leakFree("with calls in flight interrupts them, and does not wait for their answers", () =>
+  it.leakFree("an end with calls in flight interrupts them, and does not wait for their answers", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       const test = Effect.gen(function*() {
@@ -330,7 +319,7 @@ describe("as a process", () => {
   const main = new URL("../src/main.ts", import.meta.url).pathname
   const args = ["--import", "tsx", "--conditions=source", main]
 
-  it.live("it tells its story", () =>
+  it.live("rotating-credentials as a process tells its story", () =>
     Effect.gen(function*() {
       const { stderr, stdout } = yield* Effect.promise(() => promisify(execFile)(process.execPath, args))
       expect(stdout).toBe(`10 clients call without a pause, and an export begins
@@ -347,17 +336,21 @@ all is closed: 0 calls were refused, 0 tokens are left
       )
     }), 60_000)
 
-  it.live("ended while it calls, it has revoked every token", () =>
-    Effect.gen(function*() {
-      const { ledger, url } = yield* AuthorizationServer
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() => spawn(process.execPath, [...args, url], { stdio: ["ignore", "inherit", "inherit"] })),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const ended = once(child, "exit")
-      yield* until(ledger, ({ answered, issued }) => issued >= 3 && answered >= 20)
-      child.kill("SIGTERM")
-      expect(yield* Effect.promise(() => ended)).toEqual([0, null])
-      expect(yield* ledger).toMatchObject({ live: new Map(), refused: 0 })
-    }).pipe(Effect.scoped, Effect.provide(Server.layer({ lifetime: "1 minute" }))), 60_000)
+  it.live(
+    "rotating-credentials, ended as a process while it calls, has revoked every token",
+    () =>
+      Effect.gen(function*() {
+        const { ledger, url } = yield* AuthorizationServer
+        const child = yield* Effect.acquireRelease(
+          Effect.sync(() => spawn(process.execPath, [...args, url], { stdio: ["ignore", "inherit", "inherit"] })),
+          (child) => Effect.sync(() => child.kill("SIGKILL"))
+        )
+        const ended = once(child, "exit")
+        yield* until(ledger, ({ answered, issued }) => issued >= 3 && answered >= 20)
+        child.kill("SIGTERM")
+        expect(yield* Effect.promise(() => ended)).toEqual([0, null])
+        expect(yield* ledger).toMatchObject({ live: new Map(), refused: 0 })
+      }).pipe(Effect.scoped, Effect.provide(Server.layer({ lifetime: "1 minute" }))),
+    60_000
+  )
 })

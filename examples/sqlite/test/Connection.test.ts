@@ -64,7 +64,7 @@ describe("Connection", () => {
       expect(statement).toBeDefined()
     }))
 
-  it.scoped("is told when somebody else has the file", () =>
+  it.scoped("Connection is told when somebody else has the file", () =>
     Effect.gen(function*() {
       const path = join(yield* directory, "db")
       const [one, other] = [new Connection(path), new Connection(path)]

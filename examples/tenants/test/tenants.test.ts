@@ -4,7 +4,7 @@ import { ResourceRegistry } from "@patinox/core"
 import { it } from "@patinox/vitest"
 import { Effect, Fiber, Layer, Ref, type Scope, TestClock } from "effect"
 import type { RequestListener, ServerResponse } from "node:http"
-import { Process } from "../../process/src/Process.js"
+import { runMain } from "../../process/src/runMain.js"
 import * as Service from "../src/Service.js"
 import { Directory, get, layer, Tenants, UnknownTenant } from "../src/Tenants.js"
 
@@ -55,7 +55,7 @@ const makeHesitant = () => {
 }
 
 describe("a tenant's client", () => {
-  it.leakFree("is made once, keeps its connections, and sends the tenant's key", () =>
+  it.leakFree("a tenant's client is made once, keeps its connections, and sends the tenant's key", () =>
     scene(({ asked, service }) =>
       Effect.gen(function*() {
         for (let n = 0; n < 10; n++) {
@@ -66,7 +66,7 @@ describe("a tenant's client", () => {
       })
     ))
 
-  it.leakFree("is closed, and its connections with it, when nobody has asked for a minute", () =>
+  it.leakFree("a tenant's client is closed, and its connections with it, when nobody has asked for a minute", () =>
     scene(({ asked, service }) =>
       Effect.gen(function*() {
         yield* get("ann", "/")
@@ -82,7 +82,7 @@ describe("a tenant's client", () => {
       })
     ))
 
-  it.leakFree("is not closed while an answer is waited for, however long that takes", () => {
+  it.leakFree("a tenant's client is not closed while an answer is waited for, however long that takes", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene(({ service }) =>
       Effect.gen(function*() {
@@ -97,7 +97,7 @@ describe("a tenant's client", () => {
       }), listener)
   })
 
-  it.leakFree("whose key is refused is made anew for the next request", () => {
+  it.leakFree("a tenant's client whose key is refused is made anew for the next request", () => {
     const listener: RequestListener = ({ headers }, response) =>
       response.writeHead(headers.authorization === "Bearer new" ? 200 : 401).end()
     return scene(({ asked, keys }) =>
@@ -110,7 +110,7 @@ describe("a tenant's client", () => {
       }), listener)
   })
 
-  it.leakFree("is made anew after an hour, though it is used all the time", () =>
+  it.leakFree("a tenant's client is made anew after an hour, though it is used all the time", () =>
     scene(({ asked, keys }) =>
       Effect.gen(function*() {
         yield* get("ann", "/")
@@ -127,7 +127,7 @@ describe("a tenant's client", () => {
 })
 
 describe("a tenant that there is not", () => {
-  it.leakFree("is looked for once in ten seconds", () =>
+  it.leakFree("a tenant that there is not is looked for once in ten seconds", () =>
     scene(({ asked, keys }) =>
       Effect.gen(function*() {
         for (let second = 0; second < 10; second++) {
@@ -142,14 +142,9 @@ describe("a tenant that there is not", () => {
 })
 
 describe("as a process", () => {
-  it.scopedLive("it tells its story, and ends by itself", () =>
+  it.live("tenants as a process tells its story, and ends by itself", () =>
     Effect.gen(function*() {
-      const main = new URL("../src/main.ts", import.meta.url).pathname
-      const { ended } = yield* Effect.acquireRelease(
-        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
-        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
-      )
-      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stderr, stdout }).toEqual({
         code: 0,
         stderr: "",

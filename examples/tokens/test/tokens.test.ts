@@ -4,25 +4,14 @@ import { describe, expect } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { it } from "@patinox/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Ref, type Scope, TestClock } from "effect"
-import { Process } from "../../process/src/Process.js"
+import { runMain } from "../../process/src/runMain.js"
+import { until } from "../../process/src/until.js"
 import * as Server from "../../rotating-credentials/src/AuthorizationServer.js"
 import * as App from "../src/App.js"
 import { call, Tokens } from "../src/Tokens.js"
 
 const { AuthorizationServer } = Server
 type Api = Context.Tag.Service<typeof AuthorizationServer>
-
-/** Lets sockets have their turn, whatever the clock says. */
-const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
-/** Waits for something, and for what follows from it at once. */
-const until = <A, E, R>(
-  reading: Effect.Effect<A, E, R>,
-  isReached: (reading: A) => boolean
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    reading,
-    (now) => Effect.andThen(turn, isReached(now) ? Effect.succeed(now) : until(reading, isReached))
-  )
 
 /** What the cache logs is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
@@ -75,7 +64,7 @@ const makeBehaviour = Effect.map(Ref.make<Before>(Effect.void), (now) => ({
 const down = Effect.fail("unavailable" as const)
 
 describe("a token", () => {
-  it.leakFree("is asked for once by all who call an API, and each API has its own", () =>
+  it.leakFree("a token is asked for once by all who call an API, and each API has its own", () =>
     scene((blue, green) =>
       Effect.gen(function*() {
         const pages = yield* Effect.all(Array.from({ length: 20 }, (_, n) => page(n % 2 === 0 ? blue : green)), {
@@ -87,7 +76,7 @@ describe("a token", () => {
       })
     ))
 
-  it.leakFree("is refreshed behind the call that finds it half gone, and the old one is revoked", () =>
+  it.leakFree("a token is refreshed behind the call that finds it half gone, and the old one is revoked", () =>
     scene((blue) =>
       Effect.gen(function*() {
         yield* page(blue)
@@ -101,7 +90,7 @@ describe("a token", () => {
       })
     ))
 
-  it.leakFree("that is refreshed keeps nobody waiting, however long that takes", () =>
+  it.leakFree("a token that is refreshed keeps nobody waiting, however long that takes", () =>
     Effect.gen(function*() {
       const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
       yield* scene((blue) =>
@@ -117,7 +106,7 @@ describe("a token", () => {
         }), behaviour)
     }))
 
-  it.leakFree("is revoked after its last user: a call in flight ends with the one that it began with", () =>
+  it.leakFree("a token is revoked after its last user: a call in flight ends with the one that it began with", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       const first = yield* Ref.make(true)
@@ -137,7 +126,7 @@ describe("a token", () => {
         }), { duringCall })
     }))
 
-  it.leakFree("that nobody uses any more is not refreshed, and revoked when it expires", () =>
+  it.leakFree("a token that nobody uses any more is not refreshed, and revoked when it expires", () =>
     scene((blue) =>
       Effect.gen(function*() {
         yield* page(blue)
@@ -151,7 +140,7 @@ describe("a token", () => {
 })
 
 describe("an API that issues no tokens", () => {
-  it.leakFree("for a while is asked again and again, and no call sees it", () =>
+  it.leakFree("an API that issues no tokens for a while is asked again and again, and no call sees it", () =>
     Effect.gen(function*() {
       const behaviour = yield* makeBehaviour
       yield* scene((blue, green) =>
@@ -175,7 +164,7 @@ describe("an API that issues no tokens", () => {
         }), behaviour)
     }))
 
-  it.leakFree("is not waited for in the first half of the margin; in the second its failure is not seen", () =>
+  it.leakFree("an API that issues no tokens is not waited for in the first half of the margin; in the second its failure is not seen", () =>
     Effect.gen(function*() {
       const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
       yield* scene((blue) =>
@@ -239,14 +228,9 @@ describe("an end", () => {
 })
 
 describe("as a process", () => {
-  it.scopedLive("it tells its story", () =>
+  it.live("tokens as a process tells its story", () =>
     Effect.gen(function*() {
-      const main = new URL("../src/main.ts", import.meta.url).pathname
-      const { ended } = yield* Effect.acquireRelease(
-        Effect.sync(() => new Process([process.execPath, "--import", "tsx", "--conditions=source", main])),
-        (main) => Effect.sync(() => main.killGroup("SIGKILL"))
-      )
-      const { code, stderr, stdout } = yield* Effect.promise(() => ended)
+      const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stdout }).toEqual({
         code: 0,
         stdout: `10 clients call two APIs without a pause, and tokens come and go

@@ -135,7 +135,7 @@ describe("orders", () => {
     })
   )
 
-  it.live("as a process", () =>
+  it.live("the orders are booked, as far as they can be, in a process", () =>
     Effect.gen(function*() {
       const main = new URL("../src/main.ts", import.meta.url).pathname
       const args = ["--import", "tsx", "--conditions=source", main]

@@ -6,19 +6,9 @@ import { it } from "@patinox/vitest"
 import { Effect, Fiber, Layer, Logger, type Scope, TestClock } from "effect"
 import { createHash } from "node:crypto"
 import { Process } from "../../process/src/Process.js"
+import { until } from "../../process/src/until.js"
 import type { HashWorker, Job } from "../src/HashWorker.js"
 import { hash, HashWorkers, layer } from "../src/HashWorkers.js"
-
-/** Lets threads have their turn, whatever the clock says. */
-const turn = Effect.promise(() => new Promise<void>((resume) => setImmediate(resume)))
-const until = <A, E, R>(
-  reading: Effect.Effect<A, E, R>,
-  isReached: (reading: A) => boolean
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.andThen(turn, reading),
-    (now) => isReached(now) ? Effect.succeed(now) : until(reading, isReached)
-  )
 
 /** What the pool logs is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
@@ -129,7 +119,7 @@ describe("as a process", () => {
     (main) => Effect.sync(() => main.killGroup("SIGKILL"))
   )
 
-  it.scopedLive("it tells its story, and ends by itself", () =>
+  it.scopedLive("worker-pool as a process tells its story, and ends by itself", () =>
     Effect.gen(function*() {
       const { ended } = yield* process_
       const { code, stderr, stdout } = yield* Effect.promise(() => ended)
@@ -153,7 +143,7 @@ describe("as a process", () => {
       })
     }))
 
-  it.scopedLive("ended while a job never ends it terminates its worker", () =>
+  it.scopedLive("worker-pool, ended as a process while a job never ends, terminates its worker", () =>
     Effect.gen(function*() {
       const main = yield* process_
       yield* Effect.promise(() => main.printed(/a job never ends/))
