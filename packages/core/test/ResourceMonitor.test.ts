@@ -1,4 +1,4 @@
-/** Shows `Metrics`, `Queues`, `MonitorQueue` and `RegistryMetrics`. */
+/** Shows `Monitors` and what is in `Metrics`, `Queues`, `MonitorQueue` and `RegistryMetrics`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestLog } from "@patinox/vitest"
 import {
