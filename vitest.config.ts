@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 import projects from "./vitest.workspace.js"
 
-// Files share a process, which loads Effect once: by that the whole takes half the time.
+// Files share a process, which loads Effect once.
 export default defineConfig({
   test: {
     projects,

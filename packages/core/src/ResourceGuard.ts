@@ -3,24 +3,18 @@
  * the registry, with early cleanup, disarm and transfer. Acquire follows `Effect.acquireRelease`: uninterruptible, but for
  * the variants that say otherwise. Not for values that need no release.
  */
-import { type Context, Effect, Exit, Inspectable, Layer, Scope } from "effect"
+import { type Context, Effect, Exit, type Inspectable, Layer, Scope } from "effect"
 import type * as CleanupError from "./CleanupError.js"
-import { AlreadyCleanedUp } from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import { type CallerContext, callerOf } from "./internal/cleanup/CallerContext.js"
-import {
-  type AnyRelease,
-  type CleanupTarget,
-  type Holder,
-  infoOf,
-  type State
-} from "./internal/cleanup/CleanupTarget.js"
+import { type AnyRelease, type CleanupTarget, type State } from "./internal/cleanup/CleanupTarget.js"
 import type { GuardSettings } from "./internal/cleanup/GuardOptions.js"
 import * as Fibers from "./internal/effect3/Fibers.js"
 import * as Refs from "./internal/effect3/Refs.js"
 import * as Acquire from "./internal/guard/Acquire.js"
 import * as Disposables from "./internal/guard/Disposables.js"
 import * as FromScoped from "./internal/guard/FromScoped.js"
+import { gone, Guard } from "./internal/guard/Guard.js"
 import * as Refreshing from "./internal/guard/RefreshableGuard.js"
 import type { LayerRefreshable, MakeRefreshable } from "./internal/guard/RefreshableTypes.js"
 import * as Unscoped from "./internal/guard/Unscoped.js"
@@ -30,7 +24,7 @@ import type { Registry } from "./internal/registry/Registry.js"
 import type { RecoveryPolicy } from "./RecoveryPolicy.js"
 import type { ResourceId } from "./ResourceId.js"
 import type { ResourceInfo } from "./ResourceInfo.js"
-import { cleanupNow, registryOf, ResourceRegistry } from "./ResourceRegistry.js"
+import { registryOf, ResourceRegistry } from "./ResourceRegistry.js"
 
 /** Releases a resource, given the exit of its scope: a success for an early cleanup, an interruption for a forced one. */
 export type Release<A, E, R> = (resource: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>
@@ -109,99 +103,6 @@ export interface ResourceGuard<in out A, out E = never> extends Inspectable.Insp
 
 /** A guard of any resource. */
 export type Any = ResourceGuard<any, any>
-
-const gone = ({ id, typeName }: CleanupTarget): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
-
-class Guard extends Inspectable.Class implements Any {
-  readonly #registry: Registry
-  readonly #entry: CleanupTarget
-
-  constructor(registry: Registry, entry: CleanupTarget) {
-    super()
-    this.#registry = registry
-    this.#entry = entry
-  }
-
-  get id(): ResourceId {
-    return this.#entry.id
-  }
-
-  get info(): ResourceInfo {
-    return infoOf(this.#entry)
-  }
-
-  get state(): Effect.Effect<GuardState> {
-    return Effect.sync(() => this.#entry.state)
-  }
-
-  #usable<B, E, R>(
-    f: (fiber: Fibers.CurrentFiber, entry: CleanupTarget) => Effect.Effect<B, E, R>
-  ): Effect.Effect<B, E | AlreadyCleanedUp, R> {
-    const entry = this.#entry
-    return Fibers.withFiber((fiber): Effect.Effect<B, E | AlreadyCleanedUp, R> =>
-      entry.isUsable ? UserFunction.effectOf(f, fiber, entry) : Effect.fail(gone(entry))
-    )
-  }
-
-  get value(): Effect.Effect<any, AlreadyCleanedUp> {
-    return this.#usable((_, entry) => Effect.succeed(entry.value))
-  }
-
-  use<B, E2, R2>(f: (value: any) => Effect.Effect<B, E2, R2>): Effect.Effect<B, E2 | AlreadyCleanedUp, R2> {
-    return Effect.uninterruptibleMask((restore) => {
-      let holder: Holder | undefined
-      return Effect.ensuring(
-        // To look, to hold and to hand the value out are one step.
-        restore(this.#usable((fiber, entry) => {
-          holder = {
-            fiber,
-            fiberId: Fibers.fiberNumber(fiber),
-            since: this.#registry.timers.now(),
-            span: Fibers.spanOf(fiber)
-          }
-          entry.hold(holder)
-          return f(entry.value)
-        })),
-        Effect.sync(() => {
-          if (holder !== undefined) this.#entry.letGo(holder)
-        })
-      )
-    })
-  }
-
-  update(f: (value: any) => any): Effect.Effect<any, AlreadyCleanedUp> {
-    return this.#usable((_, entry) => {
-      const value = f(entry.value)
-      // `f` may have cleaned it up.
-      if (!entry.isUsable) return Effect.fail(gone(entry))
-      entry.value = value
-      return Effect.succeed(value)
-    })
-  }
-
-  get cleanup(): Effect.Effect<void, CleanupError.CleanupError<any>> {
-    return Fibers.withFiber((fiber) => cleanupNow(this.#registry, this.#entry, callerOf(fiber)))
-  }
-
-  get disarm(): Effect.Effect<any, AlreadyCleanedUp> {
-    const entry = this.#entry
-    return Fibers.syncOrElse(() => entry.isUsable, () => this.#registry.disarm(entry), () => Effect.fail(gone(entry)))
-  }
-
-  transferTo(scope: Scope.Scope): Effect.Effect<void, AlreadyCleanedUp> {
-    return Effect.uninterruptible(this.#usable((fiber, entry) => {
-      const closed = Acquire.bind(this.#registry, entry, scope)
-      return closed === undefined
-        ? Effect.void
-        : Acquire.endNow(this.#registry, entry, "scope", closed, callerOf(fiber))
-    }))
-  }
-
-  override toJSON() {
-    const { id, state, typeName } = this.#entry
-    return { _id: "ResourceGuard", id, typeName, state }
-  }
-}
 
 type Env = Scope.Scope | ResourceRegistry
 type Options<A, E, RS, RF, D> = GuardOptions<NoInfer<A>, NoInfer<E>, RS, RF, D>

@@ -198,7 +198,7 @@ const make = (registry: Registry): Shape => {
       // Without dependencies the only refusal is that of a shutdown.
       if (!(entry instanceof CleanupTarget)) return Effect.fail(entry as CleanupError.RegistryShuttingDown)
       registry.register(entry, undefined, caller)
-      registry.reportRegistered(entry)
+      registry.reporter.registered(entry)
       return Effect.succeed(then(entry))
     })
 
@@ -305,7 +305,7 @@ const make = (registry: Registry): Shape => {
         }),
       drop: (id) => Effect.sync(() => registry.deadLetters.drop(id))
     },
-    events: registry.events.stream,
+    events: registry.reporter.events.stream,
     shutdown: asking((caller) => registry.shutdown(caller).await(caller))
   }
 }
@@ -363,7 +363,7 @@ const close = (registry: Registry): Effect.Effect<void> =>
       ),
       (report) =>
         Effect.andThen(
-          registry.events.flush,
+          registry.reporter.events.flush,
           Effect.suspend(() => Log.shutDown(report))
         )
     )
@@ -383,9 +383,9 @@ const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scop
           Clocks.clockOf(fiber),
           origin,
           () => ids.next(),
-          others === undefined || others === ResourceMonitor.noop ? undefined : (event) => others.onEvent(event)
+          others === undefined || others === ResourceMonitor.noop ? undefined : (event) => others.onEvent(event),
+          counting?.countsFor(origin)
         )
-        registry.metrics = counting?.countsFor(origin)
         registry.process = Context.get(fiber.currentContext, ShutdownHost)
         const stopCapturing = startCapturing(options.captureStacks)
         return Effect.as(

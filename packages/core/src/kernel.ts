@@ -11,7 +11,19 @@ import { ShutdownHost } from "./internal/kernel/ShutdownHost.js"
 import { Timers } from "./internal/kernel/Timers.js"
 
 export { wallMillis } from "./internal/effect3/Clocks.js"
-export { callback, enter, isInside } from "./internal/effect3/Fibers.js"
+export {
+  callback,
+  type CurrentFiber,
+  enter,
+  fiberNumber,
+  interruptLater,
+  isInside,
+  isInterruptible,
+  makeDeferred,
+  spanOf,
+  withFiber
+} from "./internal/effect3/Fibers.js"
+export { updateNow } from "./internal/effect3/Metrics.js"
 export { type Midst } from "./internal/effect3/Refs.js"
 export { closedExit } from "./internal/effect3/Scopes.js"
 export { type CallSite, callSite } from "./internal/kernel/CallSite.js"

@@ -1,4 +1,4 @@
-/** Shows `Monitors` and what is in `Metrics`, `Queues`, `MonitorQueue` and `RegistryMetrics`. */
+/** Shows `Monitors`, `MonitorQueue`, `RegistryReporter`, `RegistryMetrics` and, of what is taken from Effect, `Metrics` and `Queues`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestLog } from "@patinox/vitest"
 import {

@@ -4,7 +4,7 @@
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
 import type { Cause } from "effect"
-import type { RemovalReason } from "./internal/state/PoolState.js"
+import type { RemovalReason } from "./internal/state/PoolItem.js"
 import type { PoolTimeout } from "./PoolError.js"
 
 interface Event<Tag extends string> {

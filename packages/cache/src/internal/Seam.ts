@@ -1,31 +1,18 @@
 /** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
-import { callback } from "@patinox/core/kernel"
-import {
-  Context,
-  Deferred,
-  Effect,
-  type Fiber,
-  FiberId,
-  FiberRef,
-  FiberRefs,
-  type Metric,
-  type MetricLabel,
-  Option,
-  Runtime,
-  RuntimeFlags,
-  Scope,
-  Tracer
-} from "effect"
+import { callback, type CurrentFiber, withFiber } from "@patinox/core/kernel"
+import { Context, Effect, FiberId, FiberRef, FiberRefs, Option, Runtime, Scope, Tracer } from "effect"
 import { ActiveWork, type WorkItem } from "./ActiveWork.js"
 
-export type CurrentFiber = Fiber.RuntimeFiber<any, any>
-
-export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
-  Effect.withFiberRuntime
-
-export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
-
-export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
+export {
+  type CurrentFiber,
+  fiberNumber,
+  interruptLater,
+  isInterruptible,
+  makeDeferred,
+  spanOf,
+  updateNow,
+  withFiber
+} from "@patinox/core/kernel"
 
 export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
   Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
@@ -131,21 +118,3 @@ export const forkFor = <R>(
     : Context.add(runtime.context, Tracer.ParentSpan, span) as Context.Context<R>
   return start(Runtime.make({ ...runtime, context, fiberRefs: origin.getFiberRefs() }), effect)
 }
-
-export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)
-
-/** Sends the interruption and does not wait. */
-export const interruptLater = (fiber: CurrentFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
-
-/** Whether an interruption that is sent now meets the fiber where it is, before it goes on. */
-export const isInterruptible = (fiber: CurrentFiber): boolean =>
-  RuntimeFlags.interruptible(
-    (fiber as CurrentFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
-  )
-
-/** A metric's update without an effect around it. */
-export const updateNow = <In>(
-  metric: Metric.Metric<any, In, any>,
-  value: In,
-  labels: ReadonlyArray<MetricLabel.MetricLabel>
-): void => metric.unsafeUpdate(value, labels)

@@ -6,7 +6,7 @@ import type { Item } from "./Item.js"
 import type { Restore, RunningCheck } from "./ItemHooks.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
-import type { PoolWaiter } from "./state/PoolState.js"
+import type { PoolWaiter } from "./state/PoolPorts.js"
 import type { Waiting } from "./state/WaitQueue.js"
 
 export type AnyBorrower<A, E> = Borrower<A, E, any, any, any>

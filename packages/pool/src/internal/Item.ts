@@ -2,7 +2,7 @@
 import type { ResourceGuard, ResourceId } from "@patinox/core"
 import type { LazyScope } from "@patinox/core/kernel"
 import { Effect } from "effect"
-import type { PoolItem } from "./state/PoolState.js"
+import type { PoolItem } from "./state/PoolItem.js"
 
 /** An item's own handle, given to `create`: for whoever learns that the item is dead while nobody uses it. */
 export interface ItemHandle {

@@ -10,7 +10,7 @@ import { bounded } from "./bounded.js"
 import type { Item } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
-import { Doubt } from "./state/PoolState.js"
+import { Doubt } from "./state/PoolItem.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 

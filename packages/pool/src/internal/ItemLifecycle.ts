@@ -9,7 +9,7 @@ import { type CreationError, PoolCreateTimeout } from "../PoolError.js"
 import { Item, type ItemHandle, type ItemInfo } from "./Item.js"
 import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
-import { Doubt, type RemovalReason } from "./state/PoolState.js"
+import { Doubt, type RemovalReason } from "./state/PoolItem.js"
 
 interface Creation {
   readonly startedAt: number

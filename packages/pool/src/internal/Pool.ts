@@ -27,7 +27,8 @@ import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
 import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./PoolOptions.js"
 import { PoolReporter } from "./PoolReporter.js"
 import * as Seam from "./Seam.js"
-import { Doubt, PoolState, type RemovalReason } from "./state/PoolState.js"
+import { Doubt, type RemovalReason } from "./state/PoolItem.js"
+import { PoolState } from "./state/PoolState.js"
 
 /** What a pool does with its items, with everything that it needs provided. */
 export interface Manager<A, E> {

@@ -12,7 +12,7 @@ import {
   wrongChoice
 } from "@patinox/core/kernel"
 import type { Duration } from "effect"
-import type { PoolLimits } from "./state/PoolState.js"
+import type { PoolLimits } from "./state/PoolPorts.js"
 
 type Capture = "off" | "sampled" | "all"
 

@@ -1,30 +1,28 @@
 /** Everything this package takes from the insides of Effect 3. An edition for another major rewrites this file. */
+import { type CurrentFiber } from "@patinox/core/kernel"
 import {
   Context,
-  Deferred,
   Effect,
   type Exit,
-  type Fiber,
   FiberId,
   FiberRef,
   type FiberRefs,
-  type Metric,
-  type MetricLabel,
   type Random,
   Runtime,
-  RuntimeFlags,
   Scope,
   Tracer
 } from "effect"
 
-export type CurrentFiber = Fiber.RuntimeFiber<any, any>
-
-export const withFiber: <A, E, R>(f: (fiber: CurrentFiber) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
-  Effect.withFiberRuntime
-
-export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
-
-export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
+export {
+  type CurrentFiber,
+  fiberNumber,
+  interruptLater,
+  isInterruptible,
+  makeDeferred,
+  spanOf,
+  updateNow,
+  withFiber
+} from "@patinox/core/kernel"
 
 export const scopeOf = (fiber: CurrentFiber): Scope.Scope =>
   Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
@@ -94,17 +92,6 @@ export const runPromiseExit = <A, E>(
     : Runtime.runPromiseExit(runtime)(effect, options)
 }
 
-export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)
-
-/** Sends the interruption and does not wait. */
-export const interruptLater = (fiber: CurrentFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
-
-/** Whether it is in no uninterruptible region now. */
-export const isInterruptible = (fiber: CurrentFiber): boolean =>
-  RuntimeFlags.interruptible(
-    (fiber as CurrentFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
-  )
-
 interface AsyncPrimitive extends Effect.Effect<void> {
   effect_instruction_i0?: (resume: (effect: Effect.Effect<void>) => void) => void
   effect_instruction_i1?: FiberId.FiberId
@@ -131,10 +118,3 @@ export const nextRandom = (random: Random.Random): number => {
   const exit = Effect.runSyncExit(random.next)
   return exit._tag === "Success" && exit.value >= 0 && exit.value <= 1 ? exit.value : 0.5
 }
-
-/** A metric's update without an effect around it. */
-export const updateNow = <In>(
-  metric: Metric.Metric<any, In, any>,
-  value: In,
-  labels: ReadonlyArray<MetricLabel.MetricLabel>
-): void => metric.unsafeUpdate(value, labels)

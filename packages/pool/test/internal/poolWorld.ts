@@ -1,13 +1,7 @@
 /** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
-import {
-  Doubt,
-  type PoolItem,
-  type PoolLimits,
-  type PoolPorts,
-  PoolState,
-  type PoolWaiter,
-  type RemovalReason
-} from "../../src/internal/state/PoolState.js"
+import { Doubt, type PoolItem, type RemovalReason } from "../../src/internal/state/PoolItem.js"
+import type { PoolLimits, PoolPorts, PoolWaiter } from "../../src/internal/state/PoolPorts.js"
+import { PoolState } from "../../src/internal/state/PoolState.js"
 import type { Waiting } from "../../src/internal/state/WaitQueue.js"
 
 /** As an assertion of vitest, at a hundredth of its time: there are millions of these. */

@@ -24,7 +24,7 @@ export interface RunHost {
   readonly timers: Timers
   readonly slowAfter: number
   nextOrder(): number
-  readonly notify: Notify
+  readonly reporter: { readonly notify: Notify }
   wallMillis(): number
   runStarted(run: CleanupRun): void
   runSlow(run: CleanupRun): void
@@ -369,7 +369,7 @@ export class CleanupRun implements Deadline {
       case "GiveUp":
         return this.giveUp()
       case "Pause": {
-        host.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
+        host.reporter.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
         this.phase = "pause"
         if (delay === 0) return this.attempt()
         // Who was told may have set a nearer deadline.
@@ -383,7 +383,7 @@ export class CleanupRun implements Deadline {
     this.phase = "fallback"
     this.usedFallback = true
     this.phaseEnd = this.window.end
-    host.notify("FellBack", entry, { error })
+    host.reporter.notify("FellBack", entry, { error })
     this.fork(
       UserFunction.effect(() => entry.settings.recovery.fallback!(entry.value, error)),
       (exit) => Exit.isSuccess(exit) ? this.end("recovered") : this.giveUp()

@@ -3,6 +3,7 @@ import {
   Cause,
   type Context,
   DefaultServices,
+  Deferred,
   Effect,
   Equal,
   Exit,
@@ -339,3 +340,12 @@ export const isWithin = (fiber: CurrentFiber, ancestor: CurrentFiber): boolean =
     stack.push(...next._children ?? [])
   }
 }
+
+/** Whether an interruption that is sent now meets the fiber where it is, before it goes on. */
+export const isInterruptible = (fiber: CurrentFiber): boolean =>
+  RuntimeFlags.interruptible(
+    (fiber as CurrentFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
+  )
+
+/** Belongs to no fiber. */
+export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)

@@ -195,7 +195,7 @@ const commit = <A, B>(
     : undefined
   registry.register(entry, value, caller)
   if (refusal !== undefined) {
-    registry.reportRegistered(entry)
+    registry.reporter.registered(entry)
     return Effect.flatMap(endNow(registry, entry, "acquire", registry.forcedExit, caller), () => {
       registry.endReservation(entry)
       return Effect.fail(refusal)
@@ -204,7 +204,7 @@ const commit = <A, B>(
   registry.endReservation(entry)
   const given = Effect.succeed(result(registry, entry, value))
   const closed = scope && bind(registry, entry, scope)
-  registry.reportRegistered(entry)
+  registry.reporter.registered(entry)
   return closed === undefined ? given : Effect.andThen(endNow(registry, entry, "scope", closed, caller), given)
 }
 

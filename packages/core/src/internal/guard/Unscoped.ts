@@ -69,7 +69,7 @@ const collected = ({ cleansUp, entry, registry }: Watched): void => {
   if (!entry.leakSuspected) {
     entry.leakSuspected = true
     const stack = acquireStack === undefined ? undefined : { acquireStack }
-    registry.notify("LeakSuspected", entry, { ageMillis, owner, ...stack })
+    registry.reporter.notify("LeakSuspected", entry, { ageMillis, owner, ...stack })
   }
   if (cleansUp) registry.schedule(entry, "leaked")
 }

@@ -70,11 +70,11 @@ export class BulkCleanup {
       this.add(entry)
       if (this.isForced) return this.forceOne(entry)
       const request = registry.scheduleLater(entry, trigger)
-      if (request !== undefined && registry.observed) scheduled.push(request)
+      if (request !== undefined && registry.reporter.observed) scheduled.push(request)
     }, () =>
       Turns.inTurns(registry.origin, scheduled, (request) => {
         // One that has started meanwhile is told of as that.
-        if (request.state === "waiting") registry.reportScheduled(request)
+        if (request.state === "waiting") registry.reporter.scheduled(request)
       }, start))
   }
 

@@ -26,7 +26,7 @@ export class LeakDetector {
     const ageMillis = registry.timers.now() - entry.registeredAt
     const outcome = entry.state as Outcome
     Log.leakResolved(entry, ageMillis)
-    registry.notify("LeakResolved", entry, { ageMillis, outcome })
+    registry.reporter.notify("LeakResolved", entry, { ageMillis, outcome })
   }
 
   stop(): void {
@@ -53,7 +53,7 @@ export class LeakDetector {
     entry.leakSuspected = true
     const { acquireStack, owner } = infoOf(entry)
     Log.leakSuspected(entry, ageMillis, acquireStack)
-    registry.notify("LeakSuspected", entry, {
+    registry.reporter.notify("LeakSuspected", entry, {
       ageMillis,
       owner,
       ...(acquireStack === undefined ? undefined : { acquireStack })

@@ -6,12 +6,11 @@ import { type Clock, type Effect, Exit } from "effect"
 import * as CleanupError from "../../CleanupError.js"
 import * as CleanupPriority from "../../CleanupPriority.js"
 import type { Outcome, Trigger } from "../../CleanupReport.js"
-import type { ResourceEvent } from "../../ResourceEvent.js"
 import { Generator, type ResourceId } from "../../ResourceId.js"
 import { type CallerContext, limitOf, nobody, Waiters } from "../cleanup/CallerContext.js"
 import * as Log from "../cleanup/CleanupLog.js"
 import { CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
-import type { CleanupOutcome, CleanupTarget, State } from "../cleanup/CleanupTarget.js"
+import type { CleanupTarget, State } from "../cleanup/CleanupTarget.js"
 import { allWaitFor, startAfter, waitsFor } from "../cleanup/WaitGraph.js"
 import * as Clocks from "../effect3/Clocks.js"
 import * as Fibers from "../effect3/Fibers.js"
@@ -24,17 +23,10 @@ import { BulkCleanup } from "./BulkCleanup.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { Dispatcher, type QueuedCleanup } from "./Dispatcher.js"
 import { LeakDetector } from "./LeakDetector.js"
-import { type Listener, MonitorQueue, type What } from "./MonitorQueue.js"
-import { metricTypeOf } from "./Monitors.js"
+import { type Listener, MonitorQueue } from "./MonitorQueue.js"
 import type { RegistryMetrics } from "./RegistryMetrics.js"
 import type { ResolvedOptions } from "./RegistryOptions.js"
-
-const endTags = {
-  cleaned: "Cleaned",
-  recovered: "Recovered",
-  failed: "Failed",
-  abandoned: "Abandoned"
-} satisfies { readonly [Outcome in CleanupOutcome]: ResourceEvent["_tag"] }
+import { RegistryReporter } from "./RegistryReporter.js"
 
 const randomIds = Generator.defaultValue
 
@@ -58,13 +50,11 @@ export class Registry implements RunHost {
   }
   readonly counts = { inUse: 0, waiting: 0, cleaning: 0 }
   readonly timers: Timers
-  readonly events: MonitorQueue
+  readonly reporter: RegistryReporter
   readonly dispatcher: Dispatcher
   readonly deadLetters: DeadLetters
   readonly slowAfter: number
   shutdownBatch: BulkCleanup | undefined
-  /** Where metrics are kept. They need no event where nobody else is told of one. */
-  metrics: RegistryMetrics | undefined
   /** Who runs the process that the registry is in. */
   process = noHost
   /** Registered while draining, inside a cleanup that is to clean them up itself. */
@@ -81,15 +71,16 @@ export class Registry implements RunHost {
     readonly clock: Clock.Clock,
     readonly origin: Refs.Origin,
     private readonly ids: () => ResourceId,
-    listener: Listener | undefined
+    listener: Listener | undefined,
+    metrics: RegistryMetrics | undefined
   ) {
     this.timers = new Timers(clock, origin)
-    this.events = new MonitorQueue(listener, this.timers, origin)
+    this.reporter = new RegistryReporter(new MonitorQueue(listener, this.timers, origin), metrics, clock)
     this.dispatcher = new Dispatcher(
       options.concurrency,
       origin,
       (request) => this.startQueued(request),
-      (request) => this.reportScheduled(request)
+      (request) => this.reporter.scheduled(request)
     )
     this.deadLetters = new DeadLetters(options.deadLetters, this.timers)
     this.leaks = new LeakDetector(options.leakThreshold, this)
@@ -178,15 +169,6 @@ export class Registry implements RunHost {
     }
   }
 
-  reportRegistered(entry: CleanupTarget): void {
-    if (!this.events.observed) return this.metrics?.registered(metricTypeOf(entry))
-    const { sizeBytes, stack } = entry
-    this.notify("Registered", entry, {
-      ...(sizeBytes === undefined ? undefined : { sizeBytes }),
-      ...(stack === undefined ? undefined : { acquireStack: stack })
-    })
-  }
-
   /** What it depends on need not stay on its account any longer. */
   endReservation(entry: CleanupTarget): void {
     if (entry.dependencies === undefined) return
@@ -273,15 +255,6 @@ export class Registry implements RunHost {
     }
   }
 
-  reportScheduled(request: QueuedCleanup): void {
-    if (request.trigger === "retried" || request.state === "skipped") return
-    // The priority it waits with, which its request may have changed.
-    this.notify("Scheduled", request.entry, {
-      trigger: request.trigger,
-      priority: CleanupPriority.values[request.band] as CleanupPriority.CleanupPriority
-    })
-  }
-
   /** The request of a resource that is in use; one that waits already has one more who asks for it. */
   private ask(entry: CleanupTarget, trigger: Trigger, band?: number): QueuedCleanup | undefined {
     if (entry.state === "waiting") entry.request!.asks++
@@ -326,7 +299,7 @@ export class Registry implements RunHost {
       entry.request = undefined
       this.move(entry, "inUse")
       this.dispatcher.skip(request)
-      this.notify("Unscheduled", entry, {})
+      this.reporter.notify("Unscheduled", entry, {})
       this.idle.check()
     }
     return true
@@ -345,51 +318,20 @@ export class Registry implements RunHost {
     this.gone(entry)
     this.leaks.gone(entry)
     if (request !== undefined) this.dispatcher.skip(request)
-    this.notify("Disarmed", entry, {})
+    this.reporter.notify("Disarmed", entry, {})
     this.ended(entry)
     return value
   }
 
   // --- as the host of runs -------------------------------------------------------------------------------------------
 
-  /** Whether anything that happens is to be told: to who watches, or to metrics. */
-  get observed(): boolean {
-    return this.metrics !== undefined || this.events.observed
-  }
-
-  /** Tells who watches, and metrics, what happened to a resource. */
-  notify<Tag extends ResourceEvent["_tag"]>(
-    _tag: Tag,
-    entry: CleanupTarget,
-    what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
-  ): void {
-    if (!this.observed) return
-    const { id, isSpanNamed, priority, typeName } = entry
-    const event = { _tag, at: this.wallMillis(), id, typeName, priority, ...what }
-    this.emit((isSpanNamed ? { ...event, isSpanName: true } : event) as unknown as ResourceEvent)
-  }
-
-  private emit(event: ResourceEvent): void {
-    this.metrics?.onEvent(event)
-    this.events.emit(event)
-  }
-
   runStarted(run: CleanupRun): void {
-    if (!this.observed) return
-    const { entry } = run
-    const waitMillis = Math.max(0, run.startedAt - run.requestedAt)
-    if (!this.events.observed) return this.metrics?.started(entry.id, metricTypeOf(entry), waitMillis)
-    this.notify("Started", entry, {
-      trigger: run.trigger,
-      waitMillis,
-      forced: run.forced,
-      attempt: 1
-    })
+    this.reporter.started(run)
   }
 
   runSlow(run: CleanupRun): void {
     Log.slow(run, run.slowAfter)
-    this.notify("Slow", run.entry, { runMillis: this.timers.now() - run.requestedAt })
+    this.reporter.notify("Slow", run.entry, { runMillis: this.timers.now() - run.requestedAt })
     this.giveBackSlot(run)
   }
 
@@ -407,7 +349,7 @@ export class Registry implements RunHost {
     this.orphans.delete(run)
     if (run.isDone) {
       this.deadLetters.finishedLate(run.entry)
-      this.notify("FinishedLate", run.entry, {})
+      this.reporter.notify("FinishedLate", run.entry, {})
     }
   }
 
@@ -424,19 +366,10 @@ export class Registry implements RunHost {
     }
     if (!isRetry) this.leaks.gone(entry)
     if (run.hasFailed) Log.failed(run)
-    if (this.observed) this.emitEnd(run)
+    this.reporter.ended(run)
     if (this.process.isClosing()) this.process.ended(run.record())
     this.giveBackSlot(run)
     this.ended(entry)
-  }
-
-  private emitEnd(run: CleanupRun): void {
-    // A dead letter that fails again has had its end.
-    if (run.trigger === "retried" && run.outcome === "failed") return
-    const { entry } = run
-    if (this.events.observed) return this.notify(endTags[run.outcome!], entry, { record: run.record() })
-    const isRetry = run.trigger === "retried"
-    this.metrics?.ended(entry.id, metricTypeOf(entry), run.outcome!, run.ranMillis, isRetry)
   }
 
   private retryEnded(run: CleanupRun): void {
@@ -531,23 +464,17 @@ export class Registry implements RunHost {
     this.phase = "Draining"
     const batch = new BulkCleanup(this, "shutdown", caller, () => this.closed(batch))
     this.shutdownBatch = batch
-    batch.start([...this.entries.values(), ...this.retrying], () => {
-      if (!this.events.observed) return
-      this.emit({
-        _tag: "Draining",
-        at: this.wallMillis(),
-        deadlineMillis: batch.timeout,
-        live: this.live
-      })
-    })
+    batch.start(
+      [...this.entries.values(), ...this.retrying],
+      () => this.reporter.draining(batch.timeout, this.live)
+    )
     return batch
   }
 
   private closed(batch: BulkCleanup): void {
     this.phase = "Closed"
     this.leaks.stop()
-    if (this.events.observed) this.emit({ _tag: "Closed", at: this.wallMillis(), report: batch.report() })
-    this.events.close()
+    this.reporter.closed(() => batch.report())
   }
 
   shuttingDown(typeName: string): CleanupError.RegistryShuttingDown {

@@ -314,5 +314,5 @@ export const healthOf = (registry: Registry): RegistryHealth => ({
   acquiring: registry.acquiring.size,
   abandoned: registry.orphans.size,
   deadLetters: registry.deadLetters.size,
-  droppedEvents: registry.events.dropped
+  droppedEvents: registry.reporter.events.dropped
 })

@@ -25,6 +25,9 @@ import type { ManagedScope } from "./ManagedScope.js"
 import type { ResolvedScope } from "./ScopeOptions.js"
 
 // Most scopes hold little and close at once, so what only a longer close needs is made when it does.
+/** Nobody watches the releases of a scope. */
+const noReporter = { notify: () => {} }
+
 export class ScopeClose implements RunHost {
   readonly slowAfter = 1_000
   /** The deadline is near: everything starts. */
@@ -232,7 +235,7 @@ export class ScopeClose implements RunHost {
     if (run.hasFailed) Log.failed(run)
   }
 
-  notify(): void {}
+  readonly reporter = noReporter
   runStarted(): void {}
   runAbandonedAttempt(): void {}
   runFinishedLate(): void {}

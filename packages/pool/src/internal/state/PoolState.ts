@@ -3,92 +3,10 @@
  * when to let one go. Plain data and synchronous decisions: instants and randomness are given, and what is to be done
  * about a decision is done by the host. Between any two calls the counts are right.
  */
-import { CircuitBreaker, type CircuitLimits } from "./CircuitBreaker.js"
-import { type Waiting, WaitQueue } from "./WaitQueue.js"
-
-/** Why an item is let go of. */
-export type RemovalReason =
-  | "expired"
-  | "idle"
-  | "maxUses"
-  | "unfit"
-  | "invalidated"
-  | "failedUse"
-  | "recycleFailed"
-  | "keepAliveFailed"
-  | "reclaimed"
-  | "resized"
-  | "evicted"
-  | "late"
-  | "drained"
-  | "released"
-  | "doubtful"
-
-/** What speaks against an item, and what is being done about it: bits, so that an item needs one field for them. */
-export const Doubt = {
-  /** Its last use failed or was interrupted, and it has not been validated since. */
-  suspect: 1,
-  /** Somebody said that it is bad: it goes at its return. */
-  condemned: 2,
-  /** It was created for a borrower, who does not have it yet. */
-  fresh: 4,
-  /** It is being validated; the answer is overdue. */
-  checking: 8,
-  overdue: 16,
-  /** It is being kept alive. */
-  keeping: 32
-} as const
-
-/** An item, as far as decisions go. Instants are milliseconds of a clock that never jumps. */
-export interface PoolItem {
-  status: "idle" | "inUse" | "destroying" | "gone"
-  /** Its release runs or has run, though somebody still holds it. */
-  isReleased: boolean
-  readonly expiresAt: number
-  uses: number
-  /** Created, returned, or checked last. */
-  usedAt: number
-  idleSince: number
-  /** Of the bits of `Doubt`. */
-  doubts: number
-}
-
-export interface PoolWaiter<I> extends Waiting {
-  /** An item is being validated for it. */
-  hasCheck: boolean
-  /** The item is in use by this waiter from now on. */
-  serve(item: I, now: number): void
-  /** There will be none: the pool closes, or nothing can be created. */
-  refuse(why: "closed" | "creation"): void
-}
-
-export interface PoolPorts<I, W> {
-  create(): void
-  /** Whether the item has to be validated before it is lent. */
-  isDoubtful(item: I, now: number): boolean
-  /** Validates the item, on behalf of a borrower that waits, if any is without such a check. `checked` follows. */
-  validate(item: I, waiter: W | undefined): void
-  /** Ends a validation of a suspect that has been overdue for long, if there is one: `checked` follows. */
-  cutOffCheck(): void
-  destroy(item: I, reason: RemovalReason): void
-  keepAlive(item: I): void
-  /** `grow` is to be called then; `Infinity` where not. */
-  growAt(at: number): void
-  /** `maintain` is to be called then; `Infinity` where not. */
-  maintainAt(at: number): void
-  /** Something was counted down: whoever waits for an end looks again. */
-  notifyWaiters(): void
-}
-
-export interface PoolLimits extends CircuitLimits {
-  readonly maxUses: number
-  readonly idleTimeout: number
-  /** Infinite where nothing keeps idle items alive. */
-  readonly keepAliveInterval: number
-  /** How many are created at once, those that take unusually long not counted. */
-  readonly createConcurrency: number
-  readonly maxWaiters: number
-}
+import { CircuitBreaker } from "./CircuitBreaker.js"
+import { Doubt, type PoolItem, type RemovalReason } from "./PoolItem.js"
+import type { PoolLimits, PoolPorts, PoolWaiter } from "./PoolPorts.js"
+import { WaitQueue } from "./WaitQueue.js"
 
 /** How many are created at once after one could not be. */
 const fewCreated = 2

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import type { PoolLimits } from "../../../src/internal/state/PoolState.js"
+import type { PoolLimits } from "../../../src/internal/state/PoolPorts.js"
 import { outcomes, withIdle, World } from "../poolWorld.js"
 
 describe("creating", () => {

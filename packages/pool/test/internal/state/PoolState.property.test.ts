@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import type { RemovalReason } from "../../../src/internal/state/PoolState.js"
+import type { RemovalReason } from "../../../src/internal/state/PoolItem.js"
 import { type FakeItem, World } from "../poolWorld.js"
 
 type Step = (world: World) => void

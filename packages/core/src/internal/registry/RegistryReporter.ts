@@ -1,0 +1,99 @@
+/**
+ * Reports what happens in a registry: to its metrics, and as events to who watches. An event is made only where somebody
+ * sees it; metrics alone need none. Nothing that a watcher does reaches the registry.
+ */
+import type { Clock } from "effect"
+import * as CleanupPriority from "../../CleanupPriority.js"
+import type { CleanupReport } from "../../CleanupReport.js"
+import type { ResourceEvent } from "../../ResourceEvent.js"
+import type { CleanupRun } from "../cleanup/CleanupRun.js"
+import type { CleanupOutcome, CleanupTarget } from "../cleanup/CleanupTarget.js"
+import * as Clocks from "../effect3/Clocks.js"
+import type { QueuedCleanup } from "./Dispatcher.js"
+import type { MonitorQueue, What } from "./MonitorQueue.js"
+import { metricTypeOf } from "./Monitors.js"
+import type { RegistryMetrics } from "./RegistryMetrics.js"
+
+const endTags = {
+  cleaned: "Cleaned",
+  recovered: "Recovered",
+  failed: "Failed",
+  abandoned: "Abandoned"
+} satisfies { readonly [Outcome in CleanupOutcome]: ResourceEvent["_tag"] }
+
+export class RegistryReporter {
+  constructor(
+    readonly events: MonitorQueue,
+    private readonly metrics: RegistryMetrics | undefined,
+    private readonly clock: Clock.Clock
+  ) {}
+
+  /** Whether anything that happens is to be reported. */
+  get observed(): boolean {
+    return this.metrics !== undefined || this.events.observed
+  }
+
+  notify<Tag extends ResourceEvent["_tag"]>(
+    _tag: Tag,
+    entry: CleanupTarget,
+    what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
+  ): void {
+    if (!this.observed) return
+    const { id, isSpanNamed, priority, typeName } = entry
+    const event = { _tag, at: this.now(), id, typeName, priority, ...what }
+    const named = (isSpanNamed ? { ...event, isSpanName: true } : event) as unknown as ResourceEvent
+    this.metrics?.onEvent(named)
+    this.events.emit(named)
+  }
+
+  registered(entry: CleanupTarget): void {
+    if (!this.events.observed) return this.metrics?.registered(metricTypeOf(entry))
+    const { sizeBytes, stack } = entry
+    this.notify("Registered", entry, {
+      ...(sizeBytes === undefined ? undefined : { sizeBytes }),
+      ...(stack === undefined ? undefined : { acquireStack: stack })
+    })
+  }
+
+  scheduled(request: QueuedCleanup): void {
+    if (request.trigger === "retried" || request.state === "skipped") return
+    // The priority it waits with, which its request may have changed.
+    this.notify("Scheduled", request.entry, {
+      trigger: request.trigger,
+      priority: CleanupPriority.values[request.band] as CleanupPriority.CleanupPriority
+    })
+  }
+
+  started(run: CleanupRun): void {
+    if (!this.observed) return
+    const { entry, forced, trigger } = run
+    const waitMillis = Math.max(0, run.startedAt - run.requestedAt)
+    if (!this.events.observed) return this.metrics?.started(entry.id, metricTypeOf(entry), waitMillis)
+    this.notify("Started", entry, { trigger, waitMillis, forced, attempt: 1 })
+  }
+
+  ended(run: CleanupRun): void {
+    if (!this.observed) return
+    const { entry } = run
+    const outcome = run.outcome!
+    const isRetry = run.trigger === "retried"
+    // A dead letter that fails again has had its end.
+    if (isRetry && outcome === "failed") return
+    if (this.events.observed) return this.notify(endTags[outcome], entry, { record: run.record() })
+    this.metrics?.ended(entry.id, metricTypeOf(entry), outcome, run.ranMillis, isRetry)
+  }
+
+  draining(deadlineMillis: number, live: number): void {
+    if (this.events.observed) this.events.emit({ _tag: "Draining", at: this.now(), deadlineMillis, live })
+  }
+
+  /** The last event. */
+  closed(report: () => CleanupReport): void {
+    if (this.events.observed) this.events.emit({ _tag: "Closed", at: this.now(), report: report() })
+    this.events.close()
+  }
+
+  private now(): number {
+    return Clocks.wallMillis(this.clock)
+  }
+}
