@@ -214,16 +214,16 @@ describe("metrics", () => {
 
   it.effect("metrics of keyed pools are those of all keys together, however many keys there are", () =>
     inScope(Effect.gen(function*() {
-      const pools = yield* ResourcePool.keyed((key: number) => Effect.succeed(key), { name: "tenants" })
+      const pools = yield* ResourcePool.keyed((key: number) => Effect.succeed(key), { name: "metered tenants" })
       const gate = yield* Deferred.make<void>()
       const holders = yield* Effect.forEach([1, 2, 3], (key) => Effect.fork(pools.use(key, () => Deferred.await(gate))))
       yield* turns
-      expect(yield* metricsOf("tenants")).toMatchObject({ in_use: 3, idle: 0, created_total: 3 })
+      expect(yield* metricsOf("metered tenants")).toMatchObject({ in_use: 3, idle: 0, created_total: 3 })
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(Fiber.all(holders))
-      expect(yield* metricsOf("tenants")).toMatchObject({ in_use: 0, idle: 3 })
+      expect(yield* metricsOf("metered tenants")).toMatchObject({ in_use: 0, idle: 3 })
       yield* pools.drain()
-      expect(yield* metricsOf("tenants")).toMatchObject({ in_use: 0, idle: 0, "removed_total drained": 3 })
-      expect(yield* metricsOf("tenants/1")).toEqual({})
+      expect(yield* metricsOf("metered tenants")).toMatchObject({ in_use: 0, idle: 0, "removed_total drained": 3 })
+      expect(yield* metricsOf("metered tenants/1")).toEqual({})
     })))
 })
