@@ -121,17 +121,21 @@ describe("what remembers its owner by the fiber's id", () => {
       }).pipe(Effect.provide(ResourceRegistry.layer))
     ))
 
-  it("finalizers that run side by side have ids of their own, as in a plain scope", () =>
-    run(Effect.gen(function*() {
-      const ids: Array<string> = []
-      const note = Effect.fiberIdWith((id) =>
-        Effect.andThen(Effect.yieldNow(), Effect.sync(() => ids.push(String(id))))
-      )
-      const scope = yield* ResourceScope.make({ strategy: ExecutionStrategy.parallel })
-      for (let i = 0; i < 5; i++) yield* Scope.addFinalizer(scope, note)
-      yield* Scope.close(scope, Exit.void)
-      expect(new Set(ids).size).toBe(5)
-    })))
+  for (const busyMillis of [0, 3]) {
+    it(`finalizers that run side by side have ids of their own, as in a plain scope (busy for ${busyMillis} ms each)`, () =>
+      run(Effect.gen(function*() {
+        const ids: Array<string> = []
+        const note = Effect.fiberIdWith((id) => {
+          for (const until = performance.now() + busyMillis; performance.now() < until;);
+          return Effect.andThen(Effect.yieldNow(), Effect.sync(() => ids.push(String(id))))
+        })
+        const scope = yield* ResourceScope.make({ strategy: ExecutionStrategy.parallel })
+        for (let i = 0; i < 12; i++) yield* Scope.addFinalizer(scope, note)
+        yield* Scope.close(scope, Exit.void)
+        expect(ids.length).toBe(12)
+        expect(new Set(ids).size).toBe(12)
+      })))
+  }
 })
 
 describe("a fiber that is forked into a scope of ours", () => {

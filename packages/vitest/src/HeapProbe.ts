@@ -46,6 +46,27 @@ export const bytesInUse: Effect.Effect<number> = Effect.andThen(
 )
 
 /**
+ * By how many bytes the heap grows each time that a program runs: the least of three runs (`runs`), after one by which it
+ * is compiled. What leaks does so in each; what the engine and other code of the process add once is left out.
+ */
+export const growth = <E, R>(
+  program: Effect.Effect<unknown, E, R>,
+  { runs = 3 }: { readonly runs?: number } = {}
+): Effect.Effect<number, E, R> =>
+  Effect.gen(function*() {
+    yield* program
+    let least = Infinity
+    let before = yield* bytesInUse
+    for (let run = 0; run < runs; run++) {
+      yield* program
+      const after = yield* bytesInUse
+      least = Math.min(least, after - before)
+      before = after
+    }
+    return least
+  })
+
+/**
  * A probe with nothing tracked.
  *
  * ```ts

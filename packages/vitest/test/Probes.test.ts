@@ -25,6 +25,21 @@ it.live("HeapProbe reads the bytes that are held, and not those of garbage", () 
     expect((yield* HeapProbe.bytesInUse) - before).toBeLessThan(1_000_000)
   }))
 
+it.live("HeapProbe tells the growth of what leaks each time from what is kept once", () =>
+  Effect.gen(function*() {
+    const fill = () => Array.from({ length: 100_000 }, (_, number) => ({ number }))
+    const held: Array<unknown> = []
+    const leak = Effect.sync(() => held.push(fill()))
+    expect(yield* HeapProbe.growth(leak)).toBeGreaterThan(1_000_000)
+    expect(held.length).toBe(4)
+    let runs = 0
+    const once = Effect.sync(() => ++runs === 3 && held.push(fill()))
+    expect(yield* HeapProbe.growth(once)).toBeLessThan(200_000)
+    expect([runs, held.length]).toEqual([4, 5])
+    expect(yield* HeapProbe.growth(Effect.sync(() => ++runs), { runs: 1 })).toBeLessThan(200_000)
+    expect(runs).toBe(6)
+  }))
+
 it.live("ProcessTimers counts timers that are neither over nor cleared, and restores the process's own", () =>
   Effect.gen(function*() {
     const own = [setTimeout, setInterval, clearTimeout, clearInterval]

@@ -195,12 +195,11 @@ export class FinalizerQueue {
     return slot
   }
 
-  /** The next, for who has just run the one before it; not where something else comes next, or all have been started. */
+  /** The next, for who has just run the one before it; not where something else comes next, or a fiber of its own. */
   takeFinalizer(): QueuedFinalizer | undefined {
-    const slot = this.slots[this.next]
-    return slot === undefined || slot[0] instanceof ScopeKey || slot[0] instanceof CleanupTarget
-      ? undefined
-      : this.take()
+    if (this.next + this.starting >= this.slots.length) return undefined
+    const [key] = this.slots[this.next]!
+    return key instanceof ScopeKey || key instanceof CleanupTarget ? undefined : this.take()
   }
 
   /** Whose fiber a finalizer finds itself in: the closer's; one that runs side by side with others has its own. */
