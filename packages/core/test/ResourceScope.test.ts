@@ -94,14 +94,17 @@ describe("a ResourceScope", () => {
       let running = 0
       let most = 0
       const gate = yield* Deferred.make<void>()
+      const three = yield* Deferred.make<void>()
       const finalizer = Effect.gen(function*() {
         most = Math.max(most, ++running)
+        if (running === 3) yield* Deferred.succeed(three, undefined)
         yield* Deferred.await(gate)
         running--
       })
       const scope = yield* ResourceScope.make({ strategy: ExecutionStrategy.parallelN(3) })
       for (let i = 0; i < 10; i++) yield* Scope.addFinalizer(scope, finalizer)
       const closing = yield* Effect.fork(ResourceScope.close(scope, Exit.void))
+      yield* Deferred.await(three)
       yield* Effect.yieldNow()
       expect(running).toBe(3)
       yield* Deferred.succeed(gate, undefined)
