@@ -64,7 +64,7 @@ export const cache = mutationsOf("cache", [
     at: "CacheClose.join",
     find: "if (isOurs) this.own.add(item)",
     replace: "",
-    tests: ["ResourceCache.closing"]
+    tests: ["ResourceCache.closing.inside"]
   },
   {
     what: "a circle of loads that wait for room is not seen",
@@ -104,7 +104,7 @@ export const cache = mutationsOf("cache", [
     at: "GuardedPolicy.victim",
     find: "if (victim === undefined || this.entries.get(victim) === false) return victim",
     replace: "return victim",
-    tests: ["ResourceCache.capacity"]
+    tests: ["ResourceCache.wrongPolicy"]
   },
   {
     what: "a value that arrives as its caller is interrupted stays in use",

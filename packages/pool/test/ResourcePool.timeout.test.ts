@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option, Scope } from "effect"
 import { PoolError, ResourcePool } from "../src/index.js"
 import { atRest, type Connection, inScope, listen, logging, Server, turns } from "./kit.js"
 
@@ -53,6 +53,34 @@ describe("a borrow that takes too long", () => {
       )
       const cause = Option.getOrThrow((error as PoolError.PoolTimeout<Error>).lastCreationFailure)
       expect(Option.getOrThrow(Cause.failureOption(cause))).toEqual(new Error("connection refused"))
+    })))
+
+  it.effect("keeps its deadline where it waits again, after it was logged as slow (P3)", () =>
+    inScope(Effect.gen(function*() {
+      const handles: Array<ResourcePool.ItemHandle> = []
+      const create = (handle: ResourcePool.ItemHandle) => handles.push(handle) === 1 ? Effect.void : Effect.never
+      const pool = yield* ResourcePool.make(create, {
+        maxSize: 1,
+        acquireTimeout: "5 seconds",
+        slowBorrowAfter: "1 seconds"
+      })
+      const scope = yield* Scope.make()
+      yield* Scope.extend(pool.get, scope)
+      const borrower = yield* Effect.fork(Effect.flip(pool.use(() => Effect.void)))
+      yield* turns
+      yield* TestClock.adjust("2 seconds")
+      yield* turns
+      // Returned to the borrower, and dead before it goes on: it waits for another one from here on.
+      yield* Effect.zipRight(Scope.close(scope, Exit.void), Effect.sync(() => handles[0]!.invalidate()))
+      yield* turns
+      expect(handles.length).toBe(2)
+      yield* TestClock.adjust(2_999)
+      yield* turns
+      expect(Option.isNone(yield* Fiber.poll(borrower))).toBe(true)
+      yield* TestClock.adjust(1)
+      yield* turns
+      expect(Option.isSome(yield* Fiber.poll(borrower))).toBe(true)
+      expect(yield* Fiber.join(borrower)).toMatchObject({ _tag: "PoolTimeout", limitMillis: 5_000 })
     })))
 
   it.effect("says that it was validating an item, which is let go of", () =>

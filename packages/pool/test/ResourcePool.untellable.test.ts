@@ -47,6 +47,24 @@ describe("with untellable errors and items", () => {
         expect(yield* atRest(pool)).toBe(1)
       })))
 
+    it.effect(`what a creation has opened before it fails with ${name} is released`, () =>
+      inScope(Effect.gen(function*() {
+        let open = 0
+        let calls = 0
+        const create = Effect.gen(function*() {
+          yield* Effect.acquireRelease(Effect.sync(() => ++open), () => Effect.sync(() => open--))
+          return ++calls <= 2 ? yield* Effect.fail(make()) : calls
+        })
+        const pool = yield* ResourcePool.make(create, { maxSize: 1, failFastAfter: Infinity })
+        const borrower = yield* Effect.fork(pool.use(Effect.succeed))
+        for (let i = 0; i < 5; i++) {
+          yield* turns
+          yield* TestClock.adjust("20 millis")
+        }
+        expect(yield* Fiber.join(borrower)).toBe(3)
+        expect(open).toBe(1)
+      })))
+
     for (const operation of ["validate", "recycle", "keepAlive", "destroy"] as const) {
       it.effect(`${operation} that fails with ${name} costs that item only`, () =>
         inScope(Effect.gen(function*() {
