@@ -128,10 +128,10 @@ export const family: Family = {
           )
         const shared = together(100, 20)
         const costs = yield* interleave(quick ? 2 : 3, {
-          many: waiting(ours, 10_000),
-          few: waiting(ours, 100),
-          manyBare: waiting(bare, 10_000),
-          fewBare: waiting(bare, 100)
+          many: waiting(ours, 100_000),
+          few: waiting(ours, 10_000),
+          manyBare: waiting(bare, 100_000),
+          fewBare: waiting(bare, 10_000)
         })
         return {
           "pool-use-effect": yield* ratio(alone, effects),
