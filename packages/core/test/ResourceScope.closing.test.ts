@@ -275,15 +275,17 @@ describe("from inside a close, nobody waits for that close (P8)", () => {
         expect((yield* ResourceScope.close(scope, Exit.void)).totals.cleaned).toBe(1)
       }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-    it.effect(`${name} by a fiber that was forked in the scope`, () =>
-      Effect.gen(function*() {
-        const scope = yield* ResourceScope.make()
-        let released = false
-        yield* Scope.addFinalizer(scope, Effect.andThen(Effect.yieldNow(), Effect.sync(() => released = true)))
-        const fiber = yield* Effect.forkIn(Effect.andThen(Effect.yieldNow(), close(scope)), scope)
-        yield* Fiber.await(fiber)
-        expect(released).toBe(true)
-      }))
+    for (const strategy of [ExecutionStrategy.sequential, ExecutionStrategy.parallel, ExecutionStrategy.parallelN(2)]) {
+      it.effect(`${name} by a fiber that was forked in the scope (${strategy._tag})`, () =>
+        Effect.gen(function*() {
+          const scope = yield* ResourceScope.make({ strategy })
+          let released = false
+          yield* Scope.addFinalizer(scope, Effect.andThen(Effect.yieldNow(), Effect.sync(() => released = true)))
+          const fiber = yield* Effect.forkIn(Effect.andThen(Effect.yieldNow(), close(scope)), scope)
+          yield* Fiber.await(fiber)
+          expect(released).toBe(true)
+        }))
+    }
 
     it.effect(`${name} by a fiber that is being ended by that close`, () =>
       Effect.gen(function*() {
