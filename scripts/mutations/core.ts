@@ -465,7 +465,7 @@ export const core = mutationsOf("core", [
     at: "CloseWaiters.isOverFor",
     find: "if (id !== undefined && Fibers.isInterruptedBy(fiber, id)) return true",
     replace: "void id",
-    tests: ["ResourceScope.identity"]
+    tests: ["ResourceScope.closing"]
   },
   {
     what: "a registry in a scope gets the limit of a finalizer",

@@ -1,6 +1,18 @@
 /** What a cleanup asks for ends, and is named, before that cleanup does; what has a limit of its own keeps it in a scope. */
 import { describe, expect, it } from "@effect/vitest"
-import { type Clock, Deferred, type Duration, Effect, Exit, Fiber, Layer, Logger, Scope, TestClock } from "effect"
+import {
+  type Clock,
+  Deferred,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Option,
+  Scope,
+  TestClock
+} from "effect"
 import { ResourceGuard, ResourceRegistry, ResourceScope } from "../src/index.js"
 import type { CleanupTarget } from "../src/internal/cleanup/CleanupTarget.js"
 import type { Registry } from "../src/internal/registry/Registry.js"
@@ -127,7 +139,9 @@ describe("a registry in a ResourceScope", () => {
       )
       const closing = yield* Effect.fork(ResourceScope.provide(program, ResourceRegistry.layer))
       yield* Effect.yieldNow()
-      yield* TestClock.adjust("25 seconds")
+      yield* TestClock.adjust("15 seconds")
+      expect(Option.isNone(yield* Fiber.poll(closing))).toBe(true)
+      yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(closing)
       expect([started, done]).toEqual([400, 400])
     }).pipe(Effect.provide(quiet)))

@@ -12,10 +12,12 @@ import {
   ExecutionStrategy,
   Exit,
   Fiber,
+  FiberSet,
   Layer,
   Logger,
   Option,
   Scope,
+  Stream,
   TestClock
 } from "effect"
 import { CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "../src/index.js"
@@ -227,6 +229,19 @@ describe("a ResourceScope that is closed", () => {
 })
 
 /** Each ends although no clock moves: no limit has to end it. */
+/** What forks a fiber into a scope; each has a finalizer of its own kind, which ends the fiber. */
+const forks: Record<
+  string,
+  (effect: Effect.Effect<unknown>, scope: Scope.Scope) => Effect.Effect<Fiber.Fiber<unknown>>
+> = {
+  "Effect.forkIn": (effect, scope) => Effect.forkIn(effect, scope),
+  "Effect.runFork": (effect, scope) => Effect.sync(() => Effect.runFork(effect, { scope })),
+  "FiberSet.run": (effect, scope) =>
+    Effect.flatMap(Scope.extend(FiberSet.make(), scope), (fibers) => FiberSet.run(fibers, effect)),
+  "Stream.runForEach in Effect.forkScoped": (effect, scope) =>
+    Scope.extend(Effect.forkScoped(Stream.runForEach(Stream.make(1), () => effect)), scope)
+}
+
 describe("from inside a close, nobody waits for that close (P8)", () => {
   const closers: Record<string, (scope: ResourceScope.ResourceScope) => Effect.Effect<unknown>> = {
     "Scope.close": (scope) => Scope.close(scope, Exit.void),
@@ -287,21 +302,23 @@ describe("from inside a close, nobody waits for that close (P8)", () => {
         }))
     }
 
-    it.effect(`${name} by a fiber that is being ended by that close`, () =>
-      Effect.gen(function*() {
-        const scope = yield* ResourceScope.make()
-        const gate = yield* Deferred.make<void>()
-        const forked = yield* Effect.forkIn(
-          Effect.uninterruptible(Effect.andThen(Deferred.await(gate), close(scope))),
-          scope
-        )
-        yield* Effect.yieldNow()
-        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
-        yield* Effect.yieldNow()
-        yield* Deferred.succeed(gate, undefined)
-        yield* Fiber.await(forked)
-        yield* Fiber.join(closing)
-      }))
+    for (const [way, fork] of Object.entries(forks)) {
+      it.effect(`${name} by a fiber that is being ended by that close (${way})`, () =>
+        Effect.gen(function*() {
+          const scope = yield* ResourceScope.make()
+          const gate = yield* Deferred.make<void>()
+          const forked = yield* fork(
+            Effect.uninterruptible(Effect.andThen(Deferred.await(gate), close(scope))),
+            scope
+          )
+          yield* Effect.yieldNow()
+          const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+          yield* Effect.yieldNow()
+          yield* Deferred.succeed(gate, undefined)
+          yield* Fiber.await(forked)
+          yield* Fiber.join(closing)
+        }))
+    }
 
     it.effect(`${name} by a fiber that was forked in the scope, when somebody else has begun`, () =>
       Effect.gen(function*() {
