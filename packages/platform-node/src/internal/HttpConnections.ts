@@ -4,7 +4,7 @@
  * will never be sent is over.
  */
 import { HttpServerError, type HttpServerRequest } from "@effect/platform"
-import { callback } from "@patinox/core/kernel"
+import { callback, Condition } from "@patinox/core/kernel"
 import type { HttpDrain } from "@patinox/platform"
 import { Effect } from "effect"
 import { EventEmitter } from "node:events"
@@ -98,7 +98,7 @@ export class HttpConnections implements HttpDrain.Connections {
   /** All that was accepted, those included that are no connection yet as their TLS handshake goes on. */
   private readonly accepted = new Set<Net.Socket>()
   private readonly connections = new Map<Duplex, Connection>()
-  private readonly waiting = new Set<() => void>()
+  private readonly condition = new Condition()
   private announced = false
   private stopped = false
   private closesIdle = false
@@ -140,9 +140,7 @@ export class HttpConnections implements HttpDrain.Connections {
   private closed(connection: Connection): void {
     for (const { response } of connection.exchanges.slice()) response.emit("close")
     this.connections.delete(connection.socket)
-    if (this.connections.size > 0) return
-    for (const wake of this.waiting) wake()
-    this.waiting.clear()
+    this.condition.check()
   }
 
   private onRequest(request: Http.IncomingMessage, response: Http.ServerResponse): void {
@@ -278,12 +276,7 @@ export class HttpConnections implements HttpDrain.Connections {
     for (const socket of [...this.accepted, ...this.connections.keys()]) socket.destroy()
   })
 
-  readonly awaitClosed = callback<void>((resume) => {
-    if (this.connections.size === 0) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting.delete(wake))
-  })
+  readonly awaitClosed = this.condition.isTrue(() => this.connections.size === 0)
 }
 
 const saysLast = ({ response }: Exchange): boolean => response.headersSent && !response.shouldKeepAlive

@@ -1,6 +1,6 @@
 /** The requests whose handlers run, each known by its fiber until that has ended, finalizers included. */
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { callback, Text } from "@patinox/core/kernel"
+import { Condition, Text } from "@patinox/core/kernel"
 import { Clock, Effect, Fiber, FiberId, Stream } from "effect"
 import * as Seam from "./Seam.js"
 
@@ -80,7 +80,7 @@ interface Handler {
 
 export class Requests {
   private readonly running = new Map<Seam.CurrentFiber, Handler>()
-  private readonly waiting = new Set<() => void>()
+  private readonly condition = new Condition()
   private isDraining = false
 
   /** The fiber that runs this handles `request`. */
@@ -129,9 +129,7 @@ export class Requests {
 
   private leave(fiber: Seam.CurrentFiber): void {
     this.running.delete(fiber)
-    if (this.running.size > 0) return
-    for (const wake of this.waiting) wake()
-    this.waiting.clear()
+    this.condition.check()
   }
 
   readonly list: Effect.Effect<ReadonlyArray<RunningRequest>> = Effect.sync(() =>
@@ -150,12 +148,7 @@ export class Requests {
     })
 
   /** Waits until no handler runs. */
-  readonly awaitNone: Effect.Effect<void> = callback((resume) => {
-    if (this.running.size === 0) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting.delete(wake))
-  })
+  readonly awaitNone: Effect.Effect<void> = this.condition.isTrue(() => this.running.size === 0)
 
   /** Interrupts those that are endless, now and as they come, and does not wait; `onEnd` is for each that has begun. */
   drain(onEnd: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void>): Effect.Effect<void> {

@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import * as Fibers from "../effect3/Fibers.js"
+import { Condition } from "../kernel/Condition.js"
 import { type CleanupRun } from "./CleanupRun.js"
 import type { CleanupTarget } from "./CleanupTarget.js"
 import { type Blocker, waitsFor } from "./WaitGraph.js"
@@ -66,7 +67,7 @@ export const awaitEnd = (entry: CleanupTarget, caller: CallerContext): Effect.Ef
 
 /** Those who wait for the same thing, which may be over for one of them before it is for the others. */
 export class Waiters implements Blocker {
-  private readonly waiting = new Map<() => void, CallerContext>()
+  private readonly condition = new Condition()
 
   constructor(
     private readonly isOver: (caller: CallerContext) => boolean,
@@ -76,26 +77,17 @@ export class Waiters implements Blocker {
 
   /** A cleanup that waits needs no slot meanwhile. */
   await(caller: CallerContext): Effect.Effect<void> {
-    return Fibers.callback<void>((resume) => {
+    return Effect.suspend(() => {
       const { run } = caller
       run?.giveWay()
-      if (this.isOver(caller)) return resume(Effect.void)
-      const leave = () => {
-        this.waiting.delete(wake)
-        run?.unblock(this)
-      }
-      const wake = () => {
-        leave()
-        resume(Effect.void)
-      }
-      this.waiting.set(wake, caller)
+      if (this.isOver(caller)) return Effect.void
       run?.block(this)
-      return Effect.sync(leave)
+      return this.condition.isTrue(() => this.isOver(caller), () => run?.unblock(this))
     })
   }
 
   /** Wakes those for whom it is over now. */
   check(): void {
-    for (const [wake, caller] of this.waiting) if (this.isOver(caller)) wake()
+    this.condition.check()
   }
 }

@@ -7,6 +7,7 @@ import type { ResourceEvent } from "../../ResourceEvent.js"
 import type { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import * as Fibers from "../effect3/Fibers.js"
 import type * as Refs from "../effect3/Refs.js"
+import { Condition } from "../kernel/Condition.js"
 import * as DeadlineHeap from "../kernel/DeadlineHeap.js"
 import { EventHub } from "../kernel/EventHub.js"
 import type { Timers } from "../kernel/Timers.js"
@@ -34,7 +35,7 @@ export class MonitorQueue {
   private readonly buffer: Array<ResourceEvent> = []
   private current: ReturnType<typeof Fibers.forkNow> | undefined
   private delivering = false
-  private drained: Array<() => void> = []
+  private readonly condition = new Condition()
   private readonly limit = DeadlineHeap.make(() => this.letGo())
 
   constructor(
@@ -76,11 +77,7 @@ export class MonitorQueue {
       })
     }
     this.delivering = false
-    if (this.current === undefined && this.drained.length > 0) {
-      const waiters = this.drained
-      this.drained = []
-      for (const resume of waiters) resume()
-    }
+    this.condition.check()
   }
 
   private next(): void {
@@ -100,18 +97,14 @@ export class MonitorQueue {
   }
 
   /** Waits until the monitor has seen everything, for the time that one event may take at most. */
-  readonly flush: Effect.Effect<void> = Fibers.callback<void>((resume) => {
-    if (this.current === undefined && this.buffer.length === 0) return resume(Effect.void)
-    const giveUp = DeadlineHeap.make(() => {
-      this.buffer.length = 0
-      resume(Effect.void)
-    })
-    this.timers.set(giveUp, this.timers.now() + listenerLimit)
-    this.drained.push(() => {
-      this.timers.clear(giveUp)
-      resume(Effect.void)
-    })
+  readonly flush: Effect.Effect<unknown> = Effect.suspend(() => {
+    const until = this.timers.now() + listenerLimit
+    return this.condition.isTrueBy(() => this.isDrained, this.timers, () => until)
   })
+
+  private get isDrained(): boolean {
+    return this.current === undefined && this.buffer.length === 0
+  }
 
   close(): void {
     this.hub.end()

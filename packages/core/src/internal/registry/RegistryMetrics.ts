@@ -8,8 +8,10 @@ import type { CleanupRecord } from "../../CleanupReport.js"
 import type { ResourceEvent } from "../../ResourceEvent.js"
 import type { ResourceId } from "../../ResourceId.js"
 import * as Fibers from "../effect3/Fibers.js"
+import type { MetricLabels } from "../effect3/Metrics.js"
 import * as Metrics from "../effect3/Metrics.js"
 import * as Refs from "../effect3/Refs.js"
+import { Labels } from "../kernel/Labels.js"
 import { type CountingMonitor, unnamed } from "./Monitors.js"
 
 const live = /* @__PURE__ */ Metric.gauge("patinox_resources_live", { description: "Resources that are live, by type" })
@@ -46,40 +48,19 @@ const runTime = /* @__PURE__ */ Metric.histogram(
   "From the start to the outcome"
 )
 
-type Labels = Metrics.MetricLabels
-
 const typeOf = (event: { readonly typeName: string; readonly isSpanName?: true }): string =>
   event.isSpanName === true ? unnamed : event.typeName
-
-/** The labels of one type. A metric finds its series by the array, so there is one array for each set of labels. */
-class TypeLabels {
-  readonly own: Labels
-  private readonly byOutcome = new Map<string, Labels>()
-
-  constructor(private readonly type: MetricLabel.MetricLabel, private readonly extra: Labels) {
-    this.own = Arr.union([type], extra)
-  }
-
-  withOutcome(outcome: string): Labels {
-    let labels = this.byOutcome.get(outcome)
-    if (labels === undefined) {
-      labels = Arr.union([this.type, MetricLabel.make("outcome", outcome)], this.extra)
-      this.byOutcome.set(outcome, labels)
-    }
-    return labels
-  }
-}
 
 /** The priorities of what waits, by id: with which of them it stops waiting. */
 type Waiting = Map<ResourceId, CleanupPriority>
 
 /** Counts for one registry. Each method is told of one event, and hands it to Effect's metrics at once. */
 export class RegistryMetrics {
-  private readonly byType = new Map<string, TypeLabels>()
-  private readonly byPriority = new Map<CleanupPriority, Labels>()
+  private readonly byType = new Map<string, Labels>()
+  private readonly byPriority = new Map<CleanupPriority, MetricLabels>()
 
   /** `extra` are labels that the application gives to all its metrics. */
-  constructor(private readonly extra: Labels, private readonly waiting: Waiting = new Map()) {}
+  constructor(private readonly extra: MetricLabels, private readonly waiting: Waiting = new Map()) {}
 
   registered(type: string): void {
     Metrics.modifyNow(live, 1, this.labelsOf(type).own)
@@ -105,7 +86,7 @@ export class RegistryMetrics {
   ): void {
     const labels = this.labelsOf(type)
     this.stoppedWaiting(id)
-    Metrics.updateNow(outcomes, 1, labels.withOutcome(outcome))
+    Metrics.updateNow(outcomes, 1, labels.with("outcome", outcome))
     if (!isRetry) Metrics.modifyNow(live, -1, labels.own)
     if (runMillis !== undefined) Metrics.updateNow(runTime, runMillis, labels.own)
   }
@@ -154,16 +135,16 @@ export class RegistryMetrics {
     Metrics.modifyNow(queued, -1, this.labelsOfPriority(priority))
   }
 
-  private labelsOf(type: string): TypeLabels {
+  private labelsOf(type: string): Labels {
     let labels = this.byType.get(type)
     if (labels === undefined) {
-      labels = new TypeLabels(MetricLabel.make("type", type), this.extra)
+      labels = new Labels(Arr.union([MetricLabel.make("type", type)], this.extra))
       this.byType.set(type, labels)
     }
     return labels
   }
 
-  private labelsOfPriority(priority: CleanupPriority): Labels {
+  private labelsOfPriority(priority: CleanupPriority): MetricLabels {
     let labels = this.byPriority.get(priority)
     if (labels === undefined) {
       labels = Arr.union([MetricLabel.make("priority", priority)], this.extra)
@@ -176,7 +157,7 @@ export class RegistryMetrics {
 /** A monitor that only counts: a registry does that itself. Whoever else calls it with an event is served, too. */
 export class MetricsMonitor implements CountingMonitor {
   private readonly waiting: Waiting = new Map()
-  private readonly byExtra = new WeakMap<Labels, RegistryMetrics>()
+  private readonly byExtra = new WeakMap<MetricLabels, RegistryMetrics>()
 
   readonly countsFor = (origin: Refs.Origin): RegistryMetrics => new RegistryMetrics(Metrics.metricLabelsOf(origin))
 

@@ -8,14 +8,15 @@ import { defaultPriority } from "../../CleanupPriority.js"
 import * as CleanupReport from "../../CleanupReport.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Scopes from "../effect3/Scopes.js"
+import { Condition } from "../kernel/Condition.js"
 import * as Text from "../kernel/Text.js"
 import type { ManagedScope } from "../scope/ManagedScope.js"
 import * as ScopeClose from "../scope/ScopeClose.js"
 import type { RunningFibers } from "./RunningFibers.js"
 
 export class RuntimeDisposal {
-  /** Who waits for the fibers to be over; nobody after that. */
-  private waiting: Set<() => void> | undefined = new Set()
+  private haveFibersEnded = false
+  private readonly condition = new Condition()
   private readonly left: Array<CleanupReport.CleanupRecord> = []
   private complete: CleanupReport.CleanupReport | undefined = undefined
   /** Made here, so that its deadline counts from now. */
@@ -43,11 +44,10 @@ export class RuntimeDisposal {
     let closed: Effect.Effect<void> = Effect.void
     fibers.end(close.timers, close.startedAt + fiberLimit, (left) => {
       if (left.length > 0) this.letGo(left, fiberLimit)
-      const { waiting } = this
-      this.waiting = undefined
+      this.haveFibersEnded = true
       // Has begun before anybody who waits goes on.
       closed = this.closeScope(fiber)
-      for (const wake of waiting!) wake()
+      this.condition.check()
     })
     // A run that is being ended interrupts who is part of it only when it has nothing left to do but to wait for that.
     const excused = Effect.sync(() => run !== undefined && fibers.excuse(run))
@@ -60,16 +60,11 @@ export class RuntimeDisposal {
 
   /** Nobody waits inside of what is being ended; they find the report so far. */
   join(fiber: Fibers.CurrentFiber): Effect.Effect<CleanupReport.CleanupReport> {
-    if (this.waiting !== undefined && this.fibers.runOf(fiber) !== undefined) return this.reportAfter(Effect.void)
+    if (!this.haveFibersEnded && this.fibers.runOf(fiber) !== undefined) return this.reportAfter(Effect.void)
     return this.reportAfter(Effect.andThen(this.fibersEnded, Effect.suspend(() => this.closeScope(fiber))))
   }
 
-  private readonly fibersEnded = Fibers.callback<void>((resume) => {
-    if (this.waiting === undefined) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => this.waiting?.delete(wake))
-  })
+  private readonly fibersEnded = this.condition.isTrue(() => this.haveFibersEnded)
 
   private closeScope(fiber: Fibers.CurrentFiber): Effect.Effect<void> {
     const { close, scope } = this
