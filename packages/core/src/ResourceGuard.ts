@@ -7,14 +7,14 @@ import { type Context, Effect, Exit, type Inspectable, Layer, Scope } from "effe
 import type * as CleanupError from "./CleanupError.js"
 import type { CleanupPriority } from "./CleanupPriority.js"
 import { type CallerContext, callerOf } from "./internal/cleanup/CallerContext.js"
-import { type AnyRelease, type CleanupTarget, type State } from "./internal/cleanup/CleanupTarget.js"
+import { type AnyRelease, type CleanupTarget, gone, type State } from "./internal/cleanup/CleanupTarget.js"
 import type { GuardSettings } from "./internal/cleanup/GuardOptions.js"
 import * as Fibers from "./internal/effect3/Fibers.js"
 import * as Refs from "./internal/effect3/Refs.js"
 import * as Acquire from "./internal/guard/Acquire.js"
 import * as Disposables from "./internal/guard/Disposables.js"
 import * as FromScoped from "./internal/guard/FromScoped.js"
-import { gone, Guard } from "./internal/guard/Guard.js"
+import { Guard } from "./internal/guard/Guard.js"
 import * as Refreshing from "./internal/guard/RefreshableGuard.js"
 import type { LayerRefreshable, MakeRefreshable } from "./internal/guard/RefreshableTypes.js"
 import * as Unscoped from "./internal/guard/Unscoped.js"
@@ -132,7 +132,7 @@ const scoped = <A, E, R, B>(
   const run = (effect: Effect.Effect<A, E, R>) =>
     Fibers.withFiber((fiber) => {
       const registry = registryOf(Refs.service(fiber, ResourceRegistry))
-      return Acquire.acquire(registry, fiber, effect, plan, Refs.service(fiber, Scope.Scope), result)
+      return Acquire.acquire(fiber, effect, { plan, registry, scope: Refs.service(fiber, Scope.Scope), result })
     })
   return interruptible
     ? Effect.uninterruptibleMask((restore) => run(restore(acquire)))
@@ -225,7 +225,7 @@ const afterUse = <B, E>(
   caller: CallerContext,
   exit: Exit.Exit<B, E>
 ): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
-  const ended = Acquire.endNow(registry, entry, "cleanup", exit, caller)
+  const ended = Acquire.endNow(registry, entry, { trigger: "cleanup", exit, caller })
   return Effect.flatMap(ended, (): Effect.Effect<B, E | CleanupError.CleanupError<any>> => {
     if (Exit.isFailure(exit)) return exit
     const { run } = entry
@@ -256,14 +256,17 @@ const usedBy = (
   Effect.uninterruptibleMask((restore) =>
     Fibers.withFiber((fiber) => {
       const registry = registryOf(Refs.service(fiber, ResourceRegistry))
-      return Effect.flatMap(Acquire.acquire(registry, fiber, acquire, plan, undefined, entryOf), (entry) =>
-        Effect.flatMap(
-          Effect.exit(restore(UserFunction.effect((): Effect.Effect<any, any, any> =>
-            // A forced cleanup may have come first.
-            entry.isUsable ? f(entry.value) : Effect.fail(gone(entry))
-          ))),
-          (exit) => afterUse(registry, entry, callerOf(fiber), exit)
-        ))
+      return Effect.flatMap(
+        Acquire.acquire(fiber, acquire, { plan, registry, scope: undefined, result: entryOf }),
+        (entry) =>
+          Effect.flatMap(
+            Effect.exit(restore(UserFunction.effect((): Effect.Effect<any, any, any> =>
+              // A forced cleanup may have come first.
+              entry.isUsable ? f(entry.value) : Effect.fail(gone(entry))
+            ))),
+            (exit) => afterUse(registry, entry, callerOf(fiber), exit)
+          )
+      )
     })
   )
 

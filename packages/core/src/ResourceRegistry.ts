@@ -8,7 +8,7 @@ import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
 import { awaitEnd, type CallerContext, callerOf, limitOf, startFor } from "./internal/cleanup/CallerContext.js"
 import * as Log from "./internal/cleanup/CleanupLog.js"
-import { CleanupTarget, infoOf } from "./internal/cleanup/CleanupTarget.js"
+import { CleanupTarget, gone, infoOf } from "./internal/cleanup/CleanupTarget.js"
 import { type GuardSettings } from "./internal/cleanup/GuardOptions.js"
 import * as Clocks from "./internal/effect3/Clocks.js"
 import * as Fibers from "./internal/effect3/Fibers.js"
@@ -24,10 +24,10 @@ import { split } from "./internal/registry/Monitors.js"
 import { Registry } from "./internal/registry/Registry.js"
 import * as RegistryConfig from "./internal/registry/RegistryConfig.js"
 import {
+  checkPage,
   type RegistryOptions,
   type ResolvedOptions,
-  resolveRegistry,
-  wrongPage
+  resolveRegistry
 } from "./internal/registry/RegistryOptions.js"
 import {
   accountsOf,
@@ -161,9 +161,6 @@ export interface Shape {
 /** The registry's service. */
 export class ResourceRegistry extends Context.Tag("@patinox/core/ResourceRegistry")<ResourceRegistry, Shape>() {}
 
-const alreadyCleanedUp = (id: ResourceId.ResourceId, typeName = "resource") =>
-  new CleanupError.AlreadyCleanedUp({ id, typeName })
-
 /** Waits for a live or ended entry's outcome. */
 const outcomeOf = (entry: CleanupTarget, caller: CallerContext) =>
   Effect.flatMap(awaitEnd(entry, caller), () => outcome(entry))
@@ -171,13 +168,22 @@ const outcomeOf = (entry: CleanupTarget, caller: CallerContext) =>
 /** Looks at the entry's name only where it fails: that of a call site has to be made from the stack. */
 const outcome = (entry: CleanupTarget): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
   const { run } = entry
-  if (run?.isDone !== true) return Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+  if (run?.isDone !== true) return Effect.fail(gone(entry))
   return run.hasFailed ? Effect.fail(run.error!) : Effect.void
 }
 
 const make = (registry: Registry): Shape => {
   const asking = <A, E, R>(f: (caller: CallerContext) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Fibers.withFiber((fiber) => f(callerOf(fiber)))
+
+  const withEntry = <A, E>(
+    id: ResourceId.ResourceId,
+    f: (entry: CleanupTarget, caller: CallerContext) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | CleanupError.AlreadyCleanedUp> =>
+    asking((caller): Effect.Effect<A, E | CleanupError.AlreadyCleanedUp> => {
+      const entry = registry.entries.get(id)
+      return entry === undefined ? Effect.fail(gone({ id, typeName: "resource" })) : f(entry, caller)
+    })
 
   const registerEntry = <E, R, A>(
     release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>,
@@ -233,10 +239,7 @@ const make = (registry: Registry): Shape => {
       const mistake = wrongChoice("priority", priority, CleanupPriority.values)
       if (mistake !== undefined) return Effect.die(mistake)
       const id = typeof resource === "string" ? resource : resource.id
-      const entry = registry.entries.get(id)
-      return entry === undefined
-        ? Effect.fail(alreadyCleanedUp(id))
-        : Effect.succeed(scheduleEntry(entry, false, priority))
+      return withEntry(id, (entry) => Effect.succeed(scheduleEntry(entry, false, priority)))
     })
   }
 
@@ -244,9 +247,8 @@ const make = (registry: Registry): Shape => {
     internal: registry,
     register,
     unregister: (id) =>
-      Effect.suspend(() => {
-        const entry = registry.entries.get(id)
-        if (entry === undefined || !entry.isUsable) return Effect.fail(alreadyCleanedUp(id, entry?.typeName))
+      withEntry(id, (entry) => {
+        if (!entry.isUsable) return Effect.fail(gone(entry))
         registry.disarm(entry)
         return Effect.void
       }),
@@ -259,11 +261,7 @@ const make = (registry: Registry): Shape => {
     activeCount: Effect.sync(() => registry.live),
     accounts: Effect.sync(() => accountsOf(registry)),
     schedule,
-    cleanup: (id) =>
-      asking((caller) => {
-        const entry = registry.entries.get(id)
-        return entry === undefined ? Effect.fail(alreadyCleanedUp(id)) : cleanupNow(registry, entry, caller)
-      }),
+    cleanup: (id) => withEntry(id, (entry, caller) => cleanupNow(registry, entry, caller)),
     cleanupWhere: (predicate) =>
       asking((caller) =>
         UserFunction.call(
@@ -280,8 +278,8 @@ const make = (registry: Registry): Shape => {
     awaitIdle: asking((caller) => registry.awaitIdle(caller)),
     snapshot: snapshotOf(registry),
     snapshotPage: (options) => {
-      const mistake = wrongPage(options)
-      return mistake === undefined ? pageOf(registry, options) : Effect.die(mistake)
+      const checked = checkPage(options)
+      return checked instanceof Validation ? Effect.die(checked) : pageOf(registry, checked)
     },
     health: Effect.sync(() => healthOf(registry)),
     isHealthy: Effect.sync(() => registry.phase === "Running"),
@@ -316,11 +314,11 @@ export const cleanupNow = (
   entry: CleanupTarget,
   caller: CallerContext
 ): Effect.Effect<void, CleanupError.CleanupError<unknown>> => {
-  const over = Effect.fail(alreadyCleanedUp(entry.id, entry.typeName))
+  const over = Effect.suspend(() => Effect.fail(gone(entry)))
   const { run } = entry
   if (run !== undefined) return run.isDone ? over : Effect.andThen(awaitEnd(entry, caller), over)
   if (!entry.isUsable) return over
-  return Effect.flatMap(endNow(registry, entry, "cleanup", Exit.void, caller), () => outcome(entry))
+  return Effect.flatMap(endNow(registry, entry, { trigger: "cleanup", exit: Exit.void, caller }), () => outcome(entry))
 }
 
 /** @internal */
@@ -378,14 +376,16 @@ const build = (options: ResolvedOptions): Effect.Effect<Shape, never, Scope.Scop
         const { counting, others } = split(Context.get(fiber.currentContext, ResourceMonitor.ResourceMonitor))
         const ids = Context.get(fiber.currentContext, ResourceId.Generator)
         const origin = Refs.originOf(fiber)
-        const registry = new Registry(
+        const registry = new Registry({
           options,
-          Clocks.clockOf(fiber),
+          clock: Clocks.clockOf(fiber),
           origin,
-          () => ids.next(),
-          others === undefined || others === ResourceMonitor.noop ? undefined : (event) => others.onEvent(event),
-          counting?.countsFor(origin)
-        )
+          ids: () => ids.next(),
+          listener: others === undefined || others === ResourceMonitor.noop
+            ? undefined
+            : (event) => others.onEvent(event),
+          metrics: counting?.countsFor(origin)
+        })
         registry.process = Context.get(fiber.currentContext, ShutdownHost)
         const stopCapturing = startCapturing(options.captureStacks)
         return Effect.as(

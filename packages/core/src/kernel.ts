@@ -33,16 +33,20 @@ export { EventHub } from "./internal/kernel/EventHub.js"
 export { Gauges, type GaugeShare, type OwnGauges } from "./internal/kernel/Gauges.js"
 export { Labels } from "./internal/kernel/Labels.js"
 export {
+  checkAll,
   checkCount,
   checkDuration,
   checkDurationIn,
   type Checked,
+  type CheckedBy,
   checkInteger,
   checkName,
   checkPause,
   checkShare,
   durationMillis,
   type DurationRange,
+  integerIn,
+  oneOf,
   readOptions,
   wrongChoice
 } from "./internal/kernel/Options.js"

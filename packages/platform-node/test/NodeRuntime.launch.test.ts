@@ -1,4 +1,4 @@
-/** Apps of layers as the process: their main program, layers that fail to build, and a layer that hangs inside. */
+/** Apps of layers as the process (`LimitedLayers`): their main program, layers that fail to build, and one that hangs inside. */
 import { beforeAll, describe, expect, it } from "vitest"
 import { compile, expectCode, makeFolder, start } from "./process.js"
 

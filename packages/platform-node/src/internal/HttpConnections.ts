@@ -276,7 +276,7 @@ export class HttpConnections implements HttpDrain.Connections {
     for (const socket of [...this.accepted, ...this.connections.keys()]) socket.destroy()
   })
 
-  readonly awaitClosed = this.condition.isTrue(() => this.connections.size === 0)
+  readonly awaitClosed = Effect.asVoid(this.condition.until(() => this.connections.size === 0))
 }
 
 const saysLast = ({ response }: Exchange): boolean => response.headersSent && !response.shouldKeepAlive

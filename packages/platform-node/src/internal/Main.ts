@@ -3,26 +3,23 @@
  * order of things is an Effect; the deadline and what comes after it are callbacks, as they have to work when that is stuck.
  */
 import * as CleanupReport from "@patinox/core/CleanupReport"
-import { callback, ShutdownHost, Text } from "@patinox/core/kernel"
+import { ShutdownHost, Text } from "@patinox/core/kernel"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import * as Readiness from "@patinox/platform/Readiness"
 import { type Reason, Shutdown } from "@patinox/platform/Shutdown"
 import { Cause, type Context, Duration, Effect, Exit, Fiber, HashMap, Layer, Logger, LogLevel, Scope } from "effect"
 import { constants } from "node:os"
-import { Builds } from "./Builds.js"
 import { Cleanups } from "./Cleanups.js"
+import { LimitedLayers } from "./LimitedLayers.js"
+import { LoopTurns } from "./LoopTurns.js"
 import * as Messages from "./Messages.js"
 import * as Plan from "./Plan.js"
+import { ProgramFibers } from "./ProgramFibers.js"
 import type { Resolved } from "./RunOptions.js"
 import * as Seam from "./Seam.js"
+import { StartWatch } from "./StartWatch.js"
 import * as Stdio from "./Stdio.js"
 import * as Watchdog from "./Watchdog.js"
-
-/** How long no layer is built until the start is over: one that consists of others may only be about to begin the next. */
-const pauseMillis = 100
-
-/** How often turns of the loop are looked at while a signal may come twice. */
-const turnMillis = 50
 
 /** How long, after the deadline, the last lines have to get out: within the grace of the watchdog. */
 const lastMillis = 250
@@ -32,21 +29,6 @@ export type Program = (build: Build) => Effect.Effect<unknown, unknown, Scope.Sc
 
 /** Builds a layer into the scope at hand, each of its parts in a scope with limits. */
 type Build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Effect.Effect<Context.Context<A>, E, R | Scope.Scope>
-
-/** Timers by name, of which each is set once at a time. */
-class Timers {
-  private readonly running = new Map<string, Seam.Timer>()
-
-  set(name: string, millis: number, onTime: () => void): void {
-    this.running.get(name)?.clear()
-    this.running.set(name, Seam.startTimer(millis, onTime))
-  }
-
-  clear(): void {
-    for (const timer of this.running.values()) timer.clear()
-    this.running.clear()
-  }
-}
 
 /** What runs one program after the other. */
 interface MainHost {
@@ -58,20 +40,18 @@ interface MainHost {
 
 class Main {
   private readonly plan: Plan.Plan
-  private readonly builds = new Builds({
-    onBegin: () => this.watchStart(),
-    onPause: () => this.startTimers.set("pause", pauseMillis, () => this.settleStart())
+  private readonly startWatch = new StartWatch(this.options.startTimeout, {
+    onSlow: (waitsFor, millis) => this.log(LogLevel.Warning, Messages.starting(waitsFor, millis)),
+    onTimeout: (waitsFor) => this.startTimedOut(waitsFor)
   })
-  private readonly startTimers: Timers = new Timers()
+  private readonly layers = new LimitedLayers(this.options, this.startWatch)
   private readonly cleanups: Cleanups
   private readonly readiness = Effect.runSync(Readiness.make)
   private readonly loggerScope = Effect.runSync(ResourceScope.make())
   private readonly keepAlive = Seam.startKeepAlive()
   private readonly listeners: ReadonlyArray<readonly [event: string, listener: (...args: Array<any>) => void]>
-  /** That of the program, from its first step on. */
-  private fiber!: Seam.AnyFiber
-  /** It and those it has forked, as far as they were seen. */
-  private readonly family = new Set<Seam.AnyFiber>()
+  /** Those of the program, from its first step on. */
+  private fibers!: ProgramFibers
   /** Those that the `loggerLayer` has set. */
   private loggerRefs: Seam.Refs | undefined = undefined
   /** How the program ended, as far as it has. */
@@ -85,8 +65,7 @@ class Main {
   private progress: Seam.Timer | undefined = undefined
   private watchdog: Watchdog.Watchdog | undefined = undefined
   private signal: Plan.Received | undefined = undefined
-  /** When the loop had its last turn but one, or earlier: what is heard now has come since. */
-  private turnBefore = 0
+  private readonly turns = new LoopTurns()
   private hasUncaught = false
   /** The fibers are to end: what still runs is what holds it up. */
   private isStopping = false
@@ -123,7 +102,7 @@ class Main {
 
   start(program: Program): void {
     for (const [event, listener] of this.listeners) process.on(event, listener)
-    if (this.options.limitsLayers) this.restoreLayers = Seam.replaceMemoMaps(() => this.makeMemoMap(false))
+    if (this.options.limitsLayers) this.restoreLayers = Seam.replaceMemoMaps(() => this.layers.makeMemoMap())
     const isLimited = this.restoreLayers !== undefined || !this.options.limitsLayers
     const effect = isLimited
       ? this.run(program)
@@ -143,52 +122,12 @@ class Main {
     this.log(LogLevel.Info, Messages.begun(Messages.why(reason), shutdownTimeout, readinessDelay))
   }
 
-  // --- layers --------------------------------------------------------------------------------------------------------
-
-  private makeMemoMap(ofLoggers: boolean): Layer.MemoMap {
-    const { finalizerTimeout, order } = this.options.scope
-    const memoMap = Effect.runSync(ResourceScope.makeMemoMap({
-      timeout: this.options.shutdownTimeout,
-      ...(finalizerTimeout === undefined ? {} : { finalizerTimeout }),
-      ...(order === undefined ? {} : { order })
-    }))
-    return this.builds.watch(memoMap, ofLoggers)
-  }
-
-  private buildWith<A, E, R>(
-    layer: Layer.Layer<A, E, R>,
-    ofLoggers: boolean
-  ): Effect.Effect<Context.Context<A>, E, R | Scope.Scope> {
-    return Effect.flatMap(Scope.Scope, (scope) => Layer.buildWithMemoMap(layer, this.makeMemoMap(ofLoggers), scope))
-  }
-
-  private settleStart(): boolean {
-    const isOver = this.builds.settle()
-    if (isOver) this.startTimers.clear()
-    return isOver
-  }
-
-  /** A layer begins to be built: a start that hangs is told of, and limited. */
-  private watchStart(): void {
-    const { startTimeout } = this.options
-    const from = Seam.nowMillis()
-    const tell = (n: number): void => {
-      this.startTimers.set("tell", Plan.startProgressAt(n) - (Seam.nowMillis() - from), () => {
-        const lines = this.builds.lines()
-        if (lines.length > 0) this.log(LogLevel.Warning, Messages.starting(lines, Seam.nowMillis() - from))
-        tell(n + 1)
-      })
-    }
-    tell(0)
-    if (startTimeout === Infinity) return
-    this.startTimers.set("end", startTimeout, () => {
-      const lines = this.builds.lines()
-      if (this.settleStart() || this.begunAt > 0) return
-      this.isClean = false
-      Stdio.tolerateLoss()
-      this.begin({ _tag: "StartTimeout", layers: lines.map(({ name }) => name) })
-      this.log(LogLevel.Error, Messages.startTimedOut(lines, startTimeout))
-    })
+  private startTimedOut(waitsFor: ReadonlyArray<Messages.BuildLine>): void {
+    if (this.begunAt > 0) return
+    this.isClean = false
+    Stdio.tolerateLoss()
+    this.begin({ _tag: "StartTimeout", layers: waitsFor.map(({ name }) => name) })
+    this.log(LogLevel.Error, Messages.startTimedOut(waitsFor, this.options.startTimeout))
   }
 
   // --- the program ---------------------------------------------------------------------------------------------------
@@ -196,12 +135,12 @@ class Main {
   private run(program: Program): Effect.Effect<void> {
     const { loggerLayer, reportsErrors } = this.options
     const loggers = loggerLayer === undefined ? Effect.void : Effect.andThen(
-      Scope.extend(this.buildWith(loggerLayer, true), this.loggerScope),
+      Scope.extend(this.layers.build(loggerLayer, true), this.loggerScope),
       Effect.sync(() => {
-        this.loggerRefs = Seam.refsOf(this.fiber)
+        this.loggerRefs = Seam.refsOf(this.fibers.main)
       })
     )
-    const provided = Effect.andThen(loggers, Effect.suspend(() => program((layer) => this.buildWith(layer, false))))
+    const provided = Effect.andThen(loggers, Effect.suspend(() => program((layer) => this.layers.build(layer))))
       .pipe(
         Effect.provideService(Scope.Scope, this.scope),
         Effect.provideService(Readiness.Readiness, this.readiness),
@@ -223,7 +162,7 @@ class Main {
       return Effect.ensuring(report, Effect.sync(() => this.begin({ _tag: "Ended", exit })))
     }
     return Seam.withFiber((fiber) => {
-      this.fiber = fiber
+      this.fibers = new ProgramFibers(fiber)
       // What it ends with is logged out of reach of the interruption that may have ended it.
       return Effect.uninterruptibleMask((restore) => Effect.flatMap(Effect.exit(restore(provided)), ended))
     })
@@ -246,9 +185,10 @@ class Main {
   }
 
   private onSignal(name: string): void {
-    if (this.signal !== undefined) return this.onNextSignal(this.signal, { signal: name, at: this.turnBefore })
+    if (this.signal !== undefined) return this.onNextSignal(this.signal, { signal: name, at: this.turns.before })
     this.signal = { signal: name, at: Seam.nowMillis() }
-    this.watchTurns(this.signal.at)
+    // As long as the turn decides whether another signal is the first one again.
+    this.turns.watch(this.signal.at, Plan.repeatMillis)
     const { readinessDelay, shutdownTimeout } = this.options
     const text = this.begunAt === 0
       ? Messages.begun(name, shutdownTimeout, readinessDelay)
@@ -256,18 +196,6 @@ class Main {
     Stdio.tolerateLoss()
     this.begin({ _tag: "Signal", signal: name })
     this.log(LogLevel.Info, text)
-  }
-
-  /**
-   * Signals that come while the process is busy are heard together, at the next turn of its loop. So what comes after the
-   * first is dated by the turn before, as long as that decides whether it is the first one again.
-   */
-  private watchTurns(firstAt: number, turn = firstAt): void {
-    // Timers come first in a turn, so the one of this very turn says nothing of a signal that is heard in it.
-    this.turnBefore = turn
-    if (turn - firstAt >= Plan.repeatMillis) return
-    const now = Seam.nowMillis()
-    Seam.startTimer(turnMillis, () => this.watchTurns(firstAt, now)).unref()
   }
 
   private onNextSignal(first: Plan.Received, next: Plan.Received): void {
@@ -322,8 +250,8 @@ class Main {
     if (this.begunAt > 0) return
     this.begunAt = Seam.nowMillis()
     this.reason = reason
-    this.startTimers.clear()
-    this.runningFibers()
+    this.startWatch.stop()
+    this.fibers.running()
     const { shutdownTimeout } = this.options
     if (shutdownTimeout < Infinity) {
       this.deadline = Seam.startTimer(shutdownTimeout, () => this.reachDeadline())
@@ -354,35 +282,24 @@ class Main {
     return Seam.nowMillis() - this.begunAt
   }
 
-  /** Until so many milliseconds after the beginning, or the end of the fiber. */
-  private awaitFiber(until: number): Effect.Effect<void> {
-    return callback<void>((resume) => {
-      const timer = until === Infinity ? undefined : Seam.startTimer(until - this.elapsed, () => resume(Effect.void))
-      Seam.onEnd(this.fiber, () => {
-        timer?.clear()
-        resume(Effect.void)
-      })
-    })
-  }
-
   private shutDown(): Effect.Effect<void> {
     const { closedAt, endAt, interruptAt, letGoAt } = this.plan
     return Effect.gen(this, function*() {
       yield* this.readiness.drain
-      if (interruptAt > 0) yield* this.awaitFiber(interruptAt)
+      if (interruptAt > 0) yield* this.fibers.awaitEnd(interruptAt - this.elapsed)
       this.isStopping = true
       // Seen now, as it hides those that it has to wait for.
-      this.runningFibers()
-      Seam.interruptLater(this.fiber)
-      yield* this.awaitFiber(letGoAt)
-      const stuck = this.runningFibers()
+      this.fibers.running()
+      Seam.interruptLater(this.fibers.main)
+      yield* this.fibers.awaitEnd(letGoAt - this.elapsed)
+      const stuck = this.fibers.running()
       if (stuck.length > 0) {
         this.isClean = false
         this.log(LogLevel.Error, Messages.letGo(stuck, this.elapsed - interruptAt))
       }
-      const exit = this.exit ??= Exit.interrupt(this.fiber.id())
+      const exit = this.exit ??= Exit.interrupt(this.fibers.main.id())
       // As the application has set its fiber up: with its loggers, too, which the close may take away.
-      const refs = Seam.refsOf(this.fiber)
+      const refs = Seam.refsOf(this.fibers.main)
       this.closesUntil = closedAt
       const report = yield* this.close(this.scope, exit, closedAt, refs)
       if (!Seam.isEmpty(this.cleanups.after)) yield* this.close(this.cleanups.after, exit, closedAt, refs)
@@ -407,7 +324,7 @@ class Main {
   // --- what it says --------------------------------------------------------------------------------------------------
 
   private get refs(): Seam.Refs {
-    return this.loggerRefs ?? Seam.refsOf(this.fiber)
+    return this.loggerRefs ?? Seam.refsOf(this.fibers.main)
   }
 
   /** Through the application's logger, in this turn; where that fails, on standard error. */
@@ -417,13 +334,8 @@ class Main {
     Stdio.writeNow(cause === undefined ? text : `${text}\n${Messages.cause(cause)}`)
   }
 
-  private runningFibers(): ReadonlyArray<Messages.FiberLine> {
-    for (const fiber of Seam.familyOf(this.fiber)) this.family.add(fiber)
-    return [...this.family].filter(Seam.isRunning).map(Seam.lineOf)
-  }
-
   private left(): Messages.Left {
-    return { fibers: this.runningFibers(), report: this.report }
+    return { fibers: this.fibers.running(), report: this.report }
   }
 
   /** Of all that has been cleaned up since the shutdown began, and of what still is. */

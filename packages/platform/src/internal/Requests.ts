@@ -148,7 +148,7 @@ export class Requests {
     })
 
   /** Waits until no handler runs. */
-  readonly awaitNone: Effect.Effect<void> = this.condition.isTrue(() => this.running.size === 0)
+  readonly awaitNone: Effect.Effect<void> = Effect.asVoid(this.condition.until(() => this.running.size === 0))
 
   /** Interrupts those that are endless, now and as they come, and does not wait; `onEnd` is for each that has begun. */
   drain(onEnd: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void>): Effect.Effect<void> {

@@ -2,18 +2,27 @@
  * Who asks the registry for something, and how it is made to wait. What a cleanup asks for must never wait for that same
  * cleanup (P8), so whoever waits says which cleanup it runs inside of, and each wait is noted before it begins.
  */
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import * as Fibers from "../effect3/Fibers.js"
 import { Condition } from "../kernel/Condition.js"
-import { type CleanupRun } from "./CleanupRun.js"
+import type { CleanupRun, RunStart } from "./CleanupRun.js"
 import type { CleanupTarget } from "./CleanupTarget.js"
 import { type Blocker, waitsFor } from "./WaitGraph.js"
+import { block, giveWay, unblock } from "./Waits.js"
 
 /** A fiber, and the cleanup that it runs inside of. */
 export interface CallerContext {
   readonly fiber: Fibers.CurrentFiber | undefined
   readonly run: CleanupRun | undefined
 }
+
+/** A cleanup as it is asked for. */
+export interface CleanupStart extends Pick<RunStart, "trigger" | "exit" | "forced" | "slot"> {
+  readonly caller: CallerContext
+}
+
+/** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
+export const forcedExit: Exit.Exit<never> = /* @__PURE__ */ Exit.interrupt(Fibers.noFiber)
 
 /** The registry itself. */
 export const nobody: CallerContext = { fiber: undefined, run: undefined }
@@ -31,9 +40,9 @@ export const limitOf = ({ run }: CallerContext, now: number): number =>
 
 /** Starts what the caller is going to wait for. Whatever runs in there finds that it waits already. */
 export const startFor = (caller: CallerContext, entry: CleanupTarget, start: () => void): void => {
-  caller.run?.block(entry)
+  block(caller.run, entry)
   start()
-  caller.run?.unblock(entry)
+  unblock(caller.run, entry)
 }
 
 const hasEnded = (entry: CleanupTarget): boolean =>
@@ -47,21 +56,19 @@ export const awaitEnd = (entry: CleanupTarget, caller: CallerContext): Effect.Ef
   Fibers.callback<void>((resume) => {
     const isOver = () => hasEnded(entry) || (entry.run !== undefined && waitsFor(entry.run, caller))
     if (isOver()) return resume(Effect.void)
-    const waiting = caller.run
-    waiting?.block(entry)
-    waiting?.giveWay()
-    // With a slot that was given back it may have ended.
-    if (waiting !== undefined && isOver()) {
-      waiting.unblock(entry)
-      return resume(Effect.void)
-    }
-    const unwatch = entry.watch(() => {
-      waiting?.unblock(entry)
+    const { run } = caller
+    block(run, entry)
+    if (run !== undefined) giveWay(run)
+    const end = () => {
+      unblock(run, entry)
       resume(Effect.void)
-    })
+    }
+    // With a slot that was given back it may have ended.
+    if (run !== undefined && isOver()) return end()
+    const unwatch = entry.watch(end)
     return Effect.sync(() => {
       unwatch()
-      waiting?.unblock(entry)
+      unblock(run, entry)
     })
   })
 
@@ -76,13 +83,19 @@ export class Waiters implements Blocker {
   ) {}
 
   /** A cleanup that waits needs no slot meanwhile. */
-  await(caller: CallerContext): Effect.Effect<void> {
+  await(caller: CallerContext): Effect.Effect<unknown> {
     return Effect.suspend(() => {
       const { run } = caller
-      run?.giveWay()
-      if (this.isOver(caller)) return Effect.void
-      run?.block(this)
-      return this.condition.isTrue(() => this.isOver(caller), () => run?.unblock(this))
+      if (run !== undefined) giveWay(run)
+      let waits = false
+      const isOver = () => {
+        if (this.isOver(caller)) return true
+        // One that does not wait is nothing that could close a circle.
+        if (!waits) block(run, this)
+        waits = true
+        return false
+      }
+      return this.condition.until(isOver, undefined, () => waits && unblock(run, this))
     })
   }
 

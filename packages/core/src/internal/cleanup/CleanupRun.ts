@@ -14,10 +14,12 @@ import type { Deadline } from "../kernel/DeadlineHeap.js"
 import type { Timers } from "../kernel/Timers.js"
 import * as UserFunction from "../kernel/UserFunction.js"
 import type { Notify } from "../registry/MonitorQueue.js"
+import { recordOf } from "./CleanupRecords.js"
 import type { CleanupOutcome, CleanupTarget } from "./CleanupTarget.js"
 import * as Recovery from "./Recovery.js"
 import * as Tracing from "./Tracing.js"
 import { type Blocker, waitsFor } from "./WaitGraph.js"
+import { block, follow, isBlocked, unblock } from "./Waits.js"
 
 /** What a run needs of the registry. */
 export interface RunHost {
@@ -32,6 +34,19 @@ export interface RunHost {
   runAbandonedAttempt(run: CleanupRun): void
   runFinishedLate(run: CleanupRun): void
   giveBackSlot(run: CleanupRun): void
+}
+
+/** How a run begins. */
+export interface RunStart {
+  readonly trigger: Trigger
+  /** That of the resource's scope, or what stands for it. */
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly requestedAt: number
+  /** The fiber that asked for it: its own borrows are not waited for, and the release runs under its id. */
+  readonly askedBy?: Fibers.Id | undefined
+  readonly forced?: boolean | undefined
+  /** It holds one of the registry's slots. */
+  readonly slot?: boolean | undefined
 }
 
 type Phase =
@@ -57,13 +72,17 @@ export class CleanupRun implements Deadline {
   index = -1
   at = Infinity
 
+  readonly trigger: Trigger
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly requestedAt: number
+  private readonly askedBy: Fibers.Id | undefined
   phase: Phase = "dependents"
   order = -1
   attempts = 0
-  forced = false
+  forced: boolean
   usedFallback = false
   /** Holds one of the registry's slots. */
-  slot = false
+  slot: boolean
   slow = false
   error: ReleaseError | undefined
   outcome: CleanupOutcome | undefined
@@ -76,7 +95,7 @@ export class CleanupRun implements Deadline {
   blockedOn: Map<Blocker, number> | undefined
 
   /** Those that start when this one has ended. */
-  private followers: Array<CleanupRun> | undefined
+  followers: Array<CleanupRun> | undefined
   private pending = 0
   private phaseEnd = Infinity
   private deadline = Infinity
@@ -87,15 +106,14 @@ export class CleanupRun implements Deadline {
   private orphans: Set<RunFiber> | undefined
   private step: unknown
 
-  constructor(
-    readonly entry: CleanupTarget,
-    readonly trigger: Trigger,
-    readonly exit: Exit.Exit<unknown, unknown>,
-    readonly host: RunHost,
-    /** The fiber that asked for it: its own borrows are not waited for, and the release runs under its id. */
-    readonly askedBy: Fibers.Id | undefined,
-    readonly requestedAt: number
-  ) {}
+  constructor(readonly entry: CleanupTarget, readonly host: RunHost, start: RunStart) {
+    this.trigger = start.trigger
+    this.exit = start.exit
+    this.requestedAt = start.requestedAt
+    this.askedBy = start.askedBy
+    this.forced = start.forced === true
+    this.slot = start.slot === true
+  }
 
   private get limits(): Recovery.Limits {
     return this.entry.settings
@@ -130,21 +148,7 @@ export class CleanupRun implements Deadline {
   }
 
   record(): CleanupRecord {
-    const now = this.isDone ? this.endedAt : this.host.timers.now()
-    const started = this.hasStarted ? this.startedAt : now
-    return {
-      ...idleRecord(this.entry, this.outcome ?? "running", this.trigger),
-      order: this.order,
-      attempts: this.attempts,
-      waitMillis: Math.max(0, started - this.requestedAt),
-      runMillis: Math.max(0, now - started),
-      forced: this.forced,
-      usedFallback: this.usedFallback,
-      startedAt: this.hasStarted
-        ? Math.round(this.host.wallMillis() - (this.host.timers.now() - started))
-        : this.entry.createdAt,
-      ...(this.error === undefined || this.outcome === "cleaned" ? undefined : { error: this.error })
-    }
+    return recordOf(this)
   }
 
   // --- before the release --------------------------------------------------------------------------------------------
@@ -152,44 +156,18 @@ export class CleanupRun implements Deadline {
   /** Does not start before `other` has ended. */
   waitFor(other: CleanupRun): void {
     this.pending++
-    this.follow(other)
-    this.block(other.entry)
+    follow(this, other)
+    block(this, other.entry)
     other.entry.watch(() => {
-      this.unblock(other.entry)
+      unblock(this, other.entry)
       this.pending--
       this.begin()
     })
   }
 
-  block(on: Blocker): void {
-    const { blockedOn = this.blockedOn = new Map() } = this
-    blockedOn.set(on, (blockedOn.get(on) ?? 0) + 1)
-  }
-
-  unblock(on: Blocker): void {
-    const times = this.blockedOn?.get(on) ?? 1
-    if (times > 1) this.blockedOn!.set(on, times - 1)
-    else this.blockedOn?.delete(on)
-  }
-
   /** Whether the user's code at work has interrupted a fiber and waits for its end. */
   isEnding(fiber: Fibers.CurrentFiber): boolean {
     return this.fiber !== undefined && Fibers.isEnding(this.fiber, fiber)
-  }
-
-  /** Needs no slot while it waits, and neither do those that cannot start before it has ended. */
-  giveWay(): void {
-    const runs = new Set<CleanupRun>([this])
-    // A set hands out what is added to it on the way.
-    for (const run of runs) {
-      run.host.giveBackSlot(run)
-      for (const follower of run.followers ?? []) runs.add(follower)
-    }
-  }
-
-  private follow(other: CleanupRun): void {
-    ;(other.followers ??= []).push(this)
-    if ((other.blockedOn?.size ?? 0) > 0) this.giveWay()
   }
 
   /** Starts the release, unless dependents or borrowers are still there. */
@@ -205,7 +183,7 @@ export class CleanupRun implements Deadline {
           this.phase = "borrowers"
           this.phaseEnd = Math.max(now, this.window.attemptsEnd - this.limits.attemptTimeout)
           // A slot that is given back for it may let the borrower leave within the call.
-          if (awaited.run !== undefined) this.follow(awaited.run)
+          if (awaited.run !== undefined) follow(this, awaited.run)
         }
         return this.schedule(this.phaseEnd)
       }
@@ -487,7 +465,7 @@ export class CleanupRun implements Deadline {
   protected letStop(hasStopped: () => boolean, otherwise: () => void, more = 8): void {
     Turns.afterTurns(this.entry.origin, () => {
       if (hasStopped()) return
-      if (more > 0 && (this.blockedOn?.size ?? 0) > 0) return this.letStop(hasStopped, otherwise, more - 1)
+      if (more > 0 && isBlocked(this)) return this.letStop(hasStopped, otherwise, more - 1)
       otherwise()
     })
   }
@@ -520,23 +498,3 @@ export class CleanupRun implements Deadline {
     this.host.runEnded(this)
   }
 }
-
-/** The record of what has no run yet, or none any more. */
-export const idleRecord = (
-  entry: CleanupTarget,
-  outcome: CleanupRecord["outcome"],
-  trigger: Trigger
-): CleanupRecord => ({
-  order: -1,
-  id: entry.id,
-  typeName: entry.typeName,
-  priority: entry.priority,
-  outcome,
-  attempts: 0,
-  waitMillis: 0,
-  runMillis: 0,
-  trigger,
-  forced: false,
-  usedFallback: false,
-  startedAt: entry.createdAt
-})

@@ -2,8 +2,9 @@
  * One resource as the registry knows it: its value, its settings and where it stands. Plain state; who changes it is the
  * registry and the run that cleans it up.
  */
-import { type Effect, Exit, type Scope, type Tracer } from "effect"
-import type { CleanupPriority } from "../../CleanupPriority.js"
+import { Effect, Exit, type Scope, type Tracer } from "effect"
+import { AlreadyCleanedUp } from "../../CleanupError.js"
+import { type CleanupPriority, defaultPriority } from "../../CleanupPriority.js"
 import type { Outcome } from "../../CleanupReport.js"
 import type { RecoveryPolicy } from "../../RecoveryPolicy.js"
 import type { ResourceId } from "../../ResourceId.js"
@@ -44,7 +45,36 @@ export interface Holder {
   readonly span: Tracer.AnySpan | undefined
 }
 
+/** What a guard's options say of a resource. */
+export interface TargetOptions {
+  readonly settings: Settings
+  readonly priority?: CleanupPriority | undefined
+  readonly sizeBytes?: number | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+}
+
+/** Where a resource comes from, and how it is released. */
+export interface TargetSource {
+  readonly release?: AnyRelease
+  /** What the acquiring fiber had set, and then what the acquire has set. */
+  readonly origin: Refs.Origin
+  /** The fiber that acquires it. */
+  readonly owner?: Fibers.Id
+  readonly span?: Tracer.AnySpan | undefined
+  readonly site?: CallSite | undefined
+}
+
+const noRelease: AnyRelease = () => Effect.void
+
 export class CleanupTarget {
+  origin: Refs.Origin
+  readonly settings: Settings
+  readonly priority: CleanupPriority
+  readonly sizeBytes: number | undefined
+  readonly metadata: Readonly<Record<string, string>> | undefined
+  readonly release: AnyRelease
+  readonly span: Tracer.AnySpan | undefined
+  private readonly site: CallSite | undefined
   state: State = "acquiring"
   value: unknown
   createdAt = 0
@@ -65,7 +95,7 @@ export class CleanupTarget {
   tagKey: string | undefined
   leakSuspected = false
   /** Its name is that of a span, of which there may be any number. */
-  isSpanNamed = false
+  isSpanName = false
   /** The nearest deadline of a close of many that includes it; monotonic. No `Infinity`, which takes room of its own. */
   deadline: number | undefined = undefined
   /** The exit of its scope, where that handed the cleanup over instead of waiting. */
@@ -75,26 +105,27 @@ export class CleanupTarget {
   /** The rest of that fiber's id. The id itself would be one object more for each resource. */
   private readonly fiberSince: number
 
+  /** Without a name it is called by the place of its call. */
   constructor(
     public id: ResourceId,
-    private readonly named: string | undefined,
-    private readonly site: CallSite | undefined,
-    readonly settings: Settings,
-    readonly priority: CleanupPriority,
-    readonly sizeBytes: number | undefined,
-    readonly metadata: Readonly<Record<string, string>> | undefined,
-    readonly release: AnyRelease,
-    /** Of the acquire, as it left them. */
-    public origin: Refs.Origin,
-    owner: Fibers.Id | undefined,
-    readonly span: Tracer.AnySpan | undefined
+    private readonly name: string | undefined,
+    { metadata, priority = defaultPriority, settings, sizeBytes }: TargetOptions,
+    { origin, owner, release = noRelease, site, span }: TargetSource
   ) {
+    this.settings = settings
+    this.priority = priority
+    this.sizeBytes = sizeBytes
+    this.metadata = metadata
+    this.release = release
+    this.origin = origin
+    this.span = span
+    this.site = site
     this.fiberId = owner?.id ?? -1
     this.fiberSince = owner === undefined ? 0 : Fibers.sinceOf(owner)
   }
 
   get typeName(): string {
-    return this.named ?? this.site?.name ?? "resource"
+    return this.name ?? this.site?.name ?? "resource"
   }
 
   /** The fiber that acquired it. */
@@ -150,6 +181,10 @@ export class CleanupTarget {
     this.run?.holderLeft()
   }
 }
+
+/** The error of who comes too late for it. */
+export const gone = ({ id, typeName }: { readonly id: ResourceId; readonly typeName: string }): AlreadyCleanedUp =>
+  new AlreadyCleanedUp({ id, typeName })
 
 /** What log lines and spans about it carry. */
 export const attributesOf = (entry: CleanupTarget): Record<string, unknown> => ({

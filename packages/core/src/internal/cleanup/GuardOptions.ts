@@ -2,7 +2,15 @@
 import type { Duration } from "effect"
 import * as CleanupPriority from "../../CleanupPriority.js"
 import { invalidOption } from "../../PatinoxError.js"
-import { checkDuration, type Checked, isMistake, wrong, wrongChoice, wrongOptions } from "../kernel/Options.js"
+import {
+  checkAll,
+  checkDuration,
+  type Checked,
+  type CheckedBy,
+  checkName,
+  isMistake,
+  oneOf
+} from "../kernel/Options.js"
 import type { AnyPolicy, Settings } from "./CleanupTarget.js"
 
 /** Options of a guard, but for what it depends on. */
@@ -20,79 +28,55 @@ export interface GuardSettings {
   readonly close?: "wait" | "background"
 }
 
-const closes = ["wait", "background"]
-const failures = ["log", "die"]
+const asGiven = <A>(_option: string, value: A): A => value
 
-/** Each option read once: a getter may throw, or answer otherwise the next time. */
-export const readOnce = (options: GuardSettings): GuardSettings => {
-  const {
-    attemptTimeout,
-    close,
-    interruptible,
-    metadata,
-    onFailure,
-    priority,
-    recovery,
-    sizeBytes,
-    slowAfter,
-    timeout,
-    typeName
-  } = options
-  return {
-    attemptTimeout,
-    close,
-    interruptible,
-    metadata: metadata && { ...metadata },
-    onFailure,
-    priority,
-    recovery,
-    sizeBytes,
-    slowAfter,
-    timeout,
-    typeName
-  } as GuardSettings
+/** What of the options is about the cleanup, by their checks. */
+const settingsChecks = {
+  timeout: checkDuration,
+  attemptTimeout: checkDuration,
+  slowAfter: checkDuration,
+  interruptible: asGiven<boolean>,
+  recovery: asGiven<AnyPolicy>,
+  close: oneOf(["wait", "background"] as const),
+  onFailure: oneOf(["log", "die"] as const)
 }
 
-export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<Settings> => {
-  if (options === undefined) return defaults
-  const none = wrongOptions(options)
-  if (none !== undefined) return none
-  const { close, metadata, onFailure, priority, sizeBytes, typeName } = options
-  const timeout = options.timeout === undefined ? defaults.timeout : checkDuration("timeout", options.timeout)
-  if (isMistake(timeout)) return timeout
-  const attemptTimeout = options.attemptTimeout === undefined
-    ? timeout / 3
-    : checkDuration("attemptTimeout", options.attemptTimeout)
-  if (isMistake(attemptTimeout)) return attemptTimeout
-  const slowAfter = options.slowAfter === undefined ? undefined : checkDuration("slowAfter", options.slowAfter)
-  if (isMistake(slowAfter)) return slowAfter
-  const mistake = attemptTimeout > timeout
-    ? invalidOption("attemptTimeout", options.attemptTimeout, `a duration above 0, up to the timeout of ${timeout} ms`)
-    : wrong("typeName", typeName, typeof typeName === "string" && typeName !== "", "a text that is not empty") ??
-      wrongChoice("priority", priority, CleanupPriority.values) ??
-      wrong("sizeBytes", sizeBytes, Number.isFinite(sizeBytes) && sizeBytes! >= 0, "a number from 0") ??
-      wrong(
-        "metadata",
-        metadata,
-        metadata === undefined || Object.values(metadata).every((value) => typeof value === "string"),
-        "a record of texts"
-      ) ??
-      wrongChoice("close", close, closes) ??
-      wrongChoice("onFailure", onFailure, failures)
-  if (mistake !== undefined) return mistake
-  const isDefault = options.timeout === undefined && options.attemptTimeout === undefined &&
-    options.interruptible === undefined && options.recovery === undefined && close === undefined &&
-    onFailure === undefined && slowAfter === undefined
-  if (isDefault) return defaults
-  const recovery = options.recovery ?? defaults.recovery
-  return {
-    timeout,
-    attemptTimeout,
-    interruptible: options.interruptible ?? defaults.interruptible,
-    recovery,
-    hasFallback: recovery.fallback !== undefined,
-    onFailure: onFailure ?? defaults.onFailure,
-    close: close ?? defaults.close,
-    slowAfter
+/** And what is about the resource itself. */
+const resourceChecks = {
+  typeName: checkName,
+  priority: oneOf(CleanupPriority.values),
+  sizeBytes: (option: string, value: number) =>
+    Number.isFinite(value) && value >= 0 ? value : invalidOption(option, value, "a number from 0"),
+  metadata: (option: string, value: Readonly<Record<string, string>>) =>
+    Object.values(value).every((text) => typeof text === "string")
+      ? { ...value }
+      : invalidOption(option, value, "a record of texts")
+}
+
+/** The options of a guard, with the settings of its cleanup. */
+export interface ResolvedGuard extends CheckedBy<typeof resourceChecks> {
+  readonly settings: Settings
+}
+
+export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<ResolvedGuard> => {
+  if (options === undefined) return { settings: defaults }
+  const own = checkAll(options, settingsChecks)
+  if (isMistake(own)) return own
+  const resource = checkAll(options, resourceChecks)
+  if (isMistake(resource)) return resource
+  // Shared where nothing is set.
+  let settings = defaults
+  for (const _ in own) {
+    const { recovery = defaults.recovery, timeout = defaults.timeout } = own
+    const hasFallback = recovery.fallback !== undefined
+    settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback }
+    break
   }
+  return settings.attemptTimeout > settings.timeout
+    ? invalidOption(
+      "attemptTimeout",
+      own.attemptTimeout,
+      `a duration above 0, up to the timeout of ${settings.timeout} ms`
+    )
+    : { ...resource, settings }
 }

@@ -4,6 +4,7 @@
  */
 import * as Fibers from "../effect3/Fibers.js"
 import type { CleanupRun } from "./CleanupRun.js"
+import { isBlocked } from "./Waits.js"
 
 /** What a cleanup can wait for: one that ends, or many (`members`). */
 export interface Blocker {
@@ -33,7 +34,7 @@ function* blockersOf(run: CleanupRun, strictly: boolean, seen: Set<Blocker>): It
   }
 }
 
-const isAtWork = (run: CleanupRun): boolean => (run.blockedOn?.size ?? 0) === 0 && run.phase !== "borrowers"
+const isAtWork = (run: CleanupRun): boolean => !isBlocked(run) && run.phase !== "borrowers"
 
 /** Looks through what a cleanup waits for, over any number of steps, until something is found. */
 const reaches = (run: CleanupRun, isFound: (run: CleanupRun) => boolean, strictly = false): boolean => {

@@ -59,19 +59,21 @@ const isReadable = (clock: Clock.Clock): boolean => clock === liveClock || milli
 
 export const maxTimerMillis = 2 ** 31 - 1
 
+/** What a timer on a clock is to do. */
+export interface ClockTimer {
+  readonly millis: number
+  readonly onTime: () => void
+  /** The one before it came back before its time. */
+  readonly isEarly: boolean
+}
+
 /**
  * Calls back once the time is up, and returns how to call that off. The live clock's own `sleep` is a `setTimeout`
  * behind a fiber, so there the fiber is left out (a tenth of the cost); any other clock is asked to sleep. One that
  * cannot be read or cannot sleep, or that comes back early (`isEarly`), is replaced by the machine's own, and what has
  * been waited for has passed.
  */
-export const startTimer = (
-  clock: Clock.Clock,
-  origin: Origin,
-  millis: number,
-  onTime: () => void,
-  isEarly = false
-): () => void => {
+export const startTimer = (clock: Clock.Clock, origin: Origin, { isEarly, millis, onTime }: ClockTimer): () => void => {
   // A span beyond what a timer can hold comes back early, and whoever asked looks at the clock and asks again.
   const delay = Math.min(Math.max(0, Math.ceil(millis)), maxTimerMillis)
   const due = clock === liveClock ? 0 : monotonicMillis(clock) + delay

@@ -77,13 +77,14 @@ export const currentBranch = /* @__PURE__ */ FiberRef.unsafeMake<Branch | undefi
 export type Changes = Map<FiberRef.FiberRef<any>, unknown>
 
 /** These are a fiber's own affair. */
-const ownRefs = /* @__PURE__ */ new Set<FiberRef.FiberRef<any>>([
-  currentCleanup,
-  currentBranch,
-  FiberRef.currentContext,
-  FiberRef.currentRuntimeFlags,
-  FiberRef.interruptedCause
-])
+const ownRefs = /* @__PURE__ */ (() =>
+  new Set<FiberRef.FiberRef<any>>([
+    currentCleanup,
+    currentBranch,
+    FiberRef.currentContext,
+    FiberRef.currentRuntimeFlags,
+    FiberRef.interruptedCause
+  ]))()
 
 /** What has been set between two readings of one fiber, beside what was known; `undefined` where nothing was. */
 export const changesOf = (before: Origin, after: Origin, known: Changes | undefined): Changes | undefined => {

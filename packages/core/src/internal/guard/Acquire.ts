@@ -4,19 +4,25 @@
  */
 import { type Context, Effect, type Exit, type Scope } from "effect"
 import * as CleanupError from "../../CleanupError.js"
-import { defaultPriority } from "../../CleanupPriority.js"
-import type { Trigger } from "../../CleanupReport.js"
 import { Validation } from "../../PatinoxError.js"
 import type { ResourceId } from "../../ResourceId.js"
-import { awaitEnd, type CallerContext, callerOf, startFor } from "../cleanup/CallerContext.js"
+import {
+  awaitEnd,
+  type CallerContext,
+  callerOf,
+  type CleanupStart,
+  forcedExit,
+  startFor
+} from "../cleanup/CallerContext.js"
 import { type AnyRelease, CleanupTarget } from "../cleanup/CleanupTarget.js"
-import { type GuardSettings, readOnce, resolveGuard } from "../cleanup/GuardOptions.js"
+import { type GuardSettings, resolveGuard } from "../cleanup/GuardOptions.js"
 import * as Tracing from "../cleanup/Tracing.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Refs from "../effect3/Refs.js"
 import * as Scopes from "../effect3/Scopes.js"
 import type { CallSite } from "../kernel/CallSite.js"
 import type { Registry } from "../registry/Registry.js"
+import { endReservation } from "../registry/ResourceIndex.js"
 
 /** What a resource may depend on: an id, a guard, or the Tag of a service that a guard layer built. */
 export type Dependency = ResourceId | { readonly id: ResourceId } | Context.Tag<any, any>
@@ -29,6 +35,14 @@ export interface AcquirePlan {
   /** What it takes the place of, once it is there, as `refreshable` does. */
   readonly replaces?: CleanupTarget | undefined
   readonly site: CallSite | undefined
+}
+
+/** One acquire: what of, where it is registered and bound, and what its caller gets of it. */
+export interface Acquisition<A, B> {
+  readonly plan: AcquirePlan
+  readonly registry: Registry
+  readonly scope: Scope.Scope | undefined
+  readonly result: (registry: Registry, entry: CleanupTarget, value: A) => B
 }
 
 type Refusal = Validation | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency
@@ -48,12 +62,11 @@ const byTag = (
 const resolve = (
   registry: Registry,
   fiber: Fibers.CurrentFiber,
-  dependencies: ReadonlyArray<Dependency>,
-  dependent: CleanupTarget,
-  replaces: CleanupTarget | undefined
+  { dependencies, replaces }: AcquirePlan,
+  dependent: CleanupTarget
 ): ReadonlyArray<CleanupTarget> | CleanupError.UnknownDependency => {
   const entries: Array<CleanupTarget> = []
-  for (const dependency of dependencies) {
+  for (const dependency of dependencies!) {
     const isTag = typeof dependency !== "string" && "key" in dependency
     const name = typeof dependency === "string" ? dependency : isTag ? dependency.key : dependency.id
     const entry = isTag
@@ -90,34 +103,27 @@ export const reserve = (
   caller: CallerContext,
   plan: AcquirePlan
 ): CleanupTarget | Refusal => {
-  const options = plan.options && readOnce(plan.options)
-  const settings = resolveGuard(options, registry.options.guardDefaults)
-  if (settings instanceof Validation) return settings
+  const options = resolveGuard(plan.options, registry.options.guardDefaults)
+  if (options instanceof Validation) return options
   const span = Fibers.spanOf(fiber)
-  const name = options?.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined)
-  const entry = new CleanupTarget(
-    registry.nextId(),
-    name,
-    name !== undefined && registry.options.captureStacks === "off" ? undefined : plan.site,
-    settings,
-    options?.priority ?? defaultPriority,
-    options?.sizeBytes,
-    options?.metadata,
-    plan.release,
-    Refs.originOf(fiber),
-    fiber.id(),
-    span
-  )
+  const name = options.typeName ?? plan.tagKey ?? (span?._tag === "Span" ? span.name : undefined)
+  const entry = new CleanupTarget(registry.nextId(), name, options, {
+    release: plan.release,
+    origin: Refs.originOf(fiber),
+    owner: fiber.id(),
+    span,
+    site: name !== undefined && registry.options.captureStacks === "off" ? undefined : plan.site
+  })
   if (registry.refuses(caller)) return registry.shuttingDown(entry.typeName)
   if (plan.dependencies !== undefined && plan.dependencies.length > 0) {
-    const dependencies = resolve(registry, fiber, plan.dependencies, entry, plan.replaces)
+    const dependencies = resolve(registry, fiber, plan, entry)
     if (dependencies instanceof CleanupError.UnknownDependency) return dependencies
     entry.dependencies = dependencies
     const around = circular(entry, plan.replaces)
     if (around !== undefined) return unavailable(entry, around.id, "circular")
   }
   entry.tagKey = plan.tagKey
-  entry.isSpanNamed = name !== undefined && name !== plan.options?.typeName && name !== plan.tagKey
+  entry.isSpanName = name !== undefined && name !== options.typeName && name !== plan.tagKey
   registry.reserve(entry)
   return entry
 }
@@ -133,21 +139,16 @@ const finalizer =
         registry.schedule(entry, "background")
         return Effect.void
       }
-      const ended = endNow(registry, entry, "scope", exit, closer ?? callerOf(fiber))
+      const ended = endNow(registry, entry, { trigger: "scope", exit, caller: closer ?? callerOf(fiber) })
       return ended === Effect.void ? afterClose(entry, exit) : Effect.flatMap(ended, () => afterClose(entry, exit))
     })
 
 /** Starts the cleanup unless it runs already, and waits for its end, as far as that does not wait for who asks. */
-export const endNow = (
-  registry: Registry,
-  entry: CleanupTarget,
-  trigger: Trigger,
-  exit: Exit.Exit<unknown, unknown>,
-  caller: CallerContext
-): Effect.Effect<void> => {
+export const endNow = (registry: Registry, entry: CleanupTarget, start: CleanupStart): Effect.Effect<void> => {
+  const { caller } = start
   if (entry.run === undefined) {
     if (!entry.isUsable) return Effect.void
-    startFor(caller, entry, () => registry.start(entry, trigger, exit, caller))
+    startFor(caller, entry, () => registry.start(entry, start))
   }
   return entry.run!.isDone ? Effect.void : awaitEnd(entry, caller)
 }
@@ -178,13 +179,10 @@ export const bind = (
 }
 
 const commit = <A, B>(
-  registry: Registry,
+  { plan: { replaces }, registry, result, scope }: Acquisition<A, B>,
   entry: CleanupTarget,
   value: A,
-  { replaces }: AcquirePlan,
-  scope: Scope.Scope | undefined,
-  caller: CallerContext,
-  result: (registry: Registry, entry: CleanupTarget, value: A) => B
+  caller: CallerContext
 ): Effect.Effect<B, CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency> => {
   // A circle, too, where others have been refreshed meanwhile.
   const lost = entry.dependencies?.find((dependency) => !dependency.isUsable) ?? circular(entry, replaces)
@@ -196,27 +194,27 @@ const commit = <A, B>(
   registry.register(entry, value, caller)
   if (refusal !== undefined) {
     registry.reporter.registered(entry)
-    return Effect.flatMap(endNow(registry, entry, "acquire", registry.forcedExit, caller), () => {
-      registry.endReservation(entry)
+    return Effect.flatMap(endNow(registry, entry, { trigger: "acquire", exit: forcedExit, caller }), () => {
+      endReservation(entry)
       return Effect.fail(refusal)
     })
   }
-  registry.endReservation(entry)
+  endReservation(entry)
   const given = Effect.succeed(result(registry, entry, value))
   const closed = scope && bind(registry, entry, scope)
   registry.reporter.registered(entry)
-  return closed === undefined ? given : Effect.andThen(endNow(registry, entry, "scope", closed, caller), given)
+  return closed === undefined
+    ? given
+    : Effect.andThen(endNow(registry, entry, { trigger: "scope", exit: closed, caller }), given)
 }
 
 /** Runs the acquire and registers what it gives. Must run inside an uninterruptible region. */
 export const acquire = <A, E, R, B>(
-  registry: Registry,
   fiber: Fibers.CurrentFiber,
   effect: Effect.Effect<A, E, R>,
-  plan: AcquirePlan,
-  scope: Scope.Scope | undefined,
-  result: (registry: Registry, entry: CleanupTarget, value: A) => B
+  acquisition: Acquisition<A, B>
 ): Effect.Effect<B, E | CleanupError.RegistryShuttingDown | CleanupError.UnknownDependency, R> => {
+  const { plan, registry } = acquisition
   const caller = callerOf(fiber)
   const entry = reserve(registry, fiber, caller, plan)
   if (entry instanceof Validation) return Effect.die(entry)
@@ -229,7 +227,7 @@ export const acquire = <A, E, R, B>(
     onSuccess: (value) => {
       // What the acquire has set is there for the release, too.
       entry.origin = Refs.laterOrigin(entry.origin, Refs.originOf(fiber))
-      return commit(registry, entry, value, plan, scope, caller, result)
+      return commit(acquisition, entry, value, caller)
     }
   })
 }

@@ -69,19 +69,18 @@ export const make = <A, E, R, B>(
   Effect.uninterruptibleMask((restore) =>
     Fibers.withFiber((fiber) => {
       const registry = registryOf(Refs.service(fiber, ResourceRegistry))
-      const settings = resolveGuard(plan.options, registry.options.guardDefaults)
-      if (settings instanceof Validation) return Effect.die(settings)
+      const resolved = resolveGuard(plan.options, registry.options.guardDefaults)
+      if (resolved instanceof Validation) return Effect.die(resolved)
+      const { settings } = resolved
       return Effect.flatMap(
         ResourceScope.make({ timeout: settings.timeout, finalizerTimeout: settings.attemptTimeout }),
         (scope) =>
-          Acquire.acquire(
+          Acquire.acquire(fiber, inScope(restore(effect), scope), {
+            plan: { ...plan, release: (_, exit) => close(scope, exit) },
             registry,
-            fiber,
-            inScope(restore(effect), scope),
-            { ...plan, release: (_, exit) => close(scope, exit) },
-            Refs.service(fiber, Scope.Scope),
+            scope: Refs.service(fiber, Scope.Scope),
             result
-          )
+          })
       )
     })
   )

@@ -4,19 +4,17 @@
  */
 import { Effect, Inspectable, type Scope } from "effect"
 import type * as CleanupError from "../../CleanupError.js"
-import { AlreadyCleanedUp } from "../../CleanupError.js"
+import type { AlreadyCleanedUp } from "../../CleanupError.js"
 import type * as ResourceGuard from "../../ResourceGuard.js"
 import type { ResourceId } from "../../ResourceId.js"
 import type { ResourceInfo } from "../../ResourceInfo.js"
 import { cleanupNow } from "../../ResourceRegistry.js"
 import { callerOf } from "../cleanup/CallerContext.js"
-import { type CleanupTarget, type Holder, infoOf, type State } from "../cleanup/CleanupTarget.js"
+import { type CleanupTarget, gone, type Holder, infoOf, type State } from "../cleanup/CleanupTarget.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as UserFunction from "../kernel/UserFunction.js"
 import type { Registry } from "../registry/Registry.js"
 import { bind, endNow } from "./Acquire.js"
-
-export const gone = ({ id, typeName }: CleanupTarget): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
 
 export class Guard extends Inspectable.Class implements ResourceGuard.Any {
   readonly #registry: Registry
@@ -99,7 +97,7 @@ export class Guard extends Inspectable.Class implements ResourceGuard.Any {
       const closed = bind(this.#registry, entry, scope)
       return closed === undefined
         ? Effect.void
-        : endNow(this.#registry, entry, "scope", closed, callerOf(fiber))
+        : endNow(this.#registry, entry, { trigger: "scope", exit: closed, caller: callerOf(fiber) })
     }))
   }
 

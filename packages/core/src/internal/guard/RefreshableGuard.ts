@@ -4,12 +4,12 @@
  * for who uses them: a `Ref` will do.
  */
 import { Cause, Effect, ExecutionStrategy, Exit, Fiber, Inspectable, Schedule, Scope } from "effect"
-import { AlreadyCleanedUp } from "../../CleanupError.js"
+import type { AlreadyCleanedUp } from "../../CleanupError.js"
 import { invalidOption, Validation } from "../../PatinoxError.js"
 import type { ResourceId } from "../../ResourceId.js"
 import { registryOf, ResourceRegistry } from "../../ResourceRegistry.js"
 import * as Log from "../cleanup/CleanupLog.js"
-import { attributesOf, type CleanupTarget, type Holder, type State } from "../cleanup/CleanupTarget.js"
+import { attributesOf, type CleanupTarget, gone, type Holder, type State } from "../cleanup/CleanupTarget.js"
 import { resolveGuard } from "../cleanup/GuardOptions.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Refs from "../effect3/Refs.js"
@@ -55,8 +55,6 @@ interface Settings {
   /** Holds a scope for each value, with what its acquire bound to its scope and with its guard. */
   readonly values: ManagedScope
 }
-
-const gone = ({ id, typeName }: CleanupTarget): AlreadyCleanedUp => new AlreadyCleanedUp({ id, typeName })
 
 /** What depends on the one value depends on the next from here on, and is not cleaned up with the first. */
 const handOnDependents = (from: CleanupTarget, to: CleanupTarget): void => {
@@ -179,7 +177,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     const { origin, plan, registry, values } = this.#settings
     return Fibers.withFiber((fiber) =>
       Effect.flatMap(values.fork(ExecutionStrategy.sequential), (scope) => {
-        const hold = (_: Registry, entry: CleanupTarget, value: any): any => {
+        const result = (_: Registry, entry: CleanupTarget, value: any): any => {
           const held = new Held(entry)
           this.#live.add(held)
           // However it ends: what its acquire bound to the scope is released after it.
@@ -194,14 +192,12 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
           return value
         }
         return Effect.tapErrorCause(
-          Acquire.acquire(
+          Acquire.acquire(fiber, inScope(effect, scope), {
+            plan: { ...plan, replaces: this.#current?.entry },
             registry,
-            fiber,
-            inScope(effect, scope),
-            { ...plan, replaces: this.#current?.entry },
             scope,
-            hold
-          ),
+            result
+          }),
           (cause) => scope.close(Exit.failCause(cause))
         )
       })
@@ -362,12 +358,12 @@ export const make = (
   Effect.uninterruptibleMask((restore) =>
     Fibers.withFiber((fiber) => {
       const registry = registryOf(Refs.service(fiber, ResourceRegistry))
-      const settings = checked(plan, registry, options)
-      if (settings instanceof Validation) return Effect.die(settings)
+      const resolved = checked(plan, registry, options)
+      if (resolved instanceof Validation) return Effect.die(resolved)
       const owner = Refs.service(fiber, Scope.Scope)
       const isInterruptible = options?.interruptibleAcquire === true
       return Effect.gen(function*() {
-        const scope = yield* ownScope(owner, settings.timeout)
+        const scope = yield* ownScope(owner, resolved.settings.timeout)
         const source = new Source({
           acquire: isInterruptible ? Effect.interruptible(acquire) : acquire,
           plan,

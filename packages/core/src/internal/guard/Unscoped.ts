@@ -84,10 +84,11 @@ export const make = <A, E, R, G extends object>(
     const mistake = wrongChoice("onCollected", onCollected, ["report", "cleanup"])
     if (mistake !== undefined) return Effect.die(mistake)
     const registry = registryOf(Refs.service(fiber, ResourceRegistry))
-    return Acquire.acquire(registry, fiber, acquire, plan, undefined, (_, entry) => {
+    const result = (_: Registry, entry: CleanupTarget) => {
       const guard = guardOf(registry, entry)
       watch ??= new FinalizationRegistry(collected)
       watch.register(guard, { registry, entry, cleansUp: onCollected === "cleanup" })
       return guard
-    })
+    }
+    return Acquire.acquire(fiber, acquire, { plan, registry, scope: undefined, result })
   }))

@@ -8,12 +8,10 @@ import * as DeadlineHeap from "./DeadlineHeap.js"
 import type { Timers } from "./Timers.js"
 
 /** Until when something is waited for. */
-export interface WaitLimit<A> {
+export interface WaitLimit {
   readonly timers: Timers
   /** Read anew at each `check`, as it may be moved. */
   readonly at: () => number
-  /** What the wait gives where the time is up first. */
-  readonly otherwise: () => A
 }
 
 export class Condition {
@@ -24,37 +22,29 @@ export class Condition {
     for (const look of this.looks) look()
   }
 
-  /** Waits until `find` gives something; `onEnd` is called before the fiber goes on, or when it is interrupted. */
-  until<A>(find: () => A | undefined, limit?: WaitLimit<A>, onEnd: () => void = () => {}): Effect.Effect<A> {
-    return Fibers.callback<A>((resume) => {
+  /**
+   * Waits until it is true, and gives true; or false where the time was up first. `onEnd` is called before the fiber goes
+   * on, or when it is interrupted.
+   */
+  until(isTrue: () => boolean, limit?: WaitLimit, onEnd?: () => unknown): Effect.Effect<boolean> {
+    return Fibers.callback<boolean>((resume) => {
       const leave = (): void => {
         this.looks.delete(look)
         limit?.timers.clear(deadline)
-        onEnd()
+        onEnd?.()
       }
-      const end = (result: A): void => {
+      const end = (isSo: boolean): void => {
         leave()
-        resume(Effect.succeed(result))
+        resume(Effect.succeed(isSo))
       }
       const look = (): void => {
-        const found = find()
-        if (found !== undefined) end(found)
+        if (isTrue()) end(true)
         else limit?.timers.set(deadline, limit.at())
       }
-      const deadline = DeadlineHeap.make(() => end(limit!.otherwise()))
+      const deadline = DeadlineHeap.make(() => end(false))
       this.looks.add(look)
       look()
       return Effect.sync(leave)
     })
-  }
-
-  /** Waits until it is true, or the time is up; whether it is true. */
-  isTrueBy(isTrue: () => boolean, timers: Timers, at: () => number): Effect.Effect<boolean> {
-    return this.until(() => isTrue() || undefined, { timers, at, otherwise: () => false })
-  }
-
-  /** Waits until it is true. */
-  isTrue(isTrue: () => boolean, onEnd?: () => void): Effect.Effect<void> {
-    return this.until(() => isTrue() ? null : undefined, undefined, onEnd) as Effect.Effect<any>
   }
 }

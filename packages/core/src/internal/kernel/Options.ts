@@ -71,18 +71,43 @@ export const checkShare = (option: string, value: unknown): Checked<number> =>
 export const checkName = (option: string, value: unknown): Checked<string> =>
   typeof value === "string" && value !== "" ? value : invalidOption(option, value, "a text that is not empty")
 
-/** The error of an option that is given and wrong. */
-export const wrong = (option: string, value: unknown, isRight: boolean, expected: string): Validation | undefined =>
-  value === undefined || isRight ? undefined : invalidOption(option, value, expected)
-
-/** The error of what is given for options and is nothing that could hold some. */
-export const wrongOptions = (options: unknown): Validation | undefined =>
-  Object(options) === options ? undefined : invalidOption("options", options, "an object")
-
+/** The error of an option that is given and is none of those allowed. */
 export const wrongChoice = (option: string, value: unknown, allowed: ReadonlyArray<unknown>): Validation | undefined =>
   value === undefined || allowed.includes(value)
     ? undefined
     : invalidOption(option, value, `one of ${allowed.join(", ")}`)
+
+/** One of some values. */
+export const oneOf = <A>(allowed: ReadonlyArray<A>) => (option: string, value: unknown): Checked<A> =>
+  wrongChoice(option, value, allowed) ?? value as A
+
+/** An integer of a range. */
+export const integerIn = (min: number, max: number) => (option: string, value: unknown): Checked<number> =>
+  checkInteger(option, value, min, max)
+
+/** Of each option its check. */
+export interface Checks {
+  readonly [option: string]: (option: string, value: any) => unknown
+}
+
+/** What the checks of a table have made of the options that were given. */
+export type CheckedBy<C extends Checks> = {
+  readonly [Option in keyof C]?: Exclude<ReturnType<C[Option]>, Validation>
+}
+
+/** Reads each option once, as a getter may throw or answer otherwise the next time; gives the first mistake. */
+export const checkAll = <C extends Checks>(options: unknown, checks: C): Checked<CheckedBy<C>> => {
+  if (Object(options) !== options) return invalidOption("options", options, "an object")
+  const found: Record<string, unknown> = {}
+  for (const option in checks) {
+    const value = (options as Record<string, unknown>)[option]
+    if (value === undefined) continue
+    const checked = checks[option]!(option, value)
+    if (isMistake(checked)) return checked
+    found[option] = checked
+  }
+  return found as CheckedBy<C>
+}
 
 /** What `read` finds in options of a user; where a getter of theirs throws they are bad. */
 export const readOptions = <A>(read: () => A): Checked<A> =>

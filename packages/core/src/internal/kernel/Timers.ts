@@ -38,10 +38,11 @@ export class Timers {
     this.armedFor = Math.min(at, now + Clocks.maxTimerMillis)
     // A clock that does not wait at all calls back before it has returned how to call it off.
     let isOver = false
-    const cancel = Clocks.startTimer(this.clock, this.origin, at - now, () => {
+    const onTime = () => {
       isOver = true
       this.onTime()
-    }, isEarly)
+    }
+    const cancel = Clocks.startTimer(this.clock, this.origin, { millis: at - now, onTime, isEarly })
     if (!isOver) this.cancel = cancel
   }
 

@@ -4,8 +4,9 @@
  */
 import { Effect } from "effect"
 import * as CleanupReport from "../../CleanupReport.js"
-import { type CallerContext, limitOf, nobody, Waiters } from "../cleanup/CallerContext.js"
-import { type CleanupRun, idleRecord } from "../cleanup/CleanupRun.js"
+import { type CallerContext, forcedExit, limitOf, nobody, Waiters } from "../cleanup/CallerContext.js"
+import { idleRecord } from "../cleanup/CleanupRecords.js"
+import type { CleanupRun } from "../cleanup/CleanupRun.js"
 import type { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import * as Recovery from "../cleanup/Recovery.js"
 import { allWaitFor } from "../cleanup/WaitGraph.js"
@@ -124,9 +125,7 @@ export class BulkCleanup {
     if (entry.isUsable || entry.request !== undefined) {
       // What waits and is not usable is a dead letter being retried.
       const trigger = entry.isUsable ? this.trigger : "retried"
-      this.registry.start(entry, trigger, this.registry.forcedExit, nobody, (run) => {
-        run.forced = true
-      })
+      this.registry.start(entry, { trigger, exit: forcedExit, caller: nobody, forced: true })
     } else entry.run?.force()
   }
 

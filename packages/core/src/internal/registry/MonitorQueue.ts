@@ -99,7 +99,7 @@ export class MonitorQueue {
   /** Waits until the monitor has seen everything, for the time that one event may take at most. */
   readonly flush: Effect.Effect<unknown> = Effect.suspend(() => {
     const until = this.timers.now() + listenerLimit
-    return this.condition.isTrueBy(() => this.isDrained, this.timers, () => until)
+    return this.condition.until(() => this.isDrained, { timers: this.timers, at: () => until })
   })
 
   private get isDrained(): boolean {

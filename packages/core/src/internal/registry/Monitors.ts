@@ -5,7 +5,6 @@
 import { Effect } from "effect"
 import type { ResourceEvent } from "../../ResourceEvent.js"
 import type { ResourceMonitor } from "../../ResourceMonitor.js"
-import type { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import type * as Refs from "../effect3/Refs.js"
 import type { RegistryMetrics } from "./RegistryMetrics.js"
 
@@ -16,12 +15,6 @@ export interface CountingMonitor extends ResourceMonitor {
 }
 
 const isCounting = (monitor: ResourceMonitor): monitor is CountingMonitor => "countsFor" in monitor
-
-/** Spans may be named by requests: each name would be a series of its own, for good. */
-export const unnamed = "unnamed"
-
-/** The name of a resource for metrics. */
-export const metricTypeOf = (entry: CleanupTarget): string => entry.isSpanNamed ? unnamed : entry.typeName
 
 /** Several monitors as one: each sees every event, whatever the others do with it. */
 export class Monitors implements ResourceMonitor {

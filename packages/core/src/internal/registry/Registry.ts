@@ -2,20 +2,25 @@
  * The registry's state and its transitions: every live resource, what waits, what runs, and the accounts (P6). All
  * transitions are synchronous, so that between two of them the accounts are right; the Effect code around it is thin.
  */
-import { type Clock, type Effect, Exit } from "effect"
+import type { Clock, Effect } from "effect"
 import * as CleanupError from "../../CleanupError.js"
 import * as CleanupPriority from "../../CleanupPriority.js"
 import type { Outcome, Trigger } from "../../CleanupReport.js"
 import { Generator, type ResourceId } from "../../ResourceId.js"
-import { type CallerContext, limitOf, nobody, Waiters } from "../cleanup/CallerContext.js"
+import {
+  type CallerContext,
+  type CleanupStart,
+  forcedExit,
+  limitOf,
+  nobody,
+  Waiters
+} from "../cleanup/CallerContext.js"
 import * as Log from "../cleanup/CleanupLog.js"
 import { CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
 import type { CleanupTarget, State } from "../cleanup/CleanupTarget.js"
 import { allWaitFor, startAfter, waitsFor } from "../cleanup/WaitGraph.js"
 import * as Clocks from "../effect3/Clocks.js"
-import * as Fibers from "../effect3/Fibers.js"
 import type * as Refs from "../effect3/Refs.js"
-import * as Scopes from "../effect3/Scopes.js"
 import { noHost } from "../kernel/ShutdownHost.js"
 import { Timers } from "../kernel/Timers.js"
 import { call } from "../kernel/UserFunction.js"
@@ -27,19 +32,35 @@ import { type Listener, MonitorQueue } from "./MonitorQueue.js"
 import type { RegistryMetrics } from "./RegistryMetrics.js"
 import type { ResolvedOptions } from "./RegistryOptions.js"
 import { RegistryReporter } from "./RegistryReporter.js"
+import { endReservation, link, ResourceIndex, unlink } from "./ResourceIndex.js"
 
 const randomIds = Generator.defaultValue
 
+export interface RegistryParts {
+  readonly options: ResolvedOptions
+  readonly clock: Clock.Clock
+  readonly origin: Refs.Origin
+  /** Of the generator in use. */
+  readonly ids: () => ResourceId
+  readonly listener: Listener | undefined
+  readonly metrics: RegistryMetrics | undefined
+}
+
 export class Registry implements RunHost {
+  readonly options: ResolvedOptions
+  readonly clock: Clock.Clock
+  readonly origin: Refs.Origin
+  private readonly ids: () => ResourceId
   phase: "Running" | "Draining" | "Closed" = "Running"
-  readonly entries = new Map<ResourceId, CleanupTarget>()
+  private readonly index = new ResourceIndex()
+  readonly entries: ReadonlyMap<ResourceId, CleanupTarget> = this.index.entries
   readonly acquiring = new Set<CleanupTarget>()
   readonly running = new Set<CleanupRun>()
   /** Dead letters whose release is tried again: they wait in the queue, or run. */
   readonly retrying = new Set<CleanupTarget>()
   /** Cleanups of which an attempt or a fallback was let go and still runs. */
   readonly orphans = new Set<CleanupRun>()
-  readonly byTag = new Map<string, Set<CleanupTarget>>()
+  readonly byTag: ReadonlyMap<string, ReadonlySet<CleanupTarget>> = this.index.byTag
   readonly accounts: { [Account in "registered" | Outcome]: number } = {
     registered: 0,
     cleaned: 0,
@@ -61,19 +82,14 @@ export class Registry implements RunHost {
   private late: Set<CleanupTarget> | undefined
   private readonly leaks: LeakDetector
   private readonly idle = new Waiters((caller) => this.isIdle(caller), () => this.runs())
-  /** A cleanup that the registry forces ends its resource's use from outside, as an interruption does. */
-  readonly forcedExit: Exit.Exit<never> = Exit.interrupt(Fibers.noFiber)
   private sequence = 0
   private orders = 0
 
-  constructor(
-    readonly options: ResolvedOptions,
-    readonly clock: Clock.Clock,
-    readonly origin: Refs.Origin,
-    private readonly ids: () => ResourceId,
-    listener: Listener | undefined,
-    metrics: RegistryMetrics | undefined
-  ) {
+  constructor({ clock, ids, listener, metrics, options, origin }: RegistryParts) {
+    this.options = options
+    this.clock = clock
+    this.origin = origin
+    this.ids = ids
     this.timers = new Timers(clock, origin)
     this.reporter = new RegistryReporter(new MonitorQueue(listener, this.timers, origin), metrics, clock)
     this.dispatcher = new Dispatcher(
@@ -130,18 +146,14 @@ export class Registry implements RunHost {
   /** Takes a place before the acquire, so that a shutdown knows of it and dependencies stay for as long as it takes. */
   reserve(entry: CleanupTarget): void {
     this.acquiring.add(entry)
-    if (entry.dependencies === undefined) return
-    for (const dependency of entry.dependencies) {
-      ;(dependency.dependents ??= new Set()).add(entry)
-      dependency.hold(entry)
-    }
+    link(entry)
   }
 
   /** The acquire failed or was interrupted: as if it had never been. */
   cancel(entry: CleanupTarget): void {
     this.acquiring.delete(entry)
-    this.unlink(entry)
-    this.endReservation(entry)
+    unlink(entry)
+    endReservation(entry)
     this.shutdownBatch?.check()
   }
 
@@ -154,12 +166,7 @@ export class Registry implements RunHost {
     this.accounts.registered++
     this.move(entry, "inUse")
     entry.registeredAt = entry.since
-    this.entries.set(entry.id, entry)
-    if (entry.tagKey !== undefined) {
-      const tagged = this.byTag.get(entry.tagKey)
-      if (tagged === undefined) this.byTag.set(entry.tagKey, new Set([entry]))
-      else tagged.add(entry)
-    }
+    this.index.add(entry)
     this.acquiring.delete(entry)
     this.leaks.registered(entry)
     if (this.shutdownBatch !== undefined) {
@@ -169,34 +176,13 @@ export class Registry implements RunHost {
     }
   }
 
-  /** What it depends on need not stay on its account any longer. */
-  endReservation(entry: CleanupTarget): void {
-    if (entry.dependencies === undefined) return
-    for (const dependency of entry.dependencies) dependency.letGo(entry)
-  }
-
-  private unlink(entry: CleanupTarget): void {
-    if (entry.dependencies !== undefined) {
-      for (const dependency of entry.dependencies) {
-        dependency.dependents?.delete(entry)
-        if (dependency.dependents?.size === 0) dependency.dependents = undefined
-      }
-    }
-  }
-
   // --- cleaning up ---------------------------------------------------------------------------------------------------
 
   /** Starts the cleanup in the caller's turn, after those of its dependents. Takes no slot. */
-  start(
-    entry: CleanupTarget,
-    trigger: Trigger,
-    exit: Exit.Exit<unknown, unknown>,
-    caller: CallerContext,
-    prepare?: (run: CleanupRun) => void
-  ): CleanupRun {
+  start(entry: CleanupTarget, start: CleanupStart): CleanupRun {
+    const { caller, exit } = start
     const now = this.timers.now()
-    const root = this.open(entry, trigger, exit, caller, now)
-    prepare?.(root)
+    const root = this.open(entry, start, now)
     if (entry.dependents === undefined) {
       root.begin(now)
       return root
@@ -210,7 +196,7 @@ export class Registry implements RunHost {
         // One that is being acquired holds what it depends on.
         if (dependent.state === "acquiring") continue
         if (dependent.run === undefined) {
-          const cascaded = this.open(dependent, "cascade", exit, caller, now)
+          const cascaded = this.open(dependent, { trigger: "cascade", exit, caller }, now)
           opened.push(cascaded)
           run.waitFor(cascaded)
         } else if (caller.run === undefined || !waitsFor(dependent.run, caller)) {
@@ -222,16 +208,13 @@ export class Registry implements RunHost {
     return root
   }
 
-  private open(
-    entry: CleanupTarget,
-    trigger: Trigger,
-    exit: Exit.Exit<unknown, unknown>,
-    caller: CallerContext,
-    now: number
-  ): CleanupRun {
+  private open(entry: CleanupTarget, start: CleanupStart, now: number): CleanupRun {
     const { request } = entry
+    const { caller, exit, forced, slot, trigger } = start
     entry.request = undefined
-    const run = new CleanupRun(entry, trigger, exit, this, caller.fiber?.id(), request?.requestedAt ?? now)
+    const askedBy = caller.fiber?.id()
+    const requestedAt = request?.requestedAt ?? now
+    const run = new CleanupRun(entry, this, { trigger, exit, forced, slot, askedBy, requestedAt })
     entry.run = run
     // A dead letter has had its outcome, and keeps it until it has another.
     if (trigger !== "retried") this.move(entry, "cleaning", now)
@@ -286,7 +269,7 @@ export class Registry implements RunHost {
     this.retrying.add(entry)
     this.shutdownBatch?.add(entry)
     if (caller.run === undefined) this.dispatcher.enqueue(entry.request = this.request(entry, "retried"))
-    else this.start(entry, "retried", this.forcedExit, caller)
+    else this.start(entry, { trigger: "retried", exit: forcedExit, caller })
   }
 
   /** Takes one who asks for a waiting cleanup out; whether that was the last, and the cleanup will not run. */
@@ -306,9 +289,8 @@ export class Registry implements RunHost {
   }
 
   private startQueued({ entry, trigger }: QueuedCleanup): void {
-    this.start(entry, trigger, trigger === "background" ? entry.exit : this.forcedExit, nobody, (run) => {
-      run.slot = true
-    })
+    const exit = trigger === "background" ? entry.exit : forcedExit
+    this.start(entry, { trigger, exit, caller: nobody, slot: true })
   }
 
   disarm(entry: CleanupTarget): unknown {
@@ -394,19 +376,8 @@ export class Registry implements RunHost {
 
   /** Nothing is kept of a resource that is gone, by the registry or by its scope. */
   private gone(entry: CleanupTarget): void {
-    this.entries.delete(entry.id)
-    this.unlink(entry)
-    entry.dependents = undefined
-    if (entry.scope !== undefined) {
-      Scopes.dropFinalizer(entry.scope, entry)
-      entry.scope = undefined
-    }
-    if (entry.tagKey !== undefined) {
-      const tagged = this.byTag.get(entry.tagKey)
-      tagged?.delete(entry)
-      if (tagged?.size === 0) this.byTag.delete(entry.tagKey)
-    }
-    if (this.late !== undefined) this.late.delete(entry)
+    this.index.remove(entry)
+    this.late?.delete(entry)
   }
 
   private ended(entry: CleanupTarget): void {

@@ -8,11 +8,11 @@ const variable = (option: string): string => `PATINOX_${option.replace(/[A-Z]/g,
 /** A number where the text is one, as durations, names and numbers are all written as text there. */
 const parse = (text: string): unknown => text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text)
 
-const option = (name: string, check: (value: unknown) => unknown): Config.Config<unknown> =>
+const option = (name: string, check: (option: string, value: unknown) => unknown): Config.Config<unknown> =>
   Config.withDefault(
     Config.mapOrFail(Config.string(variable(name)), (text) => {
       const value = parse(text)
-      const result = check(value)
+      const result = check(name, value)
       return result instanceof Validation
         ? Either.left(ConfigError.InvalidData([], result.message))
         : Either.right(value)

@@ -12,7 +12,7 @@ import type { MetricLabels } from "../effect3/Metrics.js"
 import * as Metrics from "../effect3/Metrics.js"
 import * as Refs from "../effect3/Refs.js"
 import { Labels } from "../kernel/Labels.js"
-import { type CountingMonitor, unnamed } from "./Monitors.js"
+import type { CountingMonitor } from "./Monitors.js"
 
 const live = /* @__PURE__ */ Metric.gauge("patinox_resources_live", { description: "Resources that are live, by type" })
 const queued = /* @__PURE__ */ Metric.gauge("patinox_cleanups_waiting", {
@@ -48,8 +48,22 @@ const runTime = /* @__PURE__ */ Metric.histogram(
   "From the start to the outcome"
 )
 
-const typeOf = (event: { readonly typeName: string; readonly isSpanName?: true }): string =>
-  event.isSpanName === true ? unnamed : event.typeName
+/** Spans may be named by requests: each name would be a series of its own, for good. */
+const unnamed = "unnamed"
+
+/** What is counted: a resource, or an event of one. */
+interface Counted {
+  readonly id: ResourceId
+  readonly typeName: string
+  readonly isSpanName?: boolean
+}
+
+/** What became of a resource, as far as metrics say it. */
+export interface EndedCleanup {
+  readonly outcome: CleanupRecord["outcome"]
+  readonly runMillis?: number
+  readonly trigger?: CleanupRecord["trigger"]
+}
 
 /** The priorities of what waits, by id: with which of them it stops waiting. */
 type Waiting = Map<ResourceId, CleanupPriority>
@@ -62,60 +76,52 @@ export class RegistryMetrics {
   /** `extra` are labels that the application gives to all its metrics. */
   constructor(private readonly extra: MetricLabels, private readonly waiting: Waiting = new Map()) {}
 
-  registered(type: string): void {
-    Metrics.modifyNow(live, 1, this.labelsOf(type).own)
+  registered(resource: Counted): void {
+    Metrics.modifyNow(live, 1, this.labelsOf(resource).own)
   }
 
-  scheduled(id: ResourceId, priority: CleanupPriority): void {
+  scheduled({ id }: Counted, priority: CleanupPriority): void {
     this.waiting.set(id, priority)
     Metrics.modifyNow(queued, 1, this.labelsOfPriority(priority))
   }
 
-  started(id: ResourceId, type: string, waitMillis: number): void {
-    this.stoppedWaiting(id)
-    Metrics.updateNow(waitTime, waitMillis, this.labelsOf(type).own)
+  started(resource: Counted, waitMillis: number): void {
+    this.stoppedWaiting(resource)
+    Metrics.updateNow(waitTime, waitMillis, this.labelsOf(resource).own)
   }
 
   /** A disarmed resource had no cleanup that took time. A dead letter that was retried had left before. */
-  ended(
-    id: ResourceId,
-    type: string,
-    outcome: CleanupRecord["outcome"],
-    runMillis: number | undefined,
-    isRetry: boolean
-  ): void {
-    const labels = this.labelsOf(type)
-    this.stoppedWaiting(id)
+  ended(resource: Counted, { outcome, runMillis, trigger }: EndedCleanup): void {
+    const labels = this.labelsOf(resource)
+    this.stoppedWaiting(resource)
     Metrics.updateNow(outcomes, 1, labels.with("outcome", outcome))
-    if (!isRetry) Metrics.modifyNow(live, -1, labels.own)
+    if (trigger !== "retried") Metrics.modifyNow(live, -1, labels.own)
     if (runMillis !== undefined) Metrics.updateNow(runTime, runMillis, labels.own)
   }
 
   onEvent(event: ResourceEvent): void {
     switch (event._tag) {
       case "Registered":
-        return this.registered(typeOf(event))
+        return this.registered(event)
       case "Scheduled":
-        return this.scheduled(event.id, event.priority)
+        return this.scheduled(event, event.priority)
       case "Unscheduled":
-        return this.stoppedWaiting(event.id)
+        return this.stoppedWaiting(event)
       case "Started":
-        return this.started(event.id, typeOf(event), event.waitMillis)
+        return this.started(event, event.waitMillis)
       case "Slow":
-        return Metrics.updateNow(slow, 1, this.labelsOf(typeOf(event)).own)
+        return Metrics.updateNow(slow, 1, this.labelsOf(event).own)
       case "Retried":
-        return Metrics.updateNow(retried, 1, this.labelsOf(typeOf(event)).own)
+        return Metrics.updateNow(retried, 1, this.labelsOf(event).own)
       case "LeakSuspected":
-        return Metrics.updateNow(suspected, 1, this.labelsOf(typeOf(event)).own)
+        return Metrics.updateNow(suspected, 1, this.labelsOf(event).own)
       case "Disarmed":
-        return this.ended(event.id, typeOf(event), "disarmed", undefined, false)
+        return this.ended(event, { outcome: "disarmed" })
       case "Cleaned":
       case "Recovered":
       case "Failed":
-      case "Abandoned": {
-        const { outcome, runMillis, trigger } = event.record
-        return this.ended(event.id, typeOf(event), outcome, runMillis, trigger === "retried")
-      }
+      case "Abandoned":
+        return this.ended(event, event.record)
       case "FellBack":
       case "FinishedLate":
       case "LeakResolved":
@@ -127,7 +133,7 @@ export class RegistryMetrics {
     }
   }
 
-  private stoppedWaiting(id: ResourceId): void {
+  private stoppedWaiting({ id }: Counted): void {
     if (this.waiting.size === 0) return
     const priority = this.waiting.get(id)
     if (priority === undefined) return
@@ -135,7 +141,8 @@ export class RegistryMetrics {
     Metrics.modifyNow(queued, -1, this.labelsOfPriority(priority))
   }
 
-  private labelsOf(type: string): Labels {
+  private labelsOf({ isSpanName, typeName }: Counted): Labels {
+    const type = isSpanName === true ? unnamed : typeName
     let labels = this.byType.get(type)
     if (labels === undefined) {
       labels = new Labels(Arr.union([MetricLabel.make("type", type)], this.extra))

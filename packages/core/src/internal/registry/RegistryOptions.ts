@@ -1,18 +1,11 @@
 /** Options of the registry: their defaults, and what is allowed. */
 import type { Duration } from "effect"
-import type { Validation } from "../../PatinoxError.js"
+import { invalidOption } from "../../PatinoxError.js"
 import * as RecoveryPolicy from "../../RecoveryPolicy.js"
 import type { Settings } from "../cleanup/CleanupTarget.js"
 import type { Capture } from "../kernel/CallSite.js"
-import {
-  checkDuration,
-  type Checked,
-  checkInteger,
-  isMistake,
-  wrong,
-  wrongChoice,
-  wrongOptions
-} from "../kernel/Options.js"
+import { checkAll, checkDuration, type Checked, integerIn, isMistake, oneOf } from "../kernel/Options.js"
+import type { SnapshotPageOptions, SnapshotPlace } from "./Snapshot.js"
 
 /** Options of the registry, as a user gives them. */
 export interface RegistryOptions {
@@ -36,7 +29,6 @@ export interface RegistryOptions {
 
 export interface ResolvedOptions {
   readonly concurrency: number
-  readonly cleanupTimeout: number
   readonly slowAfter: number
   readonly shutdownTimeout: number
   readonly leakThreshold: number
@@ -46,58 +38,54 @@ export interface ResolvedOptions {
   readonly guardDefaults: Settings
 }
 
-const captures: ReadonlyArray<Capture> = ["off", "sampled", "all"]
-
 /** The check of each option that can be configured, by its name. */
 export const registryChecks = {
-  concurrency: (value: unknown) => checkInteger("concurrency", value, 1, 10_000),
-  cleanupTimeout: (value: unknown) => checkDuration("cleanupTimeout", value),
-  slowAfter: (value: unknown) => checkDuration("slowAfter", value),
-  shutdownTimeout: (value: unknown) => checkDuration("shutdownTimeout", value),
-  leakThreshold: (value: unknown) => value === "off" ? Infinity : checkDuration("leakThreshold", value),
-  captureStacks: (value: unknown) => wrongChoice("captureStacks", value, captures) ?? value,
-  deadLetters: (value: unknown) => checkInteger("deadLetters", value, 0, 1_000_000)
-}
-
-const registryDefaults: Required<Omit<RegistryOptions, "recovery">> = {
-  concurrency: 16,
-  cleanupTimeout: 10_000,
-  slowAfter: 1_000,
-  shutdownTimeout: 25_000,
-  leakThreshold: "off",
-  captureStacks: "off",
-  deadLetters: 1_000
+  concurrency: integerIn(1, 10_000),
+  cleanupTimeout: checkDuration,
+  slowAfter: checkDuration,
+  shutdownTimeout: checkDuration,
+  leakThreshold: (option: string, value: unknown) => value === "off" ? Infinity : checkDuration(option, value),
+  captureStacks: oneOf<Capture>(["off", "sampled", "all"]),
+  deadLetters: integerIn(0, 1_000_000)
 }
 
 export const resolveRegistry = (options: RegistryOptions): Checked<ResolvedOptions> => {
-  const none = wrongOptions(options)
-  if (none !== undefined) return none
-  const resolved: Record<string, unknown> = {}
-  for (const name of Object.keys(registryChecks) as Array<keyof typeof registryChecks>) {
-    const checked = registryChecks[name](options[name] ?? registryDefaults[name])
-    if (isMistake(checked)) return checked
-    resolved[name] = checked
+  const checked = checkAll(options, registryChecks)
+  if (isMistake(checked)) return checked
+  const { cleanupTimeout: timeout = 10_000 } = checked
+  const { recovery = RecoveryPolicy.defaultPolicy } = options
+  return {
+    concurrency: 16,
+    slowAfter: 1_000,
+    shutdownTimeout: 25_000,
+    leakThreshold: Infinity,
+    captureStacks: "off",
+    deadLetters: 1_000,
+    ...checked,
+    guardDefaults: {
+      timeout,
+      attemptTimeout: timeout / 3,
+      interruptible: false,
+      recovery,
+      hasFallback: recovery.fallback !== undefined,
+      onFailure: "log",
+      close: "wait"
+    }
   }
-  const timeout = resolved["cleanupTimeout"] as number
-  resolved["guardDefaults"] = {
-    timeout,
-    attemptTimeout: timeout / 3,
-    interruptible: false,
-    recovery: options.recovery ?? RecoveryPolicy.defaultPolicy,
-    hasFallback: options.recovery?.fallback !== undefined,
-    onFailure: "log",
-    close: "wait"
-  } satisfies Settings
-  return resolved as unknown as ResolvedOptions
 }
 
-/** The error of what says which page of a snapshot to read. */
-export const wrongPage = (options: unknown): Validation | undefined => {
-  const mistake = wrongOptions(options)
-  if (mistake !== undefined) return mistake
-  const { after, limit } = options as { readonly after: any; readonly limit: unknown }
-  const checked = checkInteger("limit", limit, 1, 10_000)
+const pageChecks = {
+  limit: integerIn(1, 10_000),
+  after: (option: string, value: SnapshotPlace) =>
+    typeof value?.createdAt === "number" && !Number.isNaN(value.createdAt) && typeof value.id === "string"
+      ? value
+      : invalidOption(option, value, "the next of a page: createdAt and id")
+}
+
+/** Which page of a snapshot to read. */
+export const checkPage = (options: SnapshotPageOptions): Checked<SnapshotPageOptions> => {
+  const checked = checkAll(options, pageChecks)
   if (isMistake(checked)) return checked
-  const isPlace = typeof after?.createdAt === "number" && !Number.isNaN(after.createdAt) && typeof after.id === "string"
-  return wrong("after", after, isPlace, "the next of a page: createdAt and id")
+  const limit = checked.limit ?? pageChecks.limit("limit", undefined)
+  return isMistake(limit) ? limit : { ...checked, limit }
 }

@@ -11,7 +11,6 @@ import type { CleanupOutcome, CleanupTarget } from "../cleanup/CleanupTarget.js"
 import * as Clocks from "../effect3/Clocks.js"
 import type { QueuedCleanup } from "./Dispatcher.js"
 import type { MonitorQueue, What } from "./MonitorQueue.js"
-import { metricTypeOf } from "./Monitors.js"
 import type { RegistryMetrics } from "./RegistryMetrics.js"
 
 const endTags = {
@@ -39,15 +38,14 @@ export class RegistryReporter {
     what: What<Tag> & { readonly priority?: CleanupPriority.CleanupPriority }
   ): void {
     if (!this.observed) return
-    const { id, isSpanNamed, priority, typeName } = entry
-    const event = { _tag, at: this.now(), id, typeName, priority, ...what }
-    const named = (isSpanNamed ? { ...event, isSpanName: true } : event) as unknown as ResourceEvent
-    this.metrics?.onEvent(named)
-    this.events.emit(named)
+    const { id, isSpanName, priority, typeName } = entry
+    const event = { _tag, at: this.now(), id, typeName, priority, ...what, ...(isSpanName && { isSpanName }) }
+    this.metrics?.onEvent(event as unknown as ResourceEvent)
+    this.events.emit(event as unknown as ResourceEvent)
   }
 
   registered(entry: CleanupTarget): void {
-    if (!this.events.observed) return this.metrics?.registered(metricTypeOf(entry))
+    if (!this.events.observed) return this.metrics?.registered(entry)
     const { sizeBytes, stack } = entry
     this.notify("Registered", entry, {
       ...(sizeBytes === undefined ? undefined : { sizeBytes }),
@@ -68,19 +66,18 @@ export class RegistryReporter {
     if (!this.observed) return
     const { entry, forced, trigger } = run
     const waitMillis = Math.max(0, run.startedAt - run.requestedAt)
-    if (!this.events.observed) return this.metrics?.started(entry.id, metricTypeOf(entry), waitMillis)
+    if (!this.events.observed) return this.metrics?.started(entry, waitMillis)
     this.notify("Started", entry, { trigger, waitMillis, forced, attempt: 1 })
   }
 
   ended(run: CleanupRun): void {
     if (!this.observed) return
-    const { entry } = run
+    const { entry, ranMillis: runMillis, trigger } = run
     const outcome = run.outcome!
-    const isRetry = run.trigger === "retried"
     // A dead letter that fails again has had its end.
-    if (isRetry && outcome === "failed") return
+    if (trigger === "retried" && outcome === "failed") return
     if (this.events.observed) return this.notify(endTags[outcome], entry, { record: run.record() })
-    this.metrics?.ended(entry.id, metricTypeOf(entry), outcome, run.ranMillis, isRetry)
+    this.metrics?.ended(entry, { outcome, runMillis, trigger })
   }
 
   draining(deadlineMillis: number, live: number): void {

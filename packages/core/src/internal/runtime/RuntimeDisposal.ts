@@ -64,7 +64,7 @@ export class RuntimeDisposal {
     return this.reportAfter(Effect.andThen(this.fibersEnded, Effect.suspend(() => this.closeScope(fiber))))
   }
 
-  private readonly fibersEnded = this.condition.isTrue(() => this.haveFibersEnded)
+  private readonly fibersEnded = this.condition.until(() => this.haveFibersEnded)
 
   private closeScope(fiber: Fibers.CurrentFiber): Effect.Effect<void> {
     const { close, scope } = this

@@ -3,11 +3,11 @@
  * they would wait for themselves.
  */
 import { Effect, Exit, type Scope } from "effect"
-import { defaultPriority } from "../../CleanupPriority.js"
 import { type CallerContext, callerOf } from "../cleanup/CallerContext.js"
 import { CleanupRun } from "../cleanup/CleanupRun.js"
 import { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import { type Blocker, waitsFor } from "../cleanup/WaitGraph.js"
+import { block, giveWay, unblock } from "../cleanup/Waits.js"
 import * as Fibers from "../effect3/Fibers.js"
 import type { Few } from "../kernel/Few.js"
 import type { FinalizerQueue } from "./FinalizerQueue.js"
@@ -48,21 +48,10 @@ export class CloseWaiters implements Blocker {
   get entry(): CleanupTarget {
     if (this.asEntry === undefined) {
       const { host } = this
-      const entry = new CleanupTarget(
-        host.ids.next(),
-        "scope",
-        undefined,
-        defaults.finalizer,
-        defaultPriority,
-        undefined,
-        undefined,
-        () => Effect.void,
-        host.refs,
-        undefined,
-        undefined
-      )
-      entry.run = new CleanupRun(entry, "scope", Exit.void, host, undefined, host.startedAt)
-      entry.run.block(this)
+      const { ids, refs: origin, startedAt: requestedAt } = host
+      const entry = new CleanupTarget(ids.next(), "scope", { settings: defaults.finalizer }, { origin })
+      entry.run = new CleanupRun(entry, host, { trigger: "scope", exit: Exit.void, requestedAt })
+      block(entry.run, this)
       this.asEntry = entry
     }
     return this.asEntry
@@ -83,10 +72,10 @@ export class CloseWaiters implements Blocker {
     const caller = callerOf(fiber)
     return Fibers.callback<void>((resume) => {
       if (this.isOverFor(drive, caller, fiber)) return resume(Effect.void)
-      caller.run?.giveWay()
+      if (caller.run !== undefined) giveWay(caller.run)
       // With a slot that was given back it may be over.
       if (caller.run !== undefined && this.isOverFor(drive, caller, fiber)) return resume(Effect.void)
-      caller.run?.block(this.entry)
+      if (caller.run !== undefined) block(caller.run, this.entry)
       const waiting = this.waiting ??= new Set()
       const waiter: Waiter = {
         drive,
@@ -94,7 +83,7 @@ export class CloseWaiters implements Blocker {
         fiber,
         wake: () => {
           if (!waiting.delete(waiter)) return
-          caller.run?.unblock(this.entry)
+          if (caller.run !== undefined) unblock(caller.run, this.entry)
           resume(Effect.void)
         }
       }

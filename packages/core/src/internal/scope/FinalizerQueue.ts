@@ -6,7 +6,7 @@
 import type { Exit, Scope } from "effect"
 import * as CleanupPriority from "../../CleanupPriority.js"
 import * as CleanupReport from "../../CleanupReport.js"
-import { idleRecord } from "../cleanup/CleanupRun.js"
+import { idleRecord } from "../cleanup/CleanupRecords.js"
 import { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Scopes from "../effect3/Scopes.js"

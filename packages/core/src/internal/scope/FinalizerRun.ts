@@ -22,7 +22,7 @@ export class FinalizerRun extends CleanupRun {
     private readonly close: ScopeClose,
     private readonly worker: FinalizerWorker
   ) {
-    super(entry, "scope", exit, close, undefined, close.startedAt)
+    super(entry, close, { trigger: "scope", exit, requestedAt: close.startedAt })
     this.phase = "attempt"
     this.attempts = 1
     this.forced = worker.forced

@@ -3,7 +3,6 @@
  * the next finds there. When one does not end in time the fiber is left to it, and the scope goes on without.
  */
 import { Effect, Exit } from "effect"
-import { defaultPriority } from "../../CleanupPriority.js"
 import { CleanupTarget } from "../cleanup/CleanupTarget.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Refs from "../effect3/Refs.js"
@@ -12,7 +11,6 @@ import type { FinalizerQueue, QueuedFinalizer } from "./FinalizerQueue.js"
 import { FinalizerRun } from "./FinalizerRun.js"
 import { unlimited } from "./ScopeOptions.js"
 
-const noRelease = () => Effect.void
 const nothing: Effect.Effect<Exit.Exit<unknown>> = /* @__PURE__ */ Effect.succeed(Exit.void)
 
 export class FinalizerWorker {
@@ -43,19 +41,9 @@ export class FinalizerWorker {
     const { drive, made, slot } = this
     if (made !== undefined || slot === undefined) return made
     const { host } = drive
-    const entry = new CleanupTarget(
-      host.ids.next(),
-      nameOf(drive.scope, slot[0]),
-      undefined,
-      hasLimit(slot[1]) ? unlimited : host.options.finalizer,
-      defaultPriority,
-      undefined,
-      undefined,
-      noRelease,
-      this.refs,
-      undefined,
-      undefined
-    )
+    const settings = hasLimit(slot[1]) ? unlimited : host.options.finalizer
+    const name = nameOf(drive.scope, slot[0])
+    const entry = new CleanupTarget(host.ids.next(), name, { settings }, { origin: this.refs })
     entry.state = "cleaning"
     entry.deadline = host.deadline
     const run = this.made = new FinalizerRun(entry, drive.exit, host, this)

@@ -10,6 +10,7 @@ import * as Log from "../cleanup/CleanupLog.js"
 import { type CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
 import * as Recovery from "../cleanup/Recovery.js"
 import { lookAgain } from "../cleanup/WaitGraph.js"
+import { block, unblock } from "../cleanup/Waits.js"
 import * as Clocks from "../effect3/Clocks.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Refs from "../effect3/Refs.js"
@@ -293,9 +294,9 @@ export class ScopeClose implements RunHost {
   begin(scope: ManagedScope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const { run } = this.caller
     // Before anything starts: a finalizer that then waits for that cleanup would close a circle.
-    run?.block(this.waiters.entry)
+    if (run !== undefined) block(run, this.waiters.entry)
     const drive = this.open(scope, exit, this.closer.id())
-    run?.unblock(this.waiters.entry)
+    if (run !== undefined) unblock(run, this.waiters.entry)
     if (this.process.isClosing()) this.process.closing(scope)
     if (drive.isOver) return this.leave()
     this.setTimers()

@@ -1,8 +1,8 @@
 /** Options of a `ResourceScope`: defaults, and what is allowed. Pure, as `Options`. */
 import { type Duration, ExecutionStrategy } from "effect"
-import { invalidOption, Validation } from "../../PatinoxError.js"
+import { invalidOption } from "../../PatinoxError.js"
 import type { Settings } from "../cleanup/CleanupTarget.js"
-import { checkDuration, type Checked, checkInteger, wrongChoice, wrongOptions } from "../kernel/Options.js"
+import { checkAll, checkDuration, type Checked, checkInteger, isMistake, oneOf } from "../kernel/Options.js"
 
 /** How a scope closes. */
 export interface CloseOptions {
@@ -52,36 +52,38 @@ export const defaults: ResolvedScope = {
   finalizer: /* @__PURE__ */ settingsOf(10_000)
 }
 
-const checkStrategy = (strategy: ExecutionStrategy.ExecutionStrategy): Validation | undefined => {
+type Strategy = ExecutionStrategy.ExecutionStrategy
+
+const checkStrategy = (option: string, strategy: Strategy): Checked<Strategy> => {
   switch (strategy?._tag) {
     case "Sequential":
     case "Parallel":
-      return undefined
+      return strategy
     case "ParallelN": {
-      const checked = checkInteger("strategy", strategy.parallelism, 1, Number.MAX_SAFE_INTEGER)
-      return checked instanceof Validation ? checked : undefined
+      const checked = checkInteger(option, strategy.parallelism, 1, Number.MAX_SAFE_INTEGER)
+      return isMistake(checked) ? checked : strategy
     }
     default:
-      return invalidOption("strategy", strategy, "an ExecutionStrategy")
+      return invalidOption(option, strategy, "an ExecutionStrategy")
   }
+}
+
+const scopeChecks = {
+  timeout: checkDuration,
+  finalizerTimeout: checkDuration,
+  order: oneOf(["lifo", "priority"] as const),
+  strategy: checkStrategy
 }
 
 /** The options over what holds without them. */
 export const resolve = (options: ScopeOptions | undefined, base: ResolvedScope = defaults): Checked<ResolvedScope> => {
   if (options === undefined) return base
-  const none = wrongOptions(options)
-  if (none !== undefined) return none
-  const timeout = options.timeout === undefined ? base.timeout : checkDuration("timeout", options.timeout)
-  if (timeout instanceof Validation) return timeout
-  const each = options.finalizerTimeout === undefined
-    ? base.finalizer.timeout
-    : checkDuration("finalizerTimeout", options.finalizerTimeout)
-  if (each instanceof Validation) return each
-  const strategy = options.strategy ?? base.strategy
-  const mistake = wrongChoice("order", options.order, ["lifo", "priority"]) ?? checkStrategy(strategy)
-  return mistake ?? {
-    timeout,
-    order: options.order ?? base.order,
+  const checked = checkAll(options, scopeChecks)
+  if (isMistake(checked)) return checked
+  const { finalizerTimeout: each = base.finalizer.timeout, order = base.order, strategy = base.strategy } = checked
+  return {
+    timeout: checked.timeout ?? base.timeout,
+    order,
     strategy,
     finalizer: each === base.finalizer.timeout ? base.finalizer : settingsOf(each)
   }

@@ -9,8 +9,7 @@ describe("internal/kernel/Condition", () => {
   it.effect("a wait for what is so already does not wait", () =>
     Effect.gen(function*() {
       const condition = new Condition()
-      expect(yield* condition.until(() => 7)).toBe(7)
-      yield* condition.isTrue(() => true)
+      expect(yield* condition.until(() => true)).toBe(true)
     }))
 
   it.effect("each wait ends at the first check that finds what it looks for, the earliest first", () =>
@@ -19,7 +18,7 @@ describe("internal/kernel/Condition", () => {
       const ended: Array<string> = []
       let count = 0
       const waitFor = (name: string, atLeast: number) =>
-        Effect.fork(Effect.map(condition.isTrue(() => count >= atLeast), () => ended.push(name)))
+        Effect.fork(Effect.map(condition.until(() => count >= atLeast), () => ended.push(name)))
       yield* waitFor("a", 2)
       yield* waitFor("b", 1)
       yield* waitFor("c", 2)
@@ -37,7 +36,7 @@ describe("internal/kernel/Condition", () => {
       const condition = new Condition()
       let looks = 0
       let ends = 0
-      const fiber = yield* Effect.fork(condition.until<void>(() => void looks++, undefined, () => ends++))
+      const fiber = yield* Effect.fork(condition.until(() => ++looks === 0, undefined, () => ends++))
       yield* settle
       yield* Fiber.interrupt(fiber)
       condition.check()
@@ -60,14 +59,14 @@ describe("internal/kernel/Condition", () => {
         }
       })
       let isSo = false
-      const wait = condition.isTrueBy(() => isSo, timers, () => 1_000)
+      const wait = condition.until(() => isSo, { timers, at: () => 1_000 })
       const first = yield* Effect.fork(wait)
       yield* TestClock.adjust(999)
       expect(first.unsafePoll()).toBeNull()
       yield* TestClock.adjust(1)
       expect(yield* Fiber.join(first)).toBe(false)
 
-      const second = yield* Effect.fork(condition.isTrueBy(() => isSo, timers, () => 5_000))
+      const second = yield* Effect.fork(condition.until(() => isSo, { timers, at: () => 5_000 }))
       yield* settle
       isSo = true
       condition.check()
@@ -80,7 +79,7 @@ describe("internal/kernel/Condition", () => {
       const condition = new Condition()
       const timers = yield* makeTimers
       let deadline = 10_000
-      const fiber = yield* Effect.fork(condition.isTrueBy(() => false, timers, () => deadline))
+      const fiber = yield* Effect.fork(condition.until(() => false, { timers, at: () => deadline }))
       yield* settle
       deadline = 100
       condition.check()
