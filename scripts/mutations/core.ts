@@ -21,7 +21,7 @@ export const core = mutationsOf("core", [
   {
     what: "disarm leaves the finalizer in the scope",
     breaks: "P1",
-    at: "Registry.gone",
+    at: "ResourceIndex.remove",
     find: "Scopes.dropFinalizer(entry.scope, entry)",
     replace: "",
     tests: ["ResourceGuard.closing"]
@@ -181,7 +181,7 @@ export const core = mutationsOf("core", [
   {
     what: "a dependency does not wait for the acquire of its dependent",
     breaks: "P4",
-    at: "Registry.reserve",
+    at: "link",
     find: "dependency.hold(entry)",
     replace: "",
     tests: ["ResourceGuard.acquiring"]
@@ -310,7 +310,7 @@ export const core = mutationsOf("core", [
     what: "a cleanup that waits for another keeps its slot",
     breaks: "P8",
     at: "awaitEnd",
-    find: "waiting?.giveWay()",
+    find: "if (run !== undefined) giveWay(run)",
     replace: "",
     tests: ["ResourceGuard", "ResourceGuard.deadlock"]
   },
@@ -326,7 +326,7 @@ export const core = mutationsOf("core", [
     what: "a cleanup waits for a borrow by the fiber that asked for it",
     breaks: "P8",
     at: "CleanupRun.awaitedHolder",
-    find: "if (fiberId === this.askedBy?.id) continue",
+    find: "if (fiberId === this.callerId?.id) continue",
     replace: "",
     tests: ["ResourceGuard.release"]
   },
@@ -358,7 +358,7 @@ export const core = mutationsOf("core", [
     what: "a release waits for the cleanup that waits for it",
     breaks: "P8",
     at: "startFor",
-    find: "caller.run?.block(entry)",
+    find: "block(caller.run, entry)",
     replace: "",
     tests: ["ResourceGuard.deadlock"]
   },
@@ -446,7 +446,7 @@ export const core = mutationsOf("core", [
   {
     what: "a layer in a scope is released by the first of its owners",
     breaks: "fault",
-    at: "Memo.letGo",
+    at: "Memo.release",
     find: "if (--this.observers > 0) return undefined",
     replace: "this.observers--",
     tests: ["ResourceScope.layers"]

@@ -30,8 +30,8 @@ export const platformNode = mutationsOf("platform-node", [
     what: "a process that abandoned a fiber exits with 0",
     breaks: "P6",
     at: "Main.shutDown",
-    find: "this.isClean = false\n        this.log(LogLevel.Error, Messages.letGo",
-    replace: "this.log(LogLevel.Error, Messages.letGo",
+    find: "this.isClean = false\n        this.log(LogLevel.Error, Messages.abandoned",
+    replace: "this.log(LogLevel.Error, Messages.abandoned",
     tests: ["NodeRuntime.ending"]
   },
   {

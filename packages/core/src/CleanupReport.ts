@@ -113,7 +113,7 @@ export const make = (report: Omit<CleanupReport, "totals">): CleanupReport => {
   return { ...report, records, totals }
 }
 
-/** Whether everything was let go of in time: nothing failed, was abandoned or is left, and the deadline was kept. */
+/** Whether everything was released in time: nothing failed, was abandoned or is left, and the deadline was kept. */
 export const isClean = ({ deadlineReached, totals }: CleanupReport): boolean =>
   !deadlineReached && totals.failed + totals.abandoned + totals.stillRunning + totals.stillAcquiring === 0
 

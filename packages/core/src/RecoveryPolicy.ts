@@ -16,7 +16,7 @@ export interface RecoveryPolicy<in A, in E, out RS = never, out RF = never> {
   readonly strategy?: (error: ReleaseError<E>) => RecoveryStrategy
   /** When to try again; `defaultRetry` unless given. */
   readonly retry?: Schedule.Schedule<unknown, ReleaseError<E>, RS>
-  /** The other way to let go of the resource. Its own failure never replaces the release's. */
+  /** Another way to release the resource. Its own failure never replaces the release's. */
   readonly fallback?: (resource: A, error: ReleaseError<E>) => Effect.Effect<unknown, unknown, RF>
 }
 

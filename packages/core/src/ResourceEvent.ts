@@ -1,5 +1,5 @@
 /**
- * What a registry tells about its resources as it happens: plain records, told apart by `_tag`, each with the time
+ * What a registry reports about its resources as it happens: plain records, told apart by `_tag`, each with the time
  * (`at`, in milliseconds since the epoch) and, but for the last two, the resource. Every registered resource has
  * exactly one end event: `Cleaned`, `Recovered`, `Failed`, `Abandoned` or `Disarmed`; a dead letter that is retried
  * with success has a `Recovered` after its `Failed`.
@@ -78,7 +78,7 @@ export interface Recovered extends End<"Recovered"> {}
 /** It failed for good. */
 export interface Failed extends End<"Failed"> {}
 
-/** It did not stop in time and was let go of. */
+/** It did not stop in time and was abandoned. */
 export interface Abandoned extends End<"Abandoned"> {}
 
 /** An abandoned cleanup has ended after all. */

@@ -3,11 +3,10 @@
  * the registry, with early cleanup, disarm and transfer. Acquire follows `Effect.acquireRelease`: uninterruptible, but for
  * the variants that say otherwise. Not for values that need no release.
  */
-import { type Context, Effect, Exit, type Inspectable, Layer, Scope } from "effect"
+import { type Context, Effect, Exit, Layer, Scope } from "effect"
 import type * as CleanupError from "./CleanupError.js"
-import type { CleanupPriority } from "./CleanupPriority.js"
 import { type CallerContext, callerOf } from "./internal/cleanup/CallerContext.js"
-import { type AnyRelease, type CleanupTarget, gone, type State } from "./internal/cleanup/CleanupTarget.js"
+import { type AnyRelease, type CleanupTarget, gone } from "./internal/cleanup/CleanupTarget.js"
 import type { GuardSettings } from "./internal/cleanup/GuardOptions.js"
 import * as Fibers from "./internal/effect3/Fibers.js"
 import * as Refs from "./internal/effect3/Refs.js"
@@ -15,56 +14,33 @@ import * as Acquire from "./internal/guard/Acquire.js"
 import * as Disposables from "./internal/guard/Disposables.js"
 import * as FromScoped from "./internal/guard/FromScoped.js"
 import { Guard } from "./internal/guard/Guard.js"
+import type {
+  Dependencies,
+  DependencyError,
+  GuardOptions,
+  Release,
+  ResourceGuard
+} from "./internal/guard/GuardTypes.js"
 import * as Refreshing from "./internal/guard/RefreshableGuard.js"
 import type { LayerRefreshable, MakeRefreshable } from "./internal/guard/RefreshableTypes.js"
 import * as Unscoped from "./internal/guard/Unscoped.js"
 import { type CallSite, callSite } from "./internal/kernel/CallSite.js"
 import * as UserFunction from "./internal/kernel/UserFunction.js"
 import type { Registry } from "./internal/registry/Registry.js"
-import type { RecoveryPolicy } from "./RecoveryPolicy.js"
-import type { ResourceId } from "./ResourceId.js"
-import type { ResourceInfo } from "./ResourceInfo.js"
 import { registryOf, ResourceRegistry } from "./ResourceRegistry.js"
-
-/** Releases a resource, given the exit of its scope: a success for an early cleanup, an interruption for a forced one. */
-export type Release<A, E, R> = (resource: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>
-
-/** What a guard may depend on. */
-export type Dependency = Acquire.Dependency
-/** All that a guard depends on. */
-export type Dependencies = ReadonlyArray<Dependency>
-/** What can be wrong with them, where there are any. */
-export type DependencyError<D> = D extends readonly [] ? never : CleanupError.UnknownDependency
-
-/** How a guard is cleaned up. Times are durations above 0; `Duration.infinity` is allowed. */
-export interface GuardOptions<in A, in E, out RS = never, out RF = never, D = Dependencies>
-  extends Omit<GuardSettings, "recovery">
-{
-  /** What logs and reports call it. Default: the Tag's key, else the current span, else the place it was made. */
-  readonly typeName?: string
-  /** Among cleanups that wait in the registry. Default `"Normal"`. */
-  readonly priority?: CleanupPriority
-  /** For all attempts, pauses and the fallback. Default: the registry's `cleanupTimeout`, 10 seconds. */
-  readonly timeout?: NonNullable<GuardSettings["timeout"]>
-  /** For one attempt. Default: a third of `timeout`. */
-  readonly attemptTimeout?: NonNullable<GuardSettings["attemptTimeout"]>
-  /** When a release that still runs is told of as slow. Default: the registry's `slowAfter`, 1 second. */
-  readonly slowAfter?: NonNullable<GuardSettings["slowAfter"]>
-  /** The time limit may interrupt the whole release, and not only regions that it marks. Default false. */
-  readonly interruptible?: boolean
-  readonly recovery?: RecoveryPolicy<A, E, RS, RF>
-  /** Is cleaned up before these are. */
-  readonly dependsOn?: D
-  readonly sizeBytes?: number
-  readonly metadata?: Readonly<Record<string, string>>
-  /** `"die"`: a cleanup that fails for good also fails the scope's close, where the program succeeded. Default `"log"`. */
-  readonly onFailure?: "log" | "die"
-  /** `"background"`: the scope's close hands the cleanup to the registry and does not wait. Default `"wait"`. */
-  readonly close?: "wait" | "background"
-}
 
 export { type DisposableGuard, toAsyncDisposable } from "./internal/guard/Disposables.js"
 export { FinalizersFailed } from "./internal/guard/FromScoped.js"
+export type {
+  Any,
+  Dependencies,
+  Dependency,
+  DependencyError,
+  GuardOptions,
+  GuardState,
+  Release,
+  ResourceGuard
+} from "./internal/guard/GuardTypes.js"
 export type {
   Refreshable,
   RefreshableOptions,
@@ -73,36 +49,6 @@ export type {
   RefreshUnavailable
 } from "./internal/guard/RefreshableTypes.js"
 export type { UnscopedGuard, UnscopedOptions } from "./internal/guard/Unscoped.js"
-
-/** Where a guard stands. */
-export type GuardState = State
-
-/** A tracked resource. Its inspection and JSON never show the value. */
-export interface ResourceGuard<in out A, out E = never> extends Inspectable.Inspectable {
-  readonly id: ResourceId
-  readonly info: ResourceInfo
-  readonly state: Effect.Effect<GuardState>
-  /** A reading; it may be cleaned up the next moment. */
-  readonly value: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
-  /** Borrows the value: a cleanup waits for it, as far as its time limit allows. */
-  readonly use: <B, E2, R2>(
-    f: (value: A) => Effect.Effect<B, E2, R2>
-  ) => Effect.Effect<B, E2 | CleanupError.AlreadyCleanedUp, R2>
-  /** Puts another value in its place, which is then what will be released. */
-  readonly update: (f: (value: A) => A) => Effect.Effect<A, CleanupError.AlreadyCleanedUp>
-  /**
-   * Cleans up now: exactly once, and typed. A later caller waits, then gets `AlreadyCleanedUp`. Interrupting a caller
-   * ends its waiting, not the cleanup.
-   */
-  readonly cleanup: Effect.Effect<void, CleanupError.CleanupError<E>>
-  /** Takes the value out; no cleanup will run. Interrupted, it has either not done so or hands the value out. */
-  readonly disarm: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
-  /** Hands it to another scope; to a closed one is to clean up at once. */
-  readonly transferTo: (scope: Scope.Scope) => Effect.Effect<void, CleanupError.AlreadyCleanedUp>
-}
-
-/** A guard of any resource. */
-export type Any = ResourceGuard<any, any>
 
 type Env = Scope.Scope | ResourceRegistry
 type Options<A, E, RS, RF, D> = GuardOptions<NoInfer<A>, NoInfer<E>, RS, RF, D>
@@ -436,7 +382,7 @@ export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
 
 /**
  * A guard for code without a Scope, to be used through `use` and ended by `cleanup`, or by its registry's shutdown. One
- * that the garbage collector finds without either is told as leaked (`onCollected`), whenever that may be: a Scope is
+ * that the garbage collector finds without either is reported as leaked (`onCollected`), whenever that may be: a Scope is
  * surer. As there is none, nobody cleans up what a fiber acquired that is interrupted before it has the guard.
  *
  * ```ts

@@ -80,7 +80,7 @@ export interface ResourceRuntime<in R, out ER> extends AsyncDisposable {
    * ended by then is logged and stands in the report as abandoned. Then the scope closes; all of it within `timeout`. A
    * fiber that a run has forked as a daemon is not known, and not ended.
    *
-   * Never fails, and once begun it is not interrupted. Whoever asks while it goes on, or later, gets the same report. A run
+   * Never fails, and once begun it is not interrupted. A caller that comes while it goes on, or later, gets the same report. A run
    * that asks for it is itself left to end afterwards; in one that is being ended, and in a finalizer of the scope, nobody
    * waits.
    */

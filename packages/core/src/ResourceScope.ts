@@ -1,7 +1,7 @@
 /**
  * A `Scope` with a plan: whatever is bound to it, by whichever library, is released under a time limit, each attempted,
  * all by a deadline, and accounted for in a report. Any Effect code can be given one. Not for what has to go on after a
- * finalizer that never ends: that is let go, and named.
+ * finalizer that never ends: that one is abandoned, and named.
  */
 import { type Context, Effect, type Exit, Layer, Scope } from "effect"
 import type * as CleanupReport from "./CleanupReport.js"
@@ -95,7 +95,7 @@ export const close = (
 
 /**
  * `Effect.scoped` in a scope of ours. What the effect ends with is what the caller gets: a finalizer that fails, dies or
- * hangs is logged and let go, and changes nothing about it.
+ * hangs is logged and abandoned, and changes nothing about it.
  *
  * ```ts
  * import { ResourceScope } from "@patinox/core"

@@ -1,3 +1,4 @@
+/** Guards as their users have them: operations and options of `GuardTypes`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
 import { CleanupPriority, ResourceGuard, ResourceRegistry } from "../src/index.js"

@@ -210,7 +210,7 @@ describe("a timer", () => {
       const entry = (registry.internal as Registry).entries.get(guard.id)!
       // The borrower leaves in the very call in which the cleanup is reported as slow.
       const logger = Logger.make(() => {
-        for (const holder of entry.holders ?? []) entry.letGo(holder)
+        for (const holder of entry.holders ?? []) entry.endHold(holder)
       })
       const cleaning = yield* Effect.fork(Effect.provide(guard.cleanup, Logger.replace(Logger.defaultLogger, logger)))
       yield* Effect.yieldNow()

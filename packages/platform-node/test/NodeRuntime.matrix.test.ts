@@ -25,7 +25,7 @@ const culprit = (fault: Fault, moment: Moment): RegExp => {
     case "ignore":
       return moment === "closing"
         ? /Cleanup of Database \(.*\) timed out after .*; it did not stop, was abandoned|Still running: Database for/
-        : /Let go of what ignores interruption for .*: fiber #\d+ in span "stubborn work"/
+        : /Abandoned \d+ fibers? that ignored interruption for .*: fiber #\d+ in span "stubborn work"/
     case "spin":
       return /The deadline of 1 s has passed and the main thread is busy in spinning \(file:.*matrix\.mjs:\d+:\d+\)/
   }

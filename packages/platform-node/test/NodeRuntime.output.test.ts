@@ -149,7 +149,7 @@ describe.concurrent("the application's logger", () => {
     expect(file).toMatch(/the logger closes\n$/)
   })
 
-  it("the application's logger is let go of when it does not close, and that is said on standard error", async ({ expect }) => {
+  it("the application's logger is abandoned when it does not close, and that is said on standard error", async ({ expect }) => {
     const { ended } = await run("file, hanging", { shutdownTimeout: 1_500 })
     expectCode(ended, 1)
     expect(ended.stdout + ended.stderr).toMatch(/timed out after/)

@@ -128,7 +128,9 @@ describe.concurrent("the delay of the readiness", () => {
     started.kill("SIGTERM")
     const ended = await started.ended
     expectCode(ended, 1)
-    expect(ended.stdout).toMatch(/Let go of what ignores interruption for .*: .*fiber #\d+ in span "late child"/)
+    expect(ended.stdout).toMatch(
+      /Abandoned \d+ fibers? that ignored interruption for .*: .*fiber #\d+ in span "late child"/
+    )
   })
 
   it("the delay of the readiness ends with the program", async ({ expect }) => {
@@ -199,8 +201,8 @@ describe.concurrent("signals", () => {
   })
 })
 
-it("a fiber that is let go of was interrupted, as far as finalizers can know", async () => {
-  const started = start(script, ["let go of", { shutdownTimeout: 1_500 }])
+it("a fiber that is abandoned was interrupted, as far as finalizers can know", async () => {
+  const started = start(script, ["abandoned", { shutdownTimeout: 1_500 }])
   await started.printed("ready")
   started.kill("SIGTERM")
   const ended = await started.ended

@@ -69,10 +69,10 @@ export interface DrainOptions {
   readonly dependsOn?: ReadonlyArray<ResourceGuard.Dependency>
 }
 
-/** Handlers that ignored their interruption, and were let go: what they use may be released while they run. */
+/** Handlers that ignored their interruption, and were abandoned: what they use may be released while they run. */
 export class RequestsLetGo extends /* @__PURE__ */ Data.TaggedError("RequestsLetGo")<{
   readonly requests: ReadonlyArray<RunningRequest>
-  /** When they were let go, in milliseconds since the epoch. */
+  /** When they were abandoned, in milliseconds since the epoch. */
   readonly at: number
 }> {
   override get message(): string {
@@ -113,7 +113,7 @@ const cutOff = /* @__PURE__ */ Metric.counter("patinox_http_requests_cut_off_tot
 })
 
 /** In the metrics, and in the log at a level that makes the exit code of a process 1: a client has got no answer. */
-const tellCutOff = (requests: ReadonlyArray<RunningRequest>): Effect.Effect<void> =>
+const reportCutOff = (requests: ReadonlyArray<RunningRequest>): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.andThen(
       Metric.incrementBy(cutOff, requests.length),
@@ -140,7 +140,7 @@ const drain = (
       yield* connections.breakOffBegun ?? Effect.void
       yield* requests.interruptAll
       // A logger that throws must not keep the connections open.
-      if (late.length > 0) yield* Effect.exit(tellCutOff(late))
+      if (late.length > 0) yield* Effect.exit(reportCutOff(late))
       yield* endsWithin(over, stopMillis / 2)
     }
     // From here on no handler starts: not even one on a connection that was still to be secured.
@@ -220,7 +220,7 @@ const inOwnScope = <A, E, R>(
       (value) => [value, scope] as const
     ))
 
-/** Closes it in a fiber of its own: it would wait for handlers on upgraded connections that have been let go. */
+/** Closes it in a fiber of its own: it would wait for handlers on upgraded connections that were abandoned. */
 const closeBeside = (scope: Scope.CloseableScope): Effect.Effect<void> =>
   Effect.flatMap(
     Effect.forkDaemon(Effect.uninterruptible(Scope.close(scope, Exit.void))),
@@ -238,7 +238,7 @@ const serving = (
     typeName: "HttpServer",
     timeout,
     attemptTimeout: timeout,
-    // Who drains takes its time; what becomes of the requests is told by the drain.
+    // Who drains takes its time; what becomes of the requests is reported by the drain.
     slowAfter: timeout,
     recovery: { strategy: () => "Fail" as const },
     metadata: { address: HttpServer.formatAddress(listener.server.address) },
@@ -276,7 +276,7 @@ const serving = (
  * 3. what is left at `drainTimeout`, complete responses included that their clients still read, is interrupted, counted in
  *    `patinox_http_requests_cut_off_total`, and named in the log at level Error, which makes the exit code of a process 1. A body
  *    that has begun ends with its connection, so that its client
- *    sees that it is cut off. Handlers have a second to stop, then connections are destroyed; one that still runs is let go,
+ *    sees that it is cut off. Handlers have a second to stop, then connections are destroyed; one that still runs is abandoned,
  *    and the cleanup fails with `RequestsLetGo`.
  *
  * Serving again opens the listener again. The server itself, as `acquire` gives it, is a guard called `HttpListener`, in

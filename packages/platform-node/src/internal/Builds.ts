@@ -12,7 +12,7 @@ interface Build {
   readonly since: number
 }
 
-/** What the builds are told to. */
+/** Who hears of the builds. */
 export interface BuildsHost {
   /** The first layer begins to be built. */
   readonly onBegin: () => void

@@ -61,7 +61,7 @@ export class Cleanups implements ShutdownHost {
     const all = new Map(this.records)
     for (const { records } of reports) {
       for (const record of records) {
-        // What a registry has told of is final.
+        // What a registry has reported is final.
         if (!all.has(record.id)) all.set(record.id, record)
       }
     }

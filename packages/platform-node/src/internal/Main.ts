@@ -82,7 +82,7 @@ class Main {
     private readonly host: MainHost
   ) {
     this.plan = Plan.plan(options.shutdownTimeout, options.readinessDelay)
-    this.closesUntil = this.plan.letGoAt
+    this.closesUntil = this.plan.abandonAt
     this.cleanups = new Cleanups(
       scope,
       Effect.runSync(ResourceScope.make({ finalizerTimeout: Duration.infinity })),
@@ -218,7 +218,7 @@ class Main {
     this.log(LogLevel.Info, Messages.begun("disconnect", shutdownTimeout, readinessDelay))
   }
 
-  /** The process ends, and not by this: what is lost is told, and is no success. */
+  /** The process ends, and not by this: what is lost is reported, and is no success. */
   private onExit(code: number): void {
     if (this.isExiting || this.begunAt === 0) return
     if (this.isEnding) {
@@ -257,7 +257,7 @@ class Main {
       this.deadline = Seam.startTimer(shutdownTimeout, () => this.reachDeadline())
       if (this.isForced || !Seam.isEmpty(this.scope) || !Seam.isEmpty(this.loggerScope)) this.watch()
     }
-    this.tellProgress(0)
+    this.reportProgress(0)
     Seam.onEnd(Seam.fork(this.shutDown(), Seam.firstRefs(false)), (exit) => {
       if (Exit.isFailure(exit)) {
         this.isClean = false
@@ -283,7 +283,7 @@ class Main {
   }
 
   private shutDown(): Effect.Effect<void> {
-    const { closedAt, endAt, interruptAt, letGoAt } = this.plan
+    const { closedAt, endAt, interruptAt, abandonAt } = this.plan
     return Effect.gen(this, function*() {
       yield* this.readiness.drain
       if (interruptAt > 0) yield* this.fibers.awaitEnd(interruptAt - this.elapsed)
@@ -291,11 +291,11 @@ class Main {
       // Seen now, as it hides those that it has to wait for.
       this.fibers.running()
       Seam.interruptLater(this.fibers.main)
-      yield* this.fibers.awaitEnd(letGoAt - this.elapsed)
+      yield* this.fibers.awaitEnd(abandonAt - this.elapsed)
       const stuck = this.fibers.running()
       if (stuck.length > 0) {
         this.isClean = false
-        this.log(LogLevel.Error, Messages.letGo(stuck, this.elapsed - interruptAt))
+        this.log(LogLevel.Error, Messages.abandoned(stuck, this.elapsed - interruptAt))
       }
       const exit = this.exit ??= Exit.interrupt(this.fibers.main.id())
       // As the application has set its fiber up: with its loggers, too, which the close may take away.
@@ -303,7 +303,7 @@ class Main {
       this.closesUntil = closedAt
       const report = yield* this.close(this.scope, exit, closedAt, refs)
       if (!Seam.isEmpty(this.cleanups.after)) yield* this.close(this.cleanups.after, exit, closedAt, refs)
-      this.tellEnd(this.report ?? report, this.loggerRefs ?? refs)
+      this.reportEnd(this.report ?? report, this.loggerRefs ?? refs)
       if (Seam.isEmpty(this.loggerScope)) return
       const loggers = yield* this.close(this.loggerScope, exit, endAt, Seam.firstRefs(false))
       if (!CleanupReport.isClean(loggers)) {
@@ -343,7 +343,7 @@ class Main {
     return this.cleanups.report(this.plan.interruptAt)
   }
 
-  private tellProgress(n: number): void {
+  private reportProgress(n: number): void {
     this.progress = Seam.startTimer(Plan.progressAt(n) - this.elapsed, () => {
       const text = this.isStopping
         ? Messages.progress(this.left(), this.elapsed, this.options.shutdownTimeout)
@@ -351,12 +351,12 @@ class Main {
       // What takes longer than it should is warned of by whoever runs it.
       const isLate = this.elapsed > this.options.shutdownTimeout / 2
       if (text !== undefined) this.log(isLate ? LogLevel.Warning : LogLevel.Info, text)
-      this.tellProgress(n + 1)
+      this.reportProgress(n + 1)
     })
   }
 
   /** A program that ends by itself, and cleanly, has nothing to add. */
-  private tellEnd(report: CleanupReport.CleanupReport, refs: Seam.Refs): void {
+  private reportEnd(report: CleanupReport.CleanupReport, refs: Seam.Refs): void {
     // What blocks the main thread is not ended by a timer, and may be late all the same.
     const isClean = this.isClean &&= CleanupReport.isClean(report) && this.elapsed <= this.options.shutdownTimeout
     const level = !isClean ? LogLevel.Error : this.isForced ? LogLevel.Info : LogLevel.Debug

@@ -62,8 +62,10 @@ export const progress = (left: Left, millis: number, shutdownTimeout: number): s
 }
 
 /** Of fibers that have not ended by the time that the scope has to close. */
-export const letGo = (fibers: ReadonlyArray<FiberLine>, millis: number): string =>
-  `Let go of what ignores interruption for ${duration(millis)}: ${list(fibers.map(fiber))}`
+export const abandoned = (fibers: ReadonlyArray<FiberLine>, millis: number): string =>
+  `Abandoned ${Text.count(fibers.length, "fiber")} that ignored interruption for ${duration(millis)}: ${
+    list(fibers.map(fiber))
+  }`
 
 /** What set it off, as in "Shut down in 2 s after SIGTERM". */
 export const why = (reason: Reason): string => {

@@ -4,8 +4,8 @@
 export interface Plan {
   /** The running fibers are interrupted. */
   readonly interruptAt: number
-  /** Who has not ended by then is let go of, and the scope closes. */
-  readonly letGoAt: number
+  /** What has not ended by then is abandoned, and the scope closes. */
+  readonly abandonAt: number
   /** The scope is closed, whatever still runs in it. */
   readonly closedAt: number
   /** The process has ended. */
@@ -20,7 +20,7 @@ export const plan = (shutdownTimeout: number, readinessDelay: number): Plan => {
   const left = shutdownTimeout - readinessDelay
   return {
     interruptAt: readinessDelay,
-    letGoAt: shutdownTimeout - Math.min(5_000, left * 0.2),
+    abandonAt: shutdownTimeout - Math.min(5_000, left * 0.2),
     closedAt: shutdownTimeout - Math.min(1_000, left * 0.1),
     endAt: shutdownTimeout
   }
@@ -36,7 +36,7 @@ export const startProgressAt = (n: number): number => 10_000 * 2 ** n
 export interface Facts {
   /** What the teardown makes of the program's exit. */
   readonly programCode: number
-  /** Everything was cleaned up, and nothing let go of. */
+  /** Everything was cleaned up, and nothing abandoned. */
   readonly isClean: boolean
   readonly hasUncaught: boolean
   readonly isOverdue: boolean

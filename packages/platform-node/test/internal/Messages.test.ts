@@ -73,9 +73,9 @@ it("progress names what runs, and is silent where nothing does", () => {
   expect(Messages.progress({ report: undefined, fibers: [] }, 2_000, 25_000)).toBeUndefined()
 })
 
-it("who is let go of is named", () => {
-  expect(Messages.letGo([fiber(7, "query")], 20_000)).toBe(
-    "Let go of what ignores interruption for 20 s: fiber #7 in span \"query\" (41 s old)"
+it("fibers that are abandoned are counted and named", () => {
+  expect(Messages.abandoned([fiber(7, "query")], 20_000)).toBe(
+    "Abandoned 1 fiber that ignored interruption for 20 s: fiber #7 in span \"query\" (41 s old)"
   )
 })
 

@@ -3,18 +3,18 @@ import * as fc from "fast-check"
 import * as Plan from "../../src/internal/Plan.js"
 
 it("by default fibers have 20 s, the scope 4, and the report and the logger 1", () => {
-  expect(Plan.plan(25_000, 0)).toEqual({ interruptAt: 0, letGoAt: 20_000, closedAt: 24_000, endAt: 25_000 })
+  expect(Plan.plan(25_000, 0)).toEqual({ interruptAt: 0, abandonAt: 20_000, closedAt: 24_000, endAt: 25_000 })
 })
 
 it("the delay of the readiness is taken from the fibers first", () => {
-  expect(Plan.plan(25_000, 5_000)).toEqual({ interruptAt: 5_000, letGoAt: 21_000, closedAt: 24_000, endAt: 25_000 })
-  expect(Plan.plan(1_000, 500)).toEqual({ interruptAt: 500, letGoAt: 900, closedAt: 950, endAt: 1_000 })
+  expect(Plan.plan(25_000, 5_000)).toEqual({ interruptAt: 5_000, abandonAt: 21_000, closedAt: 24_000, endAt: 25_000 })
+  expect(Plan.plan(1_000, 500)).toEqual({ interruptAt: 500, abandonAt: 900, closedAt: 950, endAt: 1_000 })
 })
 
-it("without a limit nobody is let go of", () => {
+it("without a limit nothing is abandoned", () => {
   expect(Plan.plan(Infinity, 5_000)).toEqual({
     interruptAt: 5_000,
-    letGoAt: Infinity,
+    abandonAt: Infinity,
     closedAt: Infinity,
     endAt: Infinity
   })
@@ -26,10 +26,10 @@ it("whatever the options, each step has time before the next", () => {
       fc.tuple(fc.constant(timeout), fc.integer({ min: 0, max: timeout - 1 }))
     ),
     ([timeout, delay]) => {
-      const { closedAt, endAt, interruptAt, letGoAt } = Plan.plan(timeout, delay)
+      const { closedAt, endAt, interruptAt, abandonAt } = Plan.plan(timeout, delay)
       expect(interruptAt).toBe(delay)
-      expect(letGoAt).toBeGreaterThan(interruptAt)
-      expect(closedAt).toBeGreaterThan(letGoAt)
+      expect(abandonAt).toBeGreaterThan(interruptAt)
+      expect(closedAt).toBeGreaterThan(abandonAt)
       expect(endAt).toBeGreaterThan(closedAt)
       expect(endAt).toBe(timeout)
     }

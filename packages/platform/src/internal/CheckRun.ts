@@ -1,5 +1,5 @@
 /**
- * How one health check is run: one at a time for whoever asks, inside a time limit, and its result kept for a moment. A
+ * How one health check is run: one at a time for all callers, inside a time limit, and its result kept for a moment. A
  * check that ignores its interruption is left behind, named as timed out, and not run beside itself.
  */
 import { Text, UserFunction } from "@patinox/core/kernel"
@@ -57,7 +57,7 @@ export const make = (name: string, check: Effect.Effect<unknown, unknown>, limit
   let running: Fiber.RuntimeFiber<unknown, unknown> | undefined
 
   /** A logger that throws changes nothing about the result. */
-  const tell = (
+  const report = (
     was: CheckResult["status"],
     result: CheckResult,
     exit: Option.Option<Exit.Exit<unknown, unknown>>
@@ -91,7 +91,7 @@ export const make = (name: string, check: Effect.Effect<unknown, unknown>, limit
       last = { result, at }
       flight = undefined
       yield* Deferred.succeed(done, result)
-      yield* tell(was, result, exit)
+      yield* report(was, result, exit)
     })
 
   const result = Effect.uninterruptibleMask((restore) =>

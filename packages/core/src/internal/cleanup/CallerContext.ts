@@ -1,12 +1,13 @@
 /**
- * Who asks the registry for something, and how it is made to wait. What a cleanup asks for must never wait for that same
+ * The caller of a registry, and how it is made to wait. What a cleanup asks for must never wait for that same
  * cleanup (P8), so whoever waits says which cleanup it runs inside of, and each wait is noted before it begins.
  */
 import { Effect, Exit } from "effect"
 import * as Fibers from "../effect3/Fibers.js"
 import { Condition } from "../kernel/Condition.js"
-import type { CleanupRun, RunStart } from "./CleanupRun.js"
+import type { CleanupRun } from "./CleanupRun.js"
 import type { CleanupTarget } from "./CleanupTarget.js"
+import type { RunStart } from "./RunHost.js"
 import { type Blocker, waitsFor } from "./WaitGraph.js"
 import { block, giveWay, unblock } from "./Waits.js"
 

@@ -1,7 +1,7 @@
 /**
  * One cleanup of one resource, from the moment it is decided to its outcome: dependents first, then borrowers, then
  * attempts, pauses and fallback inside one time limit. Each part of the user's code runs in a fiber of its own and is
- * only ever waited for; what does not stop is let go. Decisions are those of `Recovery`.
+ * only ever waited for; what does not stop is abandoned. Decisions are those of `Recovery`.
  */
 import { Cause, Effect, Exit } from "effect"
 import * as CleanupError from "../../CleanupError.js"
@@ -11,43 +11,14 @@ import * as Fibers from "../effect3/Fibers.js"
 import * as Schedules from "../effect3/Schedules.js"
 import * as Turns from "../effect3/Turns.js"
 import type { Deadline } from "../kernel/DeadlineHeap.js"
-import type { Timers } from "../kernel/Timers.js"
 import * as UserFunction from "../kernel/UserFunction.js"
-import type { Notify } from "../registry/MonitorQueue.js"
 import { recordOf } from "./CleanupRecords.js"
 import type { CleanupOutcome, CleanupTarget } from "./CleanupTarget.js"
 import * as Recovery from "./Recovery.js"
+import type { RunHost, RunStart } from "./RunHost.js"
 import * as Tracing from "./Tracing.js"
 import { type Blocker, waitsFor } from "./WaitGraph.js"
 import { block, follow, isBlocked, unblock } from "./Waits.js"
-
-/** What a run needs of the registry. */
-export interface RunHost {
-  readonly timers: Timers
-  readonly slowAfter: number
-  nextOrder(): number
-  readonly reporter: { readonly notify: Notify }
-  wallMillis(): number
-  runStarted(run: CleanupRun): void
-  runSlow(run: CleanupRun): void
-  runEnded(run: CleanupRun): void
-  runAbandonedAttempt(run: CleanupRun): void
-  runFinishedLate(run: CleanupRun): void
-  giveBackSlot(run: CleanupRun): void
-}
-
-/** How a run begins. */
-export interface RunStart {
-  readonly trigger: Trigger
-  /** That of the resource's scope, or what stands for it. */
-  readonly exit: Exit.Exit<unknown, unknown>
-  readonly requestedAt: number
-  /** The fiber that asked for it: its own borrows are not waited for, and the release runs under its id. */
-  readonly askedBy?: Fibers.Id | undefined
-  readonly forced?: boolean | undefined
-  /** It holds one of the registry's slots. */
-  readonly slot?: boolean | undefined
-}
 
 type Phase =
   | "dependents"
@@ -75,7 +46,7 @@ export class CleanupRun implements Deadline {
   readonly trigger: Trigger
   readonly exit: Exit.Exit<unknown, unknown>
   readonly requestedAt: number
-  private readonly askedBy: Fibers.Id | undefined
+  private readonly callerId: Fibers.Id | undefined
   phase: Phase = "dependents"
   order = -1
   attempts = 0
@@ -110,7 +81,7 @@ export class CleanupRun implements Deadline {
     this.trigger = start.trigger
     this.exit = start.exit
     this.requestedAt = start.requestedAt
-    this.askedBy = start.askedBy
+    this.callerId = start.callerId
     this.forced = start.forced === true
     this.slot = start.slot === true
   }
@@ -200,7 +171,7 @@ export class CleanupRun implements Deadline {
     const holders = this.entry.holders
     if (holders === undefined) return undefined
     for (const { fiber, fiberId } of holders) {
-      if (fiberId === this.askedBy?.id) continue
+      if (fiberId === this.callerId?.id) continue
       const inside = fiber === undefined ? undefined : Fibers.cleanupOf(fiber) as CleanupRun | undefined
       // One inside a cleanup that waits for this one never leaves.
       if (inside !== undefined && waitsFor(inside, { run: this, fiber: undefined })) continue
@@ -234,7 +205,7 @@ export class CleanupRun implements Deadline {
     const { host } = this
     this.order = host.nextOrder()
     this.startedAt = now
-    // Before it is told: a borrower that leaves because of that does not start it once more.
+    // Before it is reported: a borrower that leaves because of that does not start it once more.
     this.phase = "attempt"
     host.runStarted(this)
     this.attempt()
@@ -259,7 +230,7 @@ export class CleanupRun implements Deadline {
   private fork(effect: Effect.Effect<unknown, unknown, any>, onEnd: (exit: Exit.Exit<unknown, unknown>) => void): void {
     const fiber = Fibers.forkNow(Effect.exit(effect), this.entry.origin, {
       cleanup: this,
-      id: this.askedBy ?? this.entry.owner
+      id: this.callerId ?? this.entry.owner
     })
     const done = Fibers.poll(fiber)
     if (done !== undefined) return Fibers.nested(onEnd, endOf(done))
@@ -350,7 +321,7 @@ export class CleanupRun implements Deadline {
         host.reporter.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
         this.phase = "pause"
         if (delay === 0) return this.attempt()
-        // Who was told may have set a nearer deadline.
+        // A monitor may have set a nearer deadline.
         this.schedule(this.phaseEnd = Math.min(next.until, this.window.attemptsEnd))
       }
     }
@@ -377,13 +348,13 @@ export class CleanupRun implements Deadline {
   // --- time ----------------------------------------------------------------------------------------------------------
 
   private schedule(at: number): void {
-    // What was told of it may have ended it.
+    // A monitor may have ended it.
     if (this.isDone) return
     this.slowAt ??= this.host.timers.now() + Math.min(this.host.slowAfter, this.slowAfter)
     this.host.timers.set(this, this.slow ? at : Math.min(at, this.slowAt))
   }
 
-  /** When it is told of as slow. */
+  /** When it is reported as slow. */
   get slowAfter(): number {
     return this.entry.settings.slowAfter ?? this.host.slowAfter
   }
@@ -403,7 +374,7 @@ export class CleanupRun implements Deadline {
   onDue(): void {
     const now = this.host.timers.now()
     if (!this.slow && now >= this.slowAt! - 0.5) this.becomeSlow()
-    // What was told of it may have ended it.
+    // A monitor may have ended it.
     if (this.isDone) return
     if (now < this.phaseEnd - 0.5) {
       this.schedule(this.phaseEnd)
@@ -429,7 +400,7 @@ export class CleanupRun implements Deadline {
         return this.letFiberStop(() => this.abandonAttempt())
       case "step": {
         const { fiber } = this
-        // The answer is there, and is being told.
+        // The answer is there, and is being reported.
         if (fiber === undefined) return
         // Before it is interrupted: its end is no answer.
         this.fiber = undefined
@@ -450,7 +421,7 @@ export class CleanupRun implements Deadline {
     }
   }
 
-  /** What it has called, told or interrupted may have brought it further. */
+  /** What it has called, reported or interrupted may have brought it further. */
   private hasLeft(phase: Phase): boolean {
     return this.phase !== phase
   }

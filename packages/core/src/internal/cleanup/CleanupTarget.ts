@@ -27,7 +27,7 @@ export interface Settings {
   readonly hasFallback: boolean
   readonly onFailure: "log" | "die"
   readonly close: "wait" | "background"
-  /** When it is told of as slow; `undefined` where whoever runs it says so. */
+  /** When it is reported as slow; `undefined` where whoever runs it says so. */
   readonly slowAfter?: number | undefined
 }
 
@@ -87,7 +87,7 @@ export class CleanupTarget {
   holders: Set<Holder> | undefined
   dependencies: ReadonlyArray<CleanupTarget> | undefined
   dependents: Set<CleanupTarget> | undefined
-  /** Who is told of its end. */
+  /** Called at its end. */
   private watchers: (() => void) | Set<() => void> | undefined = undefined
   /** The cleanup inside of which this was acquired while the registry was draining. */
   within: CleanupRun | undefined
@@ -162,7 +162,7 @@ export class CleanupTarget {
     }
   }
 
-  /** Tells its end to who watches. */
+  /** Calls those that watch its end. */
   ended(): void {
     const { watchers } = this
     this.watchers = undefined
@@ -175,7 +175,7 @@ export class CleanupTarget {
     this.holders.add(holder)
   }
 
-  letGo(holder: Holder): void {
+  endHold(holder: Holder): void {
     this.holders?.delete(holder)
     if (this.holders?.size === 0) this.holders = undefined
     this.run?.holderLeft()

@@ -64,6 +64,7 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
   if (isMistake(own)) return own
   const resource = checkAll(options, resourceChecks)
   if (isMistake(resource)) return resource
+  const resolved: { -readonly [Option in keyof ResolvedGuard]?: ResolvedGuard[Option] } = resource
   // Shared where nothing is set.
   let settings = defaults
   for (const _ in own) {
@@ -72,11 +73,10 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
     settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback }
     break
   }
-  return settings.attemptTimeout > settings.timeout
-    ? invalidOption(
-      "attemptTimeout",
-      own.attemptTimeout,
-      `a duration above 0, up to the timeout of ${settings.timeout} ms`
-    )
-    : { ...resource, settings }
+  if (settings.attemptTimeout > settings.timeout) {
+    const expected = `a duration above 0, up to the timeout of ${settings.timeout} ms`
+    return invalidOption("attemptTimeout", options.attemptTimeout, expected)
+  }
+  resolved.settings = settings
+  return resolved as ResolvedGuard
 }

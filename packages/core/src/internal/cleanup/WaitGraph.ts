@@ -58,8 +58,8 @@ export const waitsFor = (
 ): boolean => reaches(run, (next) => next === target.run || (target.fiber !== undefined && next.isEnding(target.fiber)))
 
 /**
- * Whether all of them wait for who asks, or have not to be asked as they wait for the same `many`. One that is at work is
- * told at once, so all are looked at for that before any of them is followed.
+ * Whether all of them wait for the caller, or have not to be asked as they wait for the same `many`. One that is at work is
+ * seen at once, so all are looked at for that before any of them is followed.
  */
 export const allWaitFor = (
   runs: () => Iterable<CleanupRun | undefined>,

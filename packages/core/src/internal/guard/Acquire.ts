@@ -143,7 +143,7 @@ const finalizer =
       return ended === Effect.void ? afterClose(entry, exit) : Effect.flatMap(ended, () => afterClose(entry, exit))
     })
 
-/** Starts the cleanup unless it runs already, and waits for its end, as far as that does not wait for who asks. */
+/** Starts the cleanup unless it runs already, and waits for its end, as far as that does not wait for the caller. */
 export const endNow = (registry: Registry, entry: CleanupTarget, start: CleanupStart): Effect.Effect<void> => {
   const { caller } = start
   if (entry.run === undefined) {

@@ -67,7 +67,7 @@ export class Guard extends Inspectable.Class implements ResourceGuard.Any {
           return f(entry.value)
         })),
         Effect.sync(() => {
-          if (holder !== undefined) this.#entry.letGo(holder)
+          if (holder !== undefined) this.#entry.endHold(holder)
         })
       )
     })

@@ -65,7 +65,7 @@ const handOnDependents = (from: CleanupTarget, to: CleanupTarget): void => {
     // One that is being acquired holds what it depends on.
     if (from.holders?.has(dependent) !== true) continue
     to.hold(dependent)
-    from.letGo(dependent)
+    from.endHold(dependent)
   }
   from.dependents = undefined
 }
@@ -111,7 +111,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
       const { value } = entry
       const holder = this.#hold(held, fiber)
       return Effect.as(
-        Scope.addFinalizer(Refs.service(fiber, Scope.Scope), Effect.sync(() => this.#letGo(held, holder))),
+        Scope.addFinalizer(Refs.service(fiber, Scope.Scope), Effect.sync(() => this.#endUse(held, holder))),
         value
       )
     })
@@ -121,8 +121,8 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     return Effect.uninterruptibleMask((restore) => {
       let held: Held
       let holder: Holder | undefined
-      const letGo = () => {
-        if (holder !== undefined) this.#letGo(held, holder)
+      const endUse = () => {
+        if (holder !== undefined) this.#endUse(held, holder)
       }
       // As `Effect.onExit`, in one step: this is called far more often than anything else here.
       return Effect.matchCauseEffect(
@@ -135,11 +135,11 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
         })),
         {
           onFailure: (cause) => {
-            letGo()
+            endUse()
             return Effect.failCause(cause)
           },
           onSuccess: (result) => {
-            letGo()
+            endUse()
             return Effect.succeed(result)
           }
         }
@@ -159,9 +159,9 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
     return holder
   }
 
-  #letGo(held: Held, holder: Holder): void {
+  #endUse(held: Held, holder: Holder): void {
     held.users--
-    held.entry.letGo(holder)
+    held.entry.endHold(holder)
     this.#retire(held)
   }
 
@@ -267,7 +267,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
   start(schedule: Schedule.Schedule<unknown, Refreshed, any>, first: Refreshed): void {
     const refreshing = Effect.flatMap(Schedule.driver(schedule), (driver) => this.#goOn(driver, first))
     this.#scheduled = Fibers.forkNow<void>(
-      Effect.catchAllCause(refreshing, (cause) => Effect.asVoid(this.#tell("stopped, as its schedule died", cause))),
+      Effect.catchAllCause(refreshing, (cause) => Effect.asVoid(this.#warn("stopped, as its schedule died", cause))),
       this.#settings.origin,
       { interruptible: true }
     )
@@ -285,12 +285,12 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
           // A registry that shuts down will not take in another value.
           if (this.#isClosed || this.#settings.registry.phase !== "Running") return Effect.void
           const times = this.#failures > 1 ? `, ${this.#failures} times in a row` : ""
-          return Effect.andThen(this.#tell(`failed${times}`, exit.cause), this.#goOn(driver, exit))
+          return Effect.andThen(this.#warn(`failed${times}`, exit.cause), this.#goOn(driver, exit))
         })
     })
   }
 
-  #tell(what: string, cause: Cause.Cause<unknown>): Effect.Effect<unknown> {
+  #warn(what: string, cause: Cause.Cause<unknown>): Effect.Effect<unknown> {
     const { entry } = this.#current
     const age = Text.duration(this.#settings.registry.timers.now() - entry.registeredAt)
     const left = entry.isUsable ? `its value of ${age} ago stays` : "it has no value"
@@ -301,7 +301,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
 
   // --- closing -------------------------------------------------------------------------------------------------------
 
-  /** Ends what refreshes; whoever waits for that is told at once. */
+  /** Ends what refreshes; whoever waits for that hears of it at once. */
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
     this.#isClosed = true
     const flight = this.#flight

@@ -1,6 +1,6 @@
 /**
  * Guards without a Scope. Who holds one cleans it up; when the garbage collector finds that nobody holds it any more, and
- * it has not been cleaned up, it is told as leaked. When that is, or whether at all, is up to the collector: nothing but a
+ * it has not been cleaned up, it is reported as leaked. When that is, or whether at all, is up to the collector: nothing but a
  * mistake should come to it.
  */
 import { Effect } from "effect"
@@ -61,9 +61,11 @@ const collected = ({ cleansUp, entry, registry }: Watched): void => {
   const { acquireStack, owner } = infoOf(entry)
   const ageMillis = registry.timers.now() - entry.registeredAt
   const line = Effect.logWarning(
-    `${entry.typeName} was leaked: nobody holds it any more, and it has not been cleaned up in ${
+    `${entry.typeName} was leaked: it was collected as garbage without a cleanup, ${
       Text.duration(ageMillis)
-    }${cleansUp ? "; it is now" : ""}${acquireStack === undefined ? "" : `\nacquired\n${acquireStack}`}`
+    } after its acquire${cleansUp ? "; cleaning it up now" : ""}${
+      acquireStack === undefined ? "" : `\nacquired\n${acquireStack}`
+    }`
   )
   Log.write(entry, line)
   if (!entry.leakSuspected) {

@@ -15,7 +15,7 @@ export interface ShutdownHost {
   readonly isClosing: () => boolean
   /** Milliseconds until what closes now has to be over; `Infinity` while nothing is shutting down. */
   readonly leftMillis: () => number
-  /** A cleanup of a registry has ended, or was let go. */
+  /** A cleanup of a registry has ended, or was abandoned. */
   readonly ended: (record: CleanupRecord) => void
   /** A scope begins to close that is inside of no other: its report tells the rest. */
   readonly closing: (scope: ClosingScope) => void

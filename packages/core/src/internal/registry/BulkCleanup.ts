@@ -49,12 +49,12 @@ export class BulkCleanup {
     return this.trigger === "shutdown"
   }
 
-  /** `tell` is called before anything of it is told: state first. */
-  start(entries: ReadonlyArray<CleanupTarget>, tell: () => void = () => {}): void {
+  /** `report` is called before anything else of it is reported: state first. */
+  start(entries: ReadonlyArray<CleanupTarget>, report: () => void = () => {}): void {
     const { registry, trigger } = this
     const scheduled: Array<QueuedCleanup> = []
     this.setTimers()
-    tell()
+    report()
     const start = () => {
       this.isStarting = false
       registry.dispatcher.pump()
@@ -74,7 +74,7 @@ export class BulkCleanup {
       if (request !== undefined && registry.reporter.observed) scheduled.push(request)
     }, () =>
       Turns.inTurns(registry.origin, scheduled, (request) => {
-        // One that has started meanwhile is told of as that.
+        // One that has started meanwhile is reported as that.
         if (request.state === "waiting") registry.reporter.scheduled(request)
       }, start))
   }
@@ -130,7 +130,7 @@ export class BulkCleanup {
   }
 
   private reachDeadline(): void {
-    // The cleanups have the same deadline, and need a few turns to be let go.
+    // The cleanups have the same deadline, and need a few turns to be abandoned.
     Turns.afterTurns(this.registry.origin, () =>
       Turns.afterTurns(this.registry.origin, () => {
         this.overrun = this.finished === undefined

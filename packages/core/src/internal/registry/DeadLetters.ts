@@ -1,6 +1,6 @@
 /**
  * Cleanups that failed for good, the newest `capacity` of them. The resource itself is kept for five minutes, so that its
- * release can be tried again; after that only the record is. No timer is held for that: what is over is let go at the
+ * release can be tried again; after that only the record is. No timer is held for that: a value that is over its time is dropped at the
  * next look or the next failure.
  */
 import type { CleanupRecord } from "../../CleanupReport.js"
@@ -12,7 +12,7 @@ import type { Timers } from "../kernel/Timers.js"
 const keepValueMillis = 5 * 60_000
 
 export interface Letter {
-  /** Undefined once its value was let go. */
+  /** Undefined once its value was dropped. */
   entry: CleanupTarget | undefined
   record: CleanupRecord
   failedAt: number
@@ -34,7 +34,7 @@ export class DeadLetters {
     return this.letters.has(id)
   }
 
-  private letGo(letter: Letter): void {
+  private dropValue(letter: Letter): void {
     // One that is being retried needs its value until that has ended.
     if (letter.entry === undefined || letter.entry.run?.isDone === false || letter.entry.request !== undefined) return
     letter.entry.value = undefined
@@ -45,7 +45,7 @@ export class DeadLetters {
     const now = this.timers.now()
     for (const letter of this.letters.values()) {
       if (letter.keptUntil > now) break
-      this.letGo(letter)
+      this.dropValue(letter)
     }
   }
 
@@ -93,7 +93,7 @@ export class DeadLetters {
     const letter = this.letters.get(id)
     if (letter === undefined) return false
     this.letters.delete(id)
-    this.letGo(letter)
+    this.dropValue(letter)
     return true
   }
 

@@ -16,7 +16,7 @@ export interface QueuedCleanup extends CleanupQueue.Queued {
   readonly trigger: Trigger
   readonly requestedAt: number
   state: "waiting" | "taken" | "skipped"
-  /** How many have asked for it and not taken that back. */
+  /** Its callers that have not taken it back. */
   asks: number
 }
 
@@ -36,7 +36,7 @@ export class Dispatcher {
     private readonly origin: Refs.Origin,
     private readonly start: (request: QueuedCleanup) => void,
     /** Called once the request has its place. What it runs may cancel or claim requests, and add others. */
-    private readonly tell: (request: QueuedCleanup) => void
+    private readonly report: (request: QueuedCleanup) => void
   ) {
     this.free = concurrency
   }
@@ -44,12 +44,12 @@ export class Dispatcher {
   enqueue(request: QueuedCleanup): void {
     if (this.waiting > 0 || this.free === 0) {
       this.add(request)
-      this.tell(request)
+      this.report(request)
       return this.pump()
     }
     request.state = "taken"
     this.free--
-    this.tell(request)
+    this.report(request)
     if (request.entry.request === request) this.start(request)
     else this.giveBackSlot()
   }

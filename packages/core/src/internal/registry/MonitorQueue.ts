@@ -1,6 +1,6 @@
 /**
  * Hands events to the monitor and to the subscribers of `events`, in order. The monitor's effect is started at once; while
- * it runs on, later events wait in a bounded buffer; one that exceeds its time is let go. Nothing it does reaches a cleanup.
+ * it runs on, later events wait in a bounded buffer; one that exceeds its time is abandoned. Nothing it does reaches a cleanup.
  */
 import { Effect } from "effect"
 import type { ResourceEvent } from "../../ResourceEvent.js"
@@ -36,7 +36,7 @@ export class MonitorQueue {
   private current: ReturnType<typeof Fibers.forkNow> | undefined
   private delivering = false
   private readonly condition = new Condition()
-  private readonly limit = DeadlineHeap.make(() => this.letGo())
+  private readonly limit = DeadlineHeap.make(() => this.abandonCurrent())
 
   constructor(
     private readonly listener: Listener | undefined,
@@ -86,7 +86,7 @@ export class MonitorQueue {
     this.deliver()
   }
 
-  private letGo(): void {
+  private abandonCurrent(): void {
     const { current } = this
     this.dropped++
     // Before it is interrupted: its end is not that of the next.

@@ -16,8 +16,9 @@ import {
   Waiters
 } from "../cleanup/CallerContext.js"
 import * as Log from "../cleanup/CleanupLog.js"
-import { CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
+import { CleanupRun } from "../cleanup/CleanupRun.js"
 import type { CleanupTarget, State } from "../cleanup/CleanupTarget.js"
+import type { RunHost } from "../cleanup/RunHost.js"
 import { allWaitFor, startAfter, waitsFor } from "../cleanup/WaitGraph.js"
 import * as Clocks from "../effect3/Clocks.js"
 import type * as Refs from "../effect3/Refs.js"
@@ -58,7 +59,7 @@ export class Registry implements RunHost {
   readonly running = new Set<CleanupRun>()
   /** Dead letters whose release is tried again: they wait in the queue, or run. */
   readonly retrying = new Set<CleanupTarget>()
-  /** Cleanups of which an attempt or a fallback was let go and still runs. */
+  /** Cleanups of which an attempt or a fallback was abandoned and still runs. */
   readonly orphans = new Set<CleanupRun>()
   readonly byTag: ReadonlyMap<string, ReadonlySet<CleanupTarget>> = this.index.byTag
   readonly accounts: { [Account in "registered" | Outcome]: number } = {
@@ -157,7 +158,7 @@ export class Registry implements RunHost {
     this.shutdownBatch?.check()
   }
 
-  /** The acquire succeeded: from here on it counts. Who watches is told by `tellRegistered`, once it has its scope. */
+  /** The acquire succeeded: from here on it counts. It is reported once it has its scope. */
   register(entry: CleanupTarget, value: unknown, caller: CallerContext): void {
     // Two that were acquired at once were given the same one.
     if (this.isTaken(entry.id)) entry.id = randomIds().next()
@@ -212,9 +213,9 @@ export class Registry implements RunHost {
     const { request } = entry
     const { caller, exit, forced, slot, trigger } = start
     entry.request = undefined
-    const askedBy = caller.fiber?.id()
+    const callerId = caller.fiber?.id()
     const requestedAt = request?.requestedAt ?? now
-    const run = new CleanupRun(entry, this, { trigger, exit, forced, slot, askedBy, requestedAt })
+    const run = new CleanupRun(entry, this, { trigger, exit, forced, slot, callerId, requestedAt })
     entry.run = run
     // A dead letter has had its outcome, and keeps it until it has another.
     if (trigger !== "retried") this.move(entry, "cleaning", now)
@@ -238,7 +239,7 @@ export class Registry implements RunHost {
     }
   }
 
-  /** The request of a resource that is in use; one that waits already has one more who asks for it. */
+  /** The request of a resource that is in use; one that waits already has one more caller. */
   private ask(entry: CleanupTarget, trigger: Trigger, band?: number): QueuedCleanup | undefined {
     if (entry.state === "waiting") entry.request!.asks++
     if (entry.state !== "inUse") return undefined
@@ -251,11 +252,11 @@ export class Registry implements RunHost {
     const request = this.ask(entry, trigger, band)
     if (request === undefined) return entry.request
     this.dispatcher.enqueue(request)
-    // Who was told of it may have cancelled it and asked anew: that is another's request.
+    // A monitor may have cancelled it and asked anew: that is another's request.
     return entry.request === request ? request : undefined
   }
 
-  /** One of many that are handed to the queue before any of them starts, or is told of. */
+  /** One of many that are handed to the queue before any of them starts, or is reported. */
   scheduleLater(entry: CleanupTarget, trigger: Trigger): QueuedCleanup | undefined {
     const request = this.ask(entry, trigger)
     if (request !== undefined) this.dispatcher.add(request)
@@ -272,7 +273,7 @@ export class Registry implements RunHost {
     else this.start(entry, { trigger: "retried", exit: forcedExit, caller })
   }
 
-  /** Takes one who asks for a waiting cleanup out; whether that was the last, and the cleanup will not run. */
+  /** Takes one caller of a waiting cleanup out; whether that was the last, and the cleanup will not run. */
   unschedule(request: QueuedCleanup, isOwn: boolean): boolean {
     const { entry } = request
     if (entry.request !== request || --request.asks > 0) return false

@@ -68,7 +68,7 @@ export interface EndedCleanup {
 /** The priorities of what waits, by id: with which of them it stops waiting. */
 type Waiting = Map<ResourceId, CleanupPriority>
 
-/** Counts for one registry. Each method is told of one event, and hands it to Effect's metrics at once. */
+/** Counts for one registry. Each method counts one event, and hands it to Effect's metrics at once. */
 export class RegistryMetrics {
   private readonly byType = new Map<string, Labels>()
   private readonly byPriority = new Map<CleanupPriority, MetricLabels>()

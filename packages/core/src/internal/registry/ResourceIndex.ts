@@ -45,9 +45,9 @@ export const link = (entry: CleanupTarget): void => {
   }
 }
 
-/** What it depends on need not stay on its account any longer. */
+/** What it depends on may go. */
 export const endReservation = (entry: CleanupTarget): void => {
-  for (const dependency of entry.dependencies ?? none) dependency.letGo(entry)
+  for (const dependency of entry.dependencies ?? none) dependency.endHold(entry)
 }
 
 export const unlink = (entry: CleanupTarget): void => {

@@ -86,7 +86,7 @@ export interface RegistrySnapshot {
   /** Waiting in the queue, by priority. */
   readonly waiting: Readonly<Record<CleanupPriority, number>>
   readonly running: ReadonlyArray<CleanupRecord>
-  /** Of what was let go and still runs. */
+  /** Of cleanups that were abandoned and still run. */
   readonly abandoned: ReadonlyArray<CleanupRecord>
   readonly deadLetters: ReadonlyArray<DeadLetter>
   readonly sizeBytes: number

@@ -9,7 +9,7 @@ import type { Timers } from "../kernel/Timers.js"
 
 interface Run {
   readonly fiber: Fibers.CurrentFiber
-  /** For who has to be told. */
+  /** What reports call it. */
   readonly what: string
 }
 

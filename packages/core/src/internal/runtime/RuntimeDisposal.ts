@@ -1,6 +1,6 @@
 /**
  * The end of a runtime: first the fibers that it has started, then the scope of what they use, under one deadline. It runs
- * once, in the fiber of who asks first; whoever asks later waits for it.
+ * once, in the fiber of the first caller; later callers wait for it.
  */
 import { Effect, Exit } from "effect"
 import * as CleanupError from "../../CleanupError.js"
@@ -43,7 +43,7 @@ export class RuntimeDisposal {
     if (run !== undefined && Fibers.isWithin(fiber, run.fiber)) fibers.excuse(run)
     let closed: Effect.Effect<void> = Effect.void
     fibers.end(close.timers, close.startedAt + fiberLimit, (left) => {
-      if (left.length > 0) this.letGo(left, fiberLimit)
+      if (left.length > 0) this.abandon(left, fiberLimit)
       this.haveFibersEnded = true
       // Has begun before anybody who waits goes on.
       closed = this.closeScope(fiber)
@@ -80,7 +80,7 @@ export class RuntimeDisposal {
   }
 
   /** What they use is released under them. */
-  private letGo(names: ReadonlyArray<string>, limitMillis: number): void {
+  private abandon(names: ReadonlyArray<string>, limitMillis: number): void {
     const { close } = this
     for (const typeName of names) {
       const id = close.ids.next()

@@ -78,7 +78,7 @@ const recordFrom = (settled: Settled, scope: ManagedScope, began: Beginning): Cl
     }
     : settled
 
-/** What became of a scope, as a report once somebody asks for it. Keeps nothing of the close. */
+/** What became of a scope, as a report for its first reader. Keeps nothing of the close. */
 export class Ended {
   private made: CleanupReport.CleanupReport | undefined = undefined
   private readonly ids: Beginning["ids"]

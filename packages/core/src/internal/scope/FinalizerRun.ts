@@ -1,6 +1,6 @@
 /**
  * The run of one finalizer that knows nothing of guards: one attempt inside a time limit, in a fiber that runs others
- * before and after it. Who runs it says when it begins and how it ended; what does not end in time is let go.
+ * before and after it. Who runs it says when it begins and how it ended; what does not end in time is abandoned.
  */
 import { Cause, Exit } from "effect"
 import * as CleanupError from "../../CleanupError.js"
@@ -14,7 +14,7 @@ import { unlimited } from "./ScopeOptions.js"
 
 export class FinalizerRun extends CleanupRun {
   private endsAt = Infinity
-  private tellAt = Infinity
+  private reportAt = Infinity
 
   constructor(
     entry: CleanupTarget,
@@ -54,8 +54,8 @@ export class FinalizerRun extends CleanupRun {
   arm(): void {
     if (this.isDone) return
     const { close, entry, startedAt } = this
-    // What limits itself tells by itself what is slow in it.
-    this.tellAt = entry.settings === unlimited ? Infinity : startedAt + close.slowAfter
+    // What limits itself reports by itself what is slow in it.
+    this.reportAt = entry.settings === unlimited ? Infinity : startedAt + close.slowAfter
     this.endsAt = Math.min(startedAt + entry.settings.timeout, close.deadline)
     this.setTimer()
   }
@@ -72,7 +72,7 @@ export class FinalizerRun extends CleanupRun {
 
   private setTimer(): void {
     if (this.isDone) return
-    this.close.timers.set(this, this.slow ? this.endsAt : Math.min(this.endsAt, this.tellAt))
+    this.close.timers.set(this, this.slow ? this.endsAt : Math.min(this.endsAt, this.reportAt))
   }
 
   /** It ended, however late. */
@@ -96,10 +96,10 @@ export class FinalizerRun extends CleanupRun {
 
   override onDue(): void {
     const now = this.close.now()
-    if (!this.slow && now >= this.tellAt - 0.5) {
+    if (!this.slow && now >= this.reportAt - 0.5) {
       this.slow = true
       this.close.runSlow(this)
-      // What was told of it may have ended it.
+      // The report may have ended it.
       if (this.isDone) return
     }
     if (now < this.endsAt - 0.5) return this.setTimer()

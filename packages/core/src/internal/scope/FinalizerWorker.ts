@@ -127,7 +127,7 @@ export class FinalizerWorker {
     if (this.fiber !== undefined) Fibers.interruptLater(this.fiber)
   }
 
-  /** The finalizer at work is let go of, and the fiber with it. */
+  /** The finalizer at work is abandoned, and the fiber with it. */
   leave(): void {
     if (this.isLeft) return
     this.isLeft = true

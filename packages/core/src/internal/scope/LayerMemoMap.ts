@@ -1,6 +1,6 @@
 /**
- * Layers built into scopes of ours. As Effect's own memo map, it builds each layer once and releases it when the last who
- * uses it lets go; but the inner scope of each is one of ours, so that limits and names reach inside composed layers, and
+ * Layers built into scopes of ours. As Effect's own memo map, it builds each layer once and releases it when its last user
+ * releases it; but the inner scope of each is one of ours, so that limits and names reach inside composed layers, and
  * a layer stays memoised while anybody holds it.
  */
 import { Cause, type Context, Deferred, Effect, Exit, type FiberRefsPatch, Layer, Scope } from "effect"
@@ -24,14 +24,14 @@ class Memo {
   ) {}
 
   /** Gives the scope to close, when nobody is left. */
-  readonly letGo = (): ManagedScope | undefined => {
+  readonly release = (): ManagedScope | undefined => {
     if (--this.observers > 0) return undefined
     this.forget(this)
     return this.scope
   }
 
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.suspend(() => this.letGo()?.close(exit) ?? Effect.void)
+    return Effect.suspend(() => this.release()?.close(exit) ?? Effect.void)
   }
 }
 
@@ -131,15 +131,15 @@ export class LayerMemoMap implements Layer.MemoMap {
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** The close of an open scope of ours lets go of the layer. */
+/** The close of an open `ManagedScope` releases its hold on the layer. */
 const bindEarly = (memo: Memo, scope: Scope.Scope): ScopeKey | undefined => {
   if (!(scope instanceof ManagedScope) || Scopes.closedExit(scope) !== undefined) return undefined
-  const key = new ScopeKey(memo.letGo)
+  const key = new ScopeKey(memo.release)
   Scopes.putFinalizer(scope, key, (exit) => memo.close(exit))
   return key
 }
 
-/** The scope's close lets go of the layer; at once, where it is closed. */
+/** The scope's close releases its hold on the layer; at once, where it is closed. */
 const bind = (memo: Memo, scope: Scope.Scope): Effect.Effect<void> =>
   bindEarly(memo, scope) === undefined ? Scope.addFinalizerExit(scope, (exit) => memo.close(exit)) : Effect.void
 

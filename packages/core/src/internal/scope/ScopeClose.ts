@@ -7,8 +7,9 @@ import { Cause, type Clock, Context, Effect, Exit, type Scope } from "effect"
 import * as ResourceId from "../../ResourceId.js"
 import { type CallerContext, callerOf, limitOf } from "../cleanup/CallerContext.js"
 import * as Log from "../cleanup/CleanupLog.js"
-import { type CleanupRun, type RunHost } from "../cleanup/CleanupRun.js"
+import type { CleanupRun } from "../cleanup/CleanupRun.js"
 import * as Recovery from "../cleanup/Recovery.js"
+import type { RunHost } from "../cleanup/RunHost.js"
 import { lookAgain } from "../cleanup/WaitGraph.js"
 import { block, unblock } from "../cleanup/Waits.js"
 import * as Clocks from "../effect3/Clocks.js"
@@ -58,7 +59,7 @@ export class ScopeClose implements RunHost {
   private timing: Timers | undefined = undefined
   private forceAt: DeadlineHeap.Deadline | undefined = undefined
   private endAt: DeadlineHeap.Deadline | undefined = undefined
-  /** Who runs the process; told of what became of everything. */
+  /** Who runs the process; hears what became of everything. */
   private readonly process: ShutdownHost
 
   constructor(readonly options: ResolvedScope, private readonly closer: Fibers.CurrentFiber) {
@@ -275,7 +276,7 @@ export class ScopeClose implements RunHost {
     // The same instant is the limit of what still runs, but a guard's registry may look at its clock a moment later.
     for (const { run } of this.active) run?.onDue()
     for (const host of this.joined ?? []) host.reachDeadline()
-    // To be let go of takes a few turns.
+    // To be abandoned takes a few turns.
     Turns.afterTurns(this.base, () =>
       Turns.afterTurns(this.base, () => {
         this.overrun = this.drives.size > 0
