@@ -358,8 +358,8 @@ export const core = mutationsOf("core", [
     what: "a release waits for the cleanup that waits for it",
     breaks: "P8",
     at: "startFor",
-    find: "block(caller.run, entry)",
-    replace: "",
+    find: "block(caller.run, entry)\n  start()",
+    replace: "start()",
     tests: ["ResourceGuard.deadlock"]
   },
   {

@@ -3,7 +3,7 @@
  * Provide it once, at the top of the app, so that it closes last; closing its layer is a shutdown.
  */
 import { type Config, type ConfigError, Context, Effect, Exit, Layer, Scope, type Stream } from "effect"
-import * as CleanupError from "./CleanupError.js"
+import type * as CleanupError from "./CleanupError.js"
 import * as CleanupPriority from "./CleanupPriority.js"
 import type { CleanupReport } from "./CleanupReport.js"
 import { awaitEnd, type CallerContext, callerOf, limitOf, startFor } from "./internal/cleanup/CallerContext.js"

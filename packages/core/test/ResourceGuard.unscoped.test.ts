@@ -185,7 +185,9 @@ describe("one that is collected without a cleanup", () => {
       yield* collecting(() => tags().includes("Cleaned"))
       expect(tags()).toEqual(["Registered", "LeakSuspected", "Scheduled", "Started", "Cleaned"])
       expect(events.at(-1)).toMatchObject({ id, record: { trigger: "leaked", outcome: "cleaned" } })
-      expect(lines).toEqual([expect.stringMatching(/has not been cleaned up in \d+(\.\d)? m?s; it is now$/)])
+      expect(lines).toEqual([
+        expect.stringMatching(/without a cleanup, \d+(\.\d)? m?s after its acquire; cleaning it up now$/)
+      ])
       expect(exits.length).toBe(1)
       expect(Exit.isInterrupted(exits[0]!)).toBe(true)
       expect(yield* r.activeCount).toBe(0)

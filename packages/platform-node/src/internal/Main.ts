@@ -7,7 +7,19 @@ import { ShutdownHost, Text } from "@patinox/core/kernel"
 import * as ResourceScope from "@patinox/core/ResourceScope"
 import * as Readiness from "@patinox/platform/Readiness"
 import { type Reason, Shutdown } from "@patinox/platform/Shutdown"
-import { Cause, type Context, Duration, Effect, Exit, Fiber, HashMap, Layer, Logger, LogLevel, Scope } from "effect"
+import {
+  Cause,
+  type Context,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  HashMap,
+  type Layer,
+  Logger,
+  LogLevel,
+  Scope
+} from "effect"
 import { constants } from "node:os"
 import { Cleanups } from "./Cleanups.js"
 import { LimitedLayers } from "./LimitedLayers.js"

@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { LoopTurns } from "../../src/internal/LoopTurns.js"
 import type { BuildLine } from "../../src/internal/Messages.js"
@@ -38,9 +38,9 @@ describe("internal/StartWatch", () => {
     expect(said).toEqual(["slow 1", "slow 1", "slow 1", "timeout 1"])
   })
 
-  it("after a layer is built, and none is for a moment, the start is over: nothing is reported", () => {
+  it("after a layer is built, and none is for a moment, the start is over: nothing is reported", async () => {
     const { build, said } = watched(60_000)
-    build(Layer.empty)
+    await Effect.runPromise(Fiber.join(build(Layer.effectDiscard(Effect.void))))
     vi.advanceTimersByTime(100)
     expect(vi.getTimerCount()).toBe(0)
     expect(said).toEqual([])

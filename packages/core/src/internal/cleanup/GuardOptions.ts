@@ -67,11 +67,10 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
   const resolved: { -readonly [Option in keyof ResolvedGuard]?: ResolvedGuard[Option] } = resource
   // Shared where nothing is set.
   let settings = defaults
-  for (const _ in own) {
+  if (Object.keys(own).length > 0) {
     const { recovery = defaults.recovery, timeout = defaults.timeout } = own
     const hasFallback = recovery.fallback !== undefined
     settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback }
-    break
   }
   if (settings.attemptTimeout > settings.timeout) {
     const expected = `a duration above 0, up to the timeout of ${settings.timeout} ms`

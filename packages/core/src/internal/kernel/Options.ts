@@ -99,8 +99,9 @@ export type CheckedBy<C extends Checks> = {
 export const checkAll = <C extends Checks>(options: unknown, checks: C): Checked<CheckedBy<C>> => {
   if (Object(options) !== options) return invalidOption("options", options, "an object")
   const found: Record<string, unknown> = {}
-  // Of the many that there are most give few, but another object than a plain one may have them where no loop finds them.
-  for (const option in Object.getPrototypeOf(options) === Object.prototype ? options as object : checks) {
+  // Of the many that there are a plain object mostly has few; another one may inherit some.
+  const isPlain = Object.getPrototypeOf(options) === Object.prototype
+  for (const option of Object.getOwnPropertyNames(isPlain ? options : checks)) {
     const value = Object.hasOwn(checks, option) ? (options as Record<string, unknown>)[option] : undefined
     if (value === undefined) continue
     const checked = checks[option]!(option, value)
