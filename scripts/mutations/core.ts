@@ -310,7 +310,7 @@ export const core = mutationsOf("core", [
     what: "a cleanup that waits for another keeps its slot",
     breaks: "P8",
     at: "awaitEnd",
-    find: "if (run !== undefined) giveWay(run)",
+    find: "giveWay(run)",
     replace: "",
     tests: ["ResourceGuard", "ResourceGuard.deadlock"]
   },

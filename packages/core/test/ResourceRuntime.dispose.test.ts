@@ -251,7 +251,7 @@ describe("a dispose is bounded", () => {
         })
         expect(yield* runtime.disposeEffect).toBe(report)
         expect(lines).toEqual([[
-          `1 fiber did not end within ${Duration.toSeconds(limit)} s of being interrupted, and what they use is ` +
+          `Abandoned 1 fiber that ignored interruption for ${Duration.toSeconds(limit)} s; what they use is ` +
           `released under them: fiber ${id} (GET /orders)`
         ]])
         yield* letGo

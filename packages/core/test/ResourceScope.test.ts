@@ -305,7 +305,7 @@ describe("the fibers of another version of Effect", () => {
       ["cannot be resumed", { resume: undefined }, "a fiber has no resume"],
       ["cannot be told to end", { unsafeInterruptAsFork: undefined }, "a fiber has no unsafeInterruptAsFork"],
       ["have another context", { currentContext: {} }, "a context has no map of its services"],
-      ["keep their FiberRefs elsewhere", { getFiberRefs: () => ({}) }, "a FiberRef is not kept as a stack"],
+      ["keep their FiberRefs elsewhere", { getFiberRefs: () => ({}) }, "a FiberRef is kept or forked in another way"],
       [
         "end later than at once",
         {

@@ -18,7 +18,7 @@ export interface CallerContext {
 }
 
 /** A cleanup as it is asked for. */
-export interface CleanupStart extends Pick<RunStart, "trigger" | "exit" | "forced" | "slot"> {
+export interface CleanupStart extends RunStart {
   readonly caller: CallerContext
 }
 
@@ -59,7 +59,7 @@ export const awaitEnd = (entry: CleanupTarget, caller: CallerContext): Effect.Ef
     if (isOver()) return resume(Effect.void)
     const { run } = caller
     block(run, entry)
-    if (run !== undefined) giveWay(run)
+    giveWay(run)
     const end = () => {
       unblock(run, entry)
       resume(Effect.void)
@@ -87,7 +87,7 @@ export class Waiters implements Blocker {
   await(caller: CallerContext): Effect.Effect<unknown> {
     return Effect.suspend(() => {
       const { run } = caller
-      if (run !== undefined) giveWay(run)
+      giveWay(run)
       let waits = false
       const isOver = () => {
         if (this.isOver(caller)) return true

@@ -5,7 +5,7 @@ import type { CleanupTarget } from "./CleanupTarget.js"
 
 /** The record of what has no run yet, or none any more. */
 export const idleRecord = (
-  entry: CleanupTarget,
+  entry: Pick<CleanupTarget, "id" | "typeName" | "priority" | "createdAt">,
   outcome: CleanupRecord["outcome"],
   trigger: Trigger
 ): CleanupRecord => ({

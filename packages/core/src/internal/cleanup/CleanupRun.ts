@@ -45,7 +45,7 @@ export class CleanupRun implements Deadline {
 
   readonly trigger: Trigger
   readonly exit: Exit.Exit<unknown, unknown>
-  readonly requestedAt: number
+  /** The fiber of the caller: its own borrows are not waited for, and the release runs under its id. */
   private readonly callerId: Fibers.Id | undefined
   phase: Phase = "dependents"
   order = -1
@@ -77,11 +77,10 @@ export class CleanupRun implements Deadline {
   private orphans: Set<RunFiber> | undefined
   private step: unknown
 
-  constructor(readonly entry: CleanupTarget, readonly host: RunHost, start: RunStart) {
+  constructor(readonly entry: CleanupTarget, readonly host: RunHost, start: RunStart, readonly requestedAt: number) {
     this.trigger = start.trigger
     this.exit = start.exit
-    this.requestedAt = start.requestedAt
-    this.callerId = start.callerId
+    this.callerId = start.caller?.fiber?.id()
     this.forced = start.forced === true
     this.slot = start.slot === true
   }
@@ -98,6 +97,10 @@ export class CleanupRun implements Deadline {
   /** Opened when the wait for borrowers began, as that counts; else at the start. What ends at once needs none. */
   private get window(): Recovery.Window {
     return this.opened ??= Recovery.window(this.startedAt, this.limits, this.deadline)
+  }
+
+  protected get attemptsEnd(): number {
+    return this.window.attemptsEnd
   }
 
   get isDone(): boolean {
@@ -249,29 +252,22 @@ export class CleanupRun implements Deadline {
     if (Exit.isSuccess(exit)) {
       return this.end(this.attempts === 1 && this.trigger !== "retried" ? "cleaned" : "recovered")
     }
-    const { entry } = this
-    this.failed(
-      this.phase === "stopping" && Cause.isInterruptedOnly(exit.cause)
-        ? this.timeoutError(true)
-        : new CleanupError.CleanupFailed<unknown>({
-          id: entry.id,
-          typeName: entry.typeName,
-          cause: exit.cause,
-          attempts: this.attempts
-        }),
-      true
-    )
+    this.failed(this.errorOf(exit.cause), true)
   }
 
-  private timeoutError(stopped: boolean): CleanupError.CleanupTimeout {
-    return new CleanupError.CleanupTimeout({
-      id: this.entry.id,
-      typeName: this.entry.typeName,
-      // What has passed: the limit of one attempt or of several, without the share of a fallback.
-      limitMillis: Math.round(Math.min(this.host.timers.now(), this.window.attemptsEnd) - this.startedAt),
-      stopped,
-      attempts: this.attempts
-    })
+  /** What a failed attempt ended with: its time limit, where that has interrupted it. */
+  protected errorOf(cause: Cause.Cause<unknown>): ReleaseError {
+    const { attempts, entry: { id, typeName } } = this
+    return this.phase === "stopping" && Cause.isInterruptedOnly(cause)
+      ? this.timedOut(true)
+      : new CleanupError.CleanupFailed<unknown>({ id, typeName, cause, attempts })
+  }
+
+  protected timedOut(stopped: boolean): CleanupError.CleanupTimeout {
+    const { attempts, entry: { id, typeName } } = this
+    // What has passed: the limit of one attempt or of several, without the share of a fallback.
+    const limitMillis = Math.round(Math.min(this.host.timers.now(), this.attemptsEnd) - this.startedAt)
+    return new CleanupError.CleanupTimeout({ id, typeName, limitMillis, stopped, attempts })
   }
 
   private failed(error: ReleaseError, stopped: boolean): void {
@@ -281,14 +277,9 @@ export class CleanupRun implements Deadline {
       // A strategy that throws has no answer; the error it was asked about stays the one that counts.
       () => "Fail"
     )
-    switch (Recovery.afterError(strategy, stopped, this.limits.hasFallback)) {
-      case "Step":
-        return this.askSchedule(error)
-      case "Fallback":
-        return this.fallBack(error)
-      case "GiveUp":
-        return this.giveUp()
-    }
+    const next = Recovery.afterError(strategy, stopped, this.limits.hasFallback)
+    if (next === "Step") return this.askSchedule(error)
+    this.goOn(next, error)
   }
 
   private askSchedule(error: ReleaseError): void {
@@ -312,19 +303,18 @@ export class CleanupRun implements Deadline {
   private afterStep(delay: number | undefined, error: ReleaseError): void {
     const { host } = this
     const next = Recovery.afterStep(delay, host.timers.now(), this.window, this.limits.hasFallback)
-    switch (next._tag) {
-      case "Fallback":
-        return this.fallBack(error)
-      case "GiveUp":
-        return this.giveUp()
-      case "Pause": {
-        host.reporter.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
-        this.phase = "pause"
-        if (delay === 0) return this.attempt()
-        // A monitor may have set a nearer deadline.
-        this.schedule(this.phaseEnd = Math.min(next.until, this.window.attemptsEnd))
-      }
-    }
+    if (next._tag !== "Pause") return this.goOn(next._tag, error)
+    host.reporter.notify("Retried", this.entry, { attempt: this.attempts + 1, delayMillis: delay!, error })
+    this.phase = "pause"
+    if (delay === 0) return this.attempt()
+    // A monitor may have set a nearer deadline.
+    this.schedule(this.phaseEnd = Math.min(next.until, this.window.attemptsEnd))
+  }
+
+  /** There is no further attempt. */
+  private goOn(next: "Fallback" | "GiveUp", error: ReleaseError): void {
+    if (next === "Fallback") this.fallBack(error)
+    else this.giveUp()
   }
 
   private fallBack(error: ReleaseError): void {
@@ -450,7 +440,7 @@ export class CleanupRun implements Deadline {
   private abandonAttempt(): void {
     this.orphan = "running"
     this.orphanFiber()
-    this.failed(this.timeoutError(false), false)
+    this.failed(this.timedOut(false), false)
   }
 
   private orphanEnded(exit: Exit.Exit<unknown, unknown>): void {

@@ -1,9 +1,9 @@
 /** What a run is given by whoever runs it, and what it needs of that: a registry, or the close of a scope. */
 import type { Exit } from "effect"
 import type { Trigger } from "../../CleanupReport.js"
-import type * as Fibers from "../effect3/Fibers.js"
 import type { Timers } from "../kernel/Timers.js"
 import type { Notify } from "../registry/MonitorQueue.js"
+import type { CallerContext } from "./CallerContext.js"
 import type { CleanupRun } from "./CleanupRun.js"
 
 /** Who runs it. */
@@ -26,10 +26,8 @@ export interface RunStart {
   readonly trigger: Trigger
   /** That of the resource's scope, or what stands for it. */
   readonly exit: Exit.Exit<unknown, unknown>
-  readonly requestedAt: number
-  /** The fiber of the caller: its own borrows are not waited for, and the release runs under its id. */
-  readonly callerId?: Fibers.Id | undefined
-  readonly forced?: boolean | undefined
+  readonly caller?: CallerContext
+  readonly forced?: boolean
   /** It holds one of the registry's slots. */
-  readonly slot?: boolean | undefined
+  readonly slot?: boolean
 }

@@ -21,8 +21,8 @@ export const unblock = (run: CleanupRun | undefined, on: Blocker): void => {
 export const isBlocked = ({ blockedOn }: CleanupRun): boolean => (blockedOn?.size ?? 0) > 0
 
 /** A cleanup that waits needs no slot meanwhile, and neither do those that cannot start before it has ended. */
-export const giveWay = (run: CleanupRun): void => {
-  const runs = new Set([run])
+export const giveWay = (run: CleanupRun | undefined): void => {
+  const runs = new Set(run && [run])
   // A set hands out what is added to it on the way.
   for (const next of runs) {
     next.host.giveBackSlot(next)

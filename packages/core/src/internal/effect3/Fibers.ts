@@ -230,7 +230,7 @@ export const fiberMismatch = (fiber: any): string | undefined => {
   if (!(fiber.currentContext?.unsafeMap instanceof Map)) return "a context has no map of its services"
   const [ref, stack] = [...fiber.getFiberRefs().locals ?? []][0] ?? []
   if (ref === undefined || typeof ref.patch !== "function" || !("fork" in ref) || stack?.[0]?.length !== 2) {
-    return "a FiberRef is not kept as a stack of values and forked by a patch"
+    return "a FiberRef is kept or forked in another way"
   }
   const id = FiberId.unsafeMake()
   const started = new fiber.constructor(id, FiberRefs.empty(), Runtime.defaultRuntimeFlags)

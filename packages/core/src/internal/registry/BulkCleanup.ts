@@ -29,6 +29,8 @@ export class BulkCleanup {
   private isForced = false
   private finished: CleanupReport.CleanupReport | undefined
   private readonly waiters: Waiters
+  /** What a shutdown waits for beside what is registered. */
+  private readonly acquiring: ReadonlySet<CleanupTarget>
   private readonly forceAt = DeadlineHeap.make(() => this.force())
   private readonly endAt = DeadlineHeap.make(() => this.reachDeadline())
 
@@ -40,13 +42,11 @@ export class BulkCleanup {
   ) {
     this.waiters = new Waiters((caller) => this.isOverFor(caller), () => this.pending)
     const now = this.startedAt = registry.timers.now()
-    const left = trigger === "shutdown" ? Math.max(1, registry.process.leftMillis()) : Infinity
+    const isShutdown = trigger === "shutdown"
+    this.acquiring = isShutdown ? registry.acquiring : new Set()
+    const left = isShutdown ? Math.max(1, registry.process.leftMillis()) : Infinity
     this.deadline = Math.min(now + Math.min(registry.options.shutdownTimeout, left), limitOf(caller, now))
     this.timeout = this.deadline - now
-  }
-
-  private get isShutdown(): boolean {
-    return this.trigger === "shutdown"
   }
 
   /** `report` is called before anything else of it is reported: state first. */
@@ -142,7 +142,7 @@ export class BulkCleanup {
     if (this.finished !== undefined) return
     if (
       this.overrun ||
-      (this.pending.size === 0 && !this.isStarting && (!this.isShutdown || this.registry.acquiring.size === 0))
+      (this.pending.size === 0 && !this.isStarting && this.acquiring.size === 0)
     ) {
       this.finished = this.report()
       this.pending.clear()
@@ -173,9 +173,7 @@ export class BulkCleanup {
     const { registry } = this
     const durationMillis = registry.timers.now() - this.startedAt
     const open = [...this.pending, ...this.left].map((entry) => this.recordOf(entry))
-    const acquiring = this.isShutdown
-      ? [...registry.acquiring].map((entry) => idleRecord(entry, "acquiring", this.trigger))
-      : []
+    const acquiring = [...this.acquiring].map((entry) => idleRecord(entry, "acquiring", this.trigger))
     return CleanupReport.make({
       records: [...this.records, ...open, ...acquiring],
       durationMillis,

@@ -52,11 +52,8 @@ export class DeadLetters {
   add(entry: CleanupTarget, run: CleanupRun, failedAt: number): void {
     this.prune()
     // An abandoned cleanup may still run: it is never tried again, so its value is not kept.
-    if (run.outcome === "abandoned") entry.value = undefined
-    if (this.capacity === 0) {
-      entry.value = undefined
-      return
-    }
+    if (run.outcome === "abandoned" || this.capacity === 0) entry.value = undefined
+    if (this.capacity === 0) return
     if (this.letters.size >= this.capacity) this.drop(this.letters.keys().next().value!)
     this.letters.set(entry.id, {
       entry,
@@ -70,13 +67,10 @@ export class DeadLetters {
 
   failedAgain(entry: CleanupTarget, run: CleanupRun, failedAt: number): void {
     const letter = this.letters.get(entry.id)
-    if (letter === undefined) {
-      entry.value = undefined
-      return
-    }
+    if (run.outcome === "abandoned" || letter === undefined) entry.value = undefined
+    if (letter === undefined) return
     letter.record = run.record()
     letter.failedAt = failedAt
-    if (run.outcome === "abandoned") entry.value = undefined
   }
 
   finishedLate(entry: CleanupTarget): void {

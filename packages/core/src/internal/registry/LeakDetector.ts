@@ -22,11 +22,10 @@ export class LeakDetector {
     if (this.threshold === Infinity) return
     if (this.registry.entries.size === 0) this.stop()
     if (!entry.leakSuspected) return
-    const { registry } = this
-    const ageMillis = registry.timers.now() - entry.registeredAt
-    const outcome = entry.state as Outcome
+    const { reporter, timers } = this.registry
+    const ageMillis = timers.now() - entry.registeredAt
     Log.leakResolved(entry, ageMillis)
-    registry.reporter.notify("LeakResolved", entry, { ageMillis, outcome })
+    reporter.notify("LeakResolved", entry, { ageMillis, outcome: entry.state as Outcome })
   }
 
   stop(): void {

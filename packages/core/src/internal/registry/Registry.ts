@@ -49,7 +49,6 @@ export interface RegistryParts {
 
 export class Registry implements RunHost {
   readonly options: ResolvedOptions
-  readonly clock: Clock.Clock
   readonly origin: Refs.Origin
   private readonly ids: () => ResourceId
   phase: "Running" | "Draining" | "Closed" = "Running"
@@ -88,7 +87,6 @@ export class Registry implements RunHost {
 
   constructor({ clock, ids, listener, metrics, options, origin }: RegistryParts) {
     this.options = options
-    this.clock = clock
     this.origin = origin
     this.ids = ids
     this.timers = new Timers(clock, origin)
@@ -120,7 +118,7 @@ export class Registry implements RunHost {
   }
 
   wallMillis(): number {
-    return Clocks.wallMillis(this.clock)
+    return Clocks.wallMillis(this.timers.clock)
   }
 
   /** Of the generator in use; where it throws or gives what is no new id, a random one. */
@@ -211,14 +209,12 @@ export class Registry implements RunHost {
 
   private open(entry: CleanupTarget, start: CleanupStart, now: number): CleanupRun {
     const { request } = entry
-    const { caller, exit, forced, slot, trigger } = start
+    const { caller } = start
     entry.request = undefined
-    const callerId = caller.fiber?.id()
-    const requestedAt = request?.requestedAt ?? now
-    const run = new CleanupRun(entry, this, { trigger, exit, forced, slot, callerId, requestedAt })
+    const run = new CleanupRun(entry, this, start, request?.requestedAt ?? now)
     entry.run = run
     // A dead letter has had its outcome, and keeps it until it has another.
-    if (trigger !== "retried") this.move(entry, "cleaning", now)
+    if (start.trigger !== "retried") this.move(entry, "cleaning", now)
     this.running.add(run)
     if (caller.run !== undefined) entry.limitTo(limitOf(caller, now))
     run.limitTo(entry.deadline ?? Infinity)

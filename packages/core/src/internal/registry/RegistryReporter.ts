@@ -7,7 +7,7 @@ import * as CleanupPriority from "../../CleanupPriority.js"
 import type { CleanupReport } from "../../CleanupReport.js"
 import type { ResourceEvent } from "../../ResourceEvent.js"
 import type { CleanupRun } from "../cleanup/CleanupRun.js"
-import type { CleanupOutcome, CleanupTarget } from "../cleanup/CleanupTarget.js"
+import { type CleanupOutcome, type CleanupTarget, withOptional } from "../cleanup/CleanupTarget.js"
 import * as Clocks from "../effect3/Clocks.js"
 import type { QueuedCleanup } from "./Dispatcher.js"
 import type { MonitorQueue, What } from "./MonitorQueue.js"
@@ -46,11 +46,7 @@ export class RegistryReporter {
 
   registered(entry: CleanupTarget): void {
     if (!this.events.observed) return this.metrics?.registered(entry)
-    const { sizeBytes, stack } = entry
-    this.notify("Registered", entry, {
-      ...(sizeBytes === undefined ? undefined : { sizeBytes }),
-      ...(stack === undefined ? undefined : { acquireStack: stack })
-    })
+    this.notify("Registered", entry, withOptional({}, entry))
   }
 
   scheduled(request: QueuedCleanup): void {

@@ -300,14 +300,10 @@ export const pageOf = (
     )
   })
 
+const healthIn = { Running: undefined, Draining: "draining", Closed: "closed" } as const
+
 export const healthOf = (registry: Registry): RegistryHealth => ({
-  status: registry.phase === "Closed"
-    ? "closed"
-    : registry.phase === "Draining"
-    ? "draining"
-    : registry.orphans.size > 0
-    ? "degraded"
-    : "healthy",
+  status: healthIn[registry.phase] ?? (registry.orphans.size > 0 ? "degraded" : "healthy"),
   live: registry.live,
   waiting: registry.counts.waiting,
   running: registry.running.size,

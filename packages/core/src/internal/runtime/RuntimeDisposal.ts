@@ -102,8 +102,8 @@ export class RuntimeDisposal {
     }
     Fibers.forkNow(
       Effect.exit(Effect.logError(
-        `${Text.count(names.length, "fiber")} did not end within ${Text.duration(limitMillis)} of being ` +
-          `interrupted, and what they use is released under them: ${names.slice(0, 10).join(", ")}`
+        `Abandoned ${Text.count(names.length, "fiber")} that ignored interruption for ${Text.duration(limitMillis)}; ` +
+          `what they use is released under them: ${names.slice(0, 10).join(", ")}`
       )),
       close.refs
     )

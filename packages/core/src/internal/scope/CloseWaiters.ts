@@ -48,9 +48,9 @@ export class CloseWaiters implements Blocker {
   get entry(): CleanupTarget {
     if (this.asEntry === undefined) {
       const { host } = this
-      const { ids, refs: origin, startedAt: requestedAt } = host
+      const { ids, refs: origin, startedAt } = host
       const entry = new CleanupTarget(ids.next(), "scope", { settings: defaults.finalizer }, { origin })
-      entry.run = new CleanupRun(entry, host, { trigger: "scope", exit: Exit.void, requestedAt })
+      entry.run = new CleanupRun(entry, host, { trigger: "scope", exit: Exit.void }, startedAt)
       block(entry.run, this)
       this.asEntry = entry
     }
@@ -72,7 +72,7 @@ export class CloseWaiters implements Blocker {
     const caller = callerOf(fiber)
     return Fibers.callback<void>((resume) => {
       if (this.isOverFor(drive, caller, fiber)) return resume(Effect.void)
-      if (caller.run !== undefined) giveWay(caller.run)
+      giveWay(caller.run)
       // With a slot that was given back it may be over.
       if (caller.run !== undefined && this.isOverFor(drive, caller, fiber)) return resume(Effect.void)
       if (caller.run !== undefined) block(caller.run, this.entry)

@@ -2,8 +2,7 @@
  * The run of one finalizer that knows nothing of guards: one attempt inside a time limit, in a fiber that runs others
  * before and after it. Who runs it says when it begins and how it ended; what does not end in time is abandoned.
  */
-import { Cause, Exit } from "effect"
-import * as CleanupError from "../../CleanupError.js"
+import { Exit } from "effect"
 import type { CleanupRecord } from "../../CleanupReport.js"
 import { CleanupRun } from "../cleanup/CleanupRun.js"
 import type { CleanupTarget } from "../cleanup/CleanupTarget.js"
@@ -22,7 +21,7 @@ export class FinalizerRun extends CleanupRun {
     private readonly close: ScopeClose,
     private readonly worker: FinalizerWorker
   ) {
-    super(entry, close, { trigger: "scope", exit, requestedAt: close.startedAt })
+    super(entry, close, { trigger: "scope", exit }, close.startedAt)
     this.phase = "attempt"
     this.attempts = 1
     this.forced = worker.forced
@@ -82,15 +81,7 @@ export class FinalizerRun extends CleanupRun {
       return
     }
     if (Exit.isSuccess(exit)) return this.finish("cleaned")
-    const { entry } = this
-    this.error = this.phase === "stopping" && Cause.isInterruptedOnly(exit.cause)
-      ? this.timedOut(true)
-      : new CleanupError.CleanupFailed<unknown>({
-        id: entry.id,
-        typeName: entry.typeName,
-        cause: exit.cause,
-        attempts: 1
-      })
+    this.error = this.errorOf(exit.cause)
     this.finish("failed")
   }
 
@@ -114,15 +105,8 @@ export class FinalizerRun extends CleanupRun {
     })
   }
 
-  private timedOut(stopped: boolean): CleanupError.CleanupTimeout {
-    const { close, endsAt, entry, startedAt } = this
-    return new CleanupError.CleanupTimeout({
-      id: entry.id,
-      typeName: entry.typeName,
-      limitMillis: Math.round(Math.min(close.now(), endsAt) - startedAt),
-      stopped,
-      attempts: 1
-    })
+  protected override get attemptsEnd(): number {
+    return this.endsAt
   }
 
   private finish(outcome: "cleaned" | "failed" | "abandoned"): void {
