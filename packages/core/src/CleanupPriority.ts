@@ -5,12 +5,13 @@
 import type { Schema } from "effect"
 import { Option, Order as Order_ } from "effect"
 import * as Schemas from "./internal/kernel/Schemas.js"
+import { priorities } from "./internal/kernel/Vocabulary.js"
 
 /** From the least to the most urgent: 0 to 3. */
-export type CleanupPriority = "Low" | "Normal" | "High" | "Critical"
+export type CleanupPriority = (typeof priorities)[number]
 
 /** All of them, least urgent first: the index is the number. */
-export const values: readonly ["Low", "Normal", "High", "Critical"] = ["Low", "Normal", "High", "Critical"]
+export const values: readonly ["Low", "Normal", "High", "Critical"] = priorities
 
 /** What a resource has that says nothing else. */
 export const defaultPriority: CleanupPriority = "Normal"

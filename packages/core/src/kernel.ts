@@ -56,6 +56,7 @@ export { TaggedError } from "./internal/kernel/TaggedError.js"
 export * as Text from "./internal/kernel/Text.js"
 export type { Timers } from "./internal/kernel/Timers.js"
 export * as UserFunction from "./internal/kernel/UserFunction.js"
+export { liveStates, phases } from "./internal/kernel/Vocabulary.js"
 export { limitsItself } from "./internal/scope/FinalizerKeys.js"
 export { LazyScope } from "./internal/scope/LazyScope.js"
 

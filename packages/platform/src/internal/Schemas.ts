@@ -3,6 +3,7 @@
  * endpoint.
  */
 import { CleanupPriority, ResourceId } from "@patinox/core"
+import { liveStates, phases } from "@patinox/core/kernel"
 import { Schema } from "effect"
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
@@ -49,7 +50,7 @@ const resource = /* @__PURE__ */ (() =>
   Schema.Struct({
     id: ResourceId.schema,
     typeName: Schema.String,
-    state: Schema.Literal("inUse", "waiting", "cleaning"),
+    state: Schema.Literal(...liveStates),
     priority: CleanupPriority.schema,
     createdAt: Schema.JsonNumber,
     ageMillis: Schema.JsonNumber,
@@ -79,7 +80,7 @@ const failedCleanup = /* @__PURE__ */ (() =>
 export const resourcePage = /* @__PURE__ */ (() =>
   Schema.Struct({
     at: Schema.JsonNumber,
-    phase: Schema.Literal("Running", "Draining", "Closed"),
+    phase: Schema.Literal(...phases),
     status: Schema.Literal("healthy", "degraded", "draining", "closed"),
     accounts: Schema.Struct({
       registered: count,

@@ -12,6 +12,7 @@ import type { ResourceInfo } from "../../ResourceInfo.js"
 import * as Fibers from "../effect3/Fibers.js"
 import type * as Refs from "../effect3/Refs.js"
 import type { CallSite } from "../kernel/CallSite.js"
+import type { liveStates } from "../kernel/Vocabulary.js"
 import type { QueuedCleanup } from "../registry/Dispatcher.js"
 import type { CleanupRun } from "./CleanupRun.js"
 
@@ -35,7 +36,7 @@ export interface Settings {
 export type CleanupOutcome = Exclude<Outcome, "disarmed">
 
 /** `acquiring` before it counts; then `inUse`, `waiting` in the registry's queue, `cleaning`; then its one outcome. */
-export type State = "acquiring" | "inUse" | "waiting" | "cleaning" | Outcome
+export type State = "acquiring" | (typeof liveStates)[number] | Outcome
 
 /** Somebody who borrows the resource: a `use` of the guard, or (the entry itself) the acquire of a dependent. */
 export interface Holder {

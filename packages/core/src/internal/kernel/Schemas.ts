@@ -8,7 +8,7 @@
 import { Inspectable, Schema } from "effect"
 import type * as CleanupError from "../../CleanupError.js"
 import type * as PatinoxError from "../../PatinoxError.js"
-import { outcomes, triggers } from "./Vocabulary.js"
+import { outcomes, priorities, triggers } from "./Vocabulary.js"
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
 
@@ -39,7 +39,7 @@ const jsonable = /* @__PURE__ */ (() =>
 
 export const resourceId = /* @__PURE__ */ (() => Schema.UUID.pipe(Schema.brand("ResourceId")))()
 
-export const cleanupPriority = /* @__PURE__ */ Schema.Literal("Low", "Normal", "High", "Critical")
+export const cleanupPriority = /* @__PURE__ */ (() => Schema.Literal(...priorities))()
 
 export const resourceInfo = /* @__PURE__ */ (() =>
   Schema.Struct({

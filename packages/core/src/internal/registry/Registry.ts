@@ -34,6 +34,7 @@ import type { RegistryMetrics } from "./RegistryMetrics.js"
 import type { ResolvedOptions } from "./RegistryOptions.js"
 import { RegistryReporter } from "./RegistryReporter.js"
 import { endReservation, link, ResourceIndex, unlink } from "./ResourceIndex.js"
+import type { RegistryPhase } from "./Snapshot.js"
 
 const randomIds = Generator.defaultValue
 
@@ -51,7 +52,7 @@ export class Registry implements RunHost {
   readonly options: ResolvedOptions
   readonly origin: Refs.Origin
   private readonly ids: () => ResourceId
-  phase: "Running" | "Draining" | "Closed" = "Running"
+  phase: RegistryPhase = "Running"
   private readonly index = new ResourceIndex()
   readonly entries: ReadonlyMap<ResourceId, CleanupTarget> = this.index.entries
   readonly acquiring = new Set<CleanupTarget>()

@@ -17,8 +17,15 @@ import {
   withOptional
 } from "../cleanup/CleanupTarget.js"
 import * as Turns from "../effect3/Turns.js"
+import type { liveStates, phases } from "../kernel/Vocabulary.js"
 import type { Letter } from "./DeadLetters.js"
 import type { Registry } from "./Registry.js"
+
+/** How far a registry has come. */
+export type RegistryPhase = (typeof phases)[number]
+
+/** Where a live resource stands. */
+export type LiveState = (typeof liveStates)[number]
 
 /** Somebody who borrows a resource. */
 export interface HolderSnapshot {
@@ -29,7 +36,7 @@ export interface HolderSnapshot {
 
 /** A live resource. */
 export interface ResourceSnapshot extends ResourceInfo {
-  readonly state: "inUse" | "waiting" | "cleaning"
+  readonly state: LiveState
   readonly ageMillis: number
   /** For how long it has been in its state. */
   readonly stateMillis: number
@@ -78,7 +85,7 @@ export interface RegistryAccounts {
 export interface RegistrySnapshot {
   /** Milliseconds since the epoch. */
   readonly at: number
-  readonly phase: "Running" | "Draining" | "Closed"
+  readonly phase: RegistryPhase
   readonly accounts: RegistryAccounts
   /** In the order they were registered. */
   readonly live: ReadonlyArray<ResourceSnapshot>
