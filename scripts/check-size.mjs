@@ -7,13 +7,13 @@ import { root } from "./packages.mjs"
 const budgets = [
   {
     name: "guards and a registry",
-    budget: 20.5 * 1024,
+    budget: 20.4 * 1024,
     contents: `
       export { acquireRelease, layer, make, use } from "@patinox/core/ResourceGuard"
       export { layer as registry, layerWith, ResourceRegistry } from "@patinox/core/ResourceRegistry"
     `
   },
-  { name: "all of it", budget: 37 * 1024, contents: `export * as core from "@patinox/core"` }
+  { name: "all of it", budget: 36.95 * 1024, contents: `export * as core from "@patinox/core"` }
 ]
 
 const measure = async ({ contents }) => {
@@ -33,7 +33,7 @@ const measure = async ({ contents }) => {
 const parts = []
 for (const part of budgets) {
   const bytes = await measure(part)
-  parts.push(`${(bytes / 1024).toFixed(2)} of ${part.budget / 1024} KiB with ${part.name}`)
+  parts.push(`${(bytes / 1024).toFixed(2)} of ${(part.budget / 1024).toFixed(2)} KiB with ${part.name}`)
   if (bytes > part.budget) process.exitCode = 1
 }
 console.log(`@patinox/core adds ${parts.join(", ")} (minified, gzip)`)
