@@ -232,10 +232,15 @@ const usedBy = (
  * console.log(await Effect.runPromise(Effect.provide(program, ResourceRegistry.layer))) // => true
  * ```
  */
-export const use: Use = (acquire, release, options) => {
-  const plan = planOf(release, options, callSite(isNamed(options), false, use))
-  return (f: (value: any) => Effect.Effect<any, any, any>) => usedBy(acquire, plan, f)
-}
+export const use: Use = /* @__PURE__ */ (() => {
+  // `use(acquire, release, f, options)` is what was compiled before the two calls; the types have it no more.
+  const use = (acquire: Effect.Effect<any, any, any>, release: AnyRelease, third?: any, fourth?: any): any => {
+    const isOne = typeof third === "function"
+    const plan = planOf(release, isOne ? fourth : third, callSite(isNamed(isOne ? fourth : third), false, use))
+    return isOne ? usedBy(acquire, plan, third) : (f: any) => usedBy(acquire, plan, f)
+  }
+  return use
+})()
 
 /**
  * A service whose release may fail: acquired when its layer is built, released when the layer's scope closes.
