@@ -22,7 +22,7 @@ export const pool = mutationsOf("pool", [
     what: "a creation that takes too long is not interrupted",
     breaks: "P3",
     at: "ItemLifecycle.timedOut",
-    find: "this.giveUp(creation)",
+    find: "this.cancel(creation)",
     replace: "",
     tests: ["ResourcePool.timeout"]
   },
@@ -46,7 +46,7 @@ export const pool = mutationsOf("pool", [
     what: "a drain reclaims nothing from its holders",
     breaks: "P3",
     at: "PoolDrain.finish",
-    find: "this.pool.reclaim(lease)",
+    find: "this.parts.reclaim(lease)",
     replace: "",
     tests: ["ResourcePool.shutdown"]
   },
@@ -54,7 +54,7 @@ export const pool = mutationsOf("pool", [
     what: "a drain waits for a creation that has no borrower left",
     breaks: "P3",
     at: "PoolDrain.quietBy",
-    find: "else if (state.waiting.size === 0) this.giveUpWork()",
+    find: "else if (state.waiting.size === 0) this.cancelWork()",
     replace: "",
     tests: ["ResourcePool.shutdown"]
   },
@@ -62,7 +62,7 @@ export const pool = mutationsOf("pool", [
     what: "an interrupted borrower keeps its timer",
     breaks: "P7",
     at: "Borrower.stopWaiting",
-    find: "pool.timers.clear(this)",
+    find: "timers.clear(this)",
     replace: "",
     tests: ["ResourcePool.quiet"]
   },
@@ -94,7 +94,7 @@ export const pool = mutationsOf("pool", [
     what: "the end of a suspected leak is not reported",
     breaks: "P9",
     at: "Pool.giveBack",
-    find: "if (lease.isSuspected) this.reporter.leakResolved(lease)",
+    find: "if (lease.isSuspected) this.context.reporter.leakResolved(lease)",
     replace: "",
     tests: ["ResourcePool.leak"]
   },
@@ -107,10 +107,10 @@ export const pool = mutationsOf("pool", [
     tests: ["ResourcePool.events"]
   },
   {
-    what: "the gauges of a pool miss a return",
+    what: "the gauges of a pool do not follow its state",
     breaks: "P9",
-    at: "Pool.giveBack",
-    find: "this.updateGauges()",
+    at: "Pool.changed",
+    find: "metrics.updateGauges(state.inUse, state.idle.length, state.waiting.size)",
     replace: "",
     tests: ["ResourcePool.events"]
   },
@@ -118,7 +118,7 @@ export const pool = mutationsOf("pool", [
     what: "an item under validation stays when its borrower is interrupted",
     breaks: "fault",
     at: "Borrower.stopWaiting",
-    find: "if (check !== undefined) pool.checks.giveUp(check)",
+    find: "if (check !== undefined) hooks.cancel(check)",
     replace: "",
     tests: ["peers/tarn.items"]
   },
@@ -149,7 +149,7 @@ export const pool = mutationsOf("pool", [
   {
     what: "a pool lends an item that its registry has released",
     breaks: "fault",
-    at: "Pool.isLendable",
+    at: "PoolState.isLendable",
     find: "item.status === \"inUse\" && !item.isReleased &&",
     replace: "item.status === \"inUse\" &&",
     tests: ["ResourcePool.registry"]
@@ -198,7 +198,7 @@ export const pool = mutationsOf("pool", [
     what: "a borrower that is served as it is interrupted keeps its item",
     breaks: "fault",
     at: "Borrower.stopWaiting",
-    find: "else pool.state.giveBack(item, pool.timers.now())",
+    find: "else state.giveBack(item, timers.now())",
     replace: "",
     tests: ["ResourcePool.interruption"]
   },
@@ -229,7 +229,7 @@ export const pool = mutationsOf("pool", [
   {
     what: "an item is lent to a scope that has closed meanwhile",
     breaks: "fault",
-    at: "Pool.hold",
+    at: "Pool.lease",
     find: "lease.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease)",
     replace: "Effect.succeed(lease)",
     tests: ["ResourcePool"]
@@ -237,9 +237,9 @@ export const pool = mutationsOf("pool", [
   {
     what: "each call of drain starts a drain of its own",
     breaks: "fault",
-    at: "drain",
-    find: "if (pool.drain !== undefined) {",
-    replace: "if (pool.drain !== undefined && timeout < 0) {",
+    at: "Pool.drain",
+    find: "if (this.drainage !== undefined) {",
+    replace: "if (this.drainage !== undefined && options.timeout < 0) {",
     tests: ["ResourcePool.shutdown"]
   }
 ])

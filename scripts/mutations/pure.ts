@@ -1,7 +1,7 @@
 /** The modules that decide, keep order or count, and do nothing else: Stryker makes their mutations. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   core: ["Recovery", "DeadlineHeap"],
-  pool: ["PoolState", "WaitQueue", "CircuitBreaker"],
+  pool: ["PoolState", "IdleItems", "Creations", "WaitQueue", "CircuitBreaker"],
   cache: [
     "CacheState",
     "Loads",

@@ -12,7 +12,7 @@ import { Validation } from "@patinox/core/PatinoxError"
 import { type Cause, type Context, type Duration, Effect, type Exit, Layer, Scope, type Stream } from "effect"
 import type { ItemHandle, ItemInfo } from "./internal/Item.js"
 import { makeKeyed } from "./internal/KeyedPool.js"
-import type { Borrow, LeaseHandle } from "./internal/Lease.js"
+import type { Holder, LeaseHandle } from "./internal/Lease.js"
 import { prepare, publicOf } from "./internal/makePool.js"
 import type { Pool } from "./internal/Pool.js"
 import { ownTime, type PoolReport } from "./internal/PoolDrain.js"
@@ -23,7 +23,7 @@ import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./Po
 import type { PoolEvent } from "./PoolEvent.js"
 
 export type { ItemHandle, ItemInfo } from "./internal/Item.js"
-export type { Borrow as Holder } from "./internal/Lease.js"
+export type { Holder } from "./internal/Lease.js"
 export type { PoolReport } from "./internal/PoolDrain.js"
 export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
 export type { RemovalReason } from "./internal/state/PoolItem.js"
@@ -86,7 +86,7 @@ export interface PoolSnapshot extends PoolCounts {
   /** Of those in use: being validated, kept alive or made fit for reuse by the pool itself. */
   readonly checking: number
   /** Who holds items, the oldest first. */
-  readonly holders: ReadonlyArray<Borrow>
+  readonly holders: ReadonlyArray<Holder>
 }
 
 /** A pool of `A`, the creating of which fails with `E`. */
@@ -173,8 +173,8 @@ const drainingWith = (
 /** It drains when the scope at hand closes, and begins to fill. */
 const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, never, Scope.Scope> => {
   const made = publicOf(pool)
-  return Effect.map(drainingWith(made, pool.options.drainTimeout, pool.runtime as PoolRuntime<never>), () => {
-    pool.state.grow(pool.timers.now())
+  return Effect.map(drainingWith(made, pool.options.drainTimeout, pool.context.runtime as PoolRuntime<never>), () => {
+    pool.state.grow(pool.context.timers.now())
     return made
   })
 }

@@ -1,8 +1,9 @@
-/** The table of options in the README is that of the pool. */
+/** The tables of options and of reasons in the README are those of the pool. */
 import { Duration } from "effect"
 import { readFileSync } from "node:fs"
 import { expect, it } from "vitest"
 import { resolve } from "../src/internal/PoolOptions.js"
+import { removalReasons } from "../src/internal/state/PoolItem.js"
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
 
@@ -23,4 +24,10 @@ it("every option is in the README, with its default", () => {
   const documented = { ...Object.fromEntries(rows), captureStacks: "off" }
   expect(documented).toEqual({ ...resolved })
   expect(rows.filter(([option]) => option === "captureStacks")).toHaveLength(1)
+})
+
+it("every reason to remove an item is in the README", () => {
+  const section = readme.split("| reason |")[1].split("\n## ")[0]
+  const rows = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, reason]) => reason)
+  expect(rows.toSorted()).toEqual(removalReasons.toSorted())
 })

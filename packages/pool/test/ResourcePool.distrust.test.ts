@@ -1,3 +1,4 @@
+/** Shows `ItemList` and `RunningCheck`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Metric, Option, Tracer } from "effect"

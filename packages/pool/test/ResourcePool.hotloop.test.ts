@@ -1,4 +1,7 @@
-/** A manager that always fails must not keep a processor busy: its calls are counted over simulated minutes. */
+/**
+ * A manager that always fails must not keep a processor busy: its calls are counted over simulated minutes.
+ * Shows `CreationFailures`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber } from "effect"

@@ -1,6 +1,6 @@
 /**
  * A manager whose functions cannot be relied on: what is typed stays typed, and no item is lost or kept.
- * Shows `ItemHooks` and `ItemLifecycle`.
+ * Shows `PoolManager`, `ItemHooks` and `ItemLifecycle`.
  */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"

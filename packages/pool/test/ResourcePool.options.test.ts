@@ -1,4 +1,4 @@
-/** Shows `makePool`. */
+/** Shows `makePool` and `PoolContext`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Option } from "effect"
 import { ResourcePool } from "../src/index.js"

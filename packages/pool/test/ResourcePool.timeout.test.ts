@@ -1,3 +1,4 @@
+/** Shows `BorrowErrors`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, FiberId, Option, Scope } from "effect"

@@ -1,23 +1,46 @@
 /** A pending borrow. Ends with a fit item, a refusal, an interruption or its deadline. */
-import type { Deadline } from "@patinox/core/kernel"
+import type { CallSite, Deadline } from "@patinox/core/kernel"
 import { Effect } from "effect"
 import type { PoolError } from "../PoolError.js"
+import type { BorrowErrors } from "./BorrowErrors.js"
 import type { Item } from "./Item.js"
-import type { Restore, RunningCheck } from "./ItemHooks.js"
-import type { Pool } from "./Pool.js"
+import type { ItemHooks, Restore } from "./ItemHooks.js"
+import type { PoolContext } from "./PoolContext.js"
+import type { Wants } from "./PoolOptions.js"
+import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
-import type { PoolWaiter } from "./state/PoolPorts.js"
+import type { Refusal } from "./state/PoolPorts.js"
 import type { Waiting } from "./state/WaitQueue.js"
 
-export type AnyBorrower<A, E> = Borrower<A, E, any, any, any>
+/** A call that borrows: by which fiber, since when and from where. */
+export interface BorrowCall {
+  readonly fiber: Seam.CurrentFiber
+  readonly since: number
+  readonly site: CallSite | undefined
+  readonly restore: Restore
+}
+
+/** What all borrowers of a pool use. */
+export interface BorrowerParts<A, E> {
+  readonly context: PoolContext
+  readonly state: ItemState<A>
+  readonly hooks: ItemHooks<A>
+  readonly errors: BorrowErrors<E>
+  /** The next place in the order of asking. */
+  readonly nextTicket: () => number
+}
 
 /** Kept small, as tens of thousands may wait: what it does are methods, not closures. */
-export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline {
+export class Borrower<A, E, B, E2, R2> implements PendingBorrow<A>, Deadline {
   index = -1
   at = Infinity
   previous: Waiting | undefined = undefined
   next: Waiting | undefined = undefined
   isWaiting = false
+  readonly ticket: number
+  readonly band: number
+  readonly since: number
+  readonly limit: number
   /** An item is being validated for it, which may serve another that waits; ends with it, unless it has been served. */
   check: RunningCheck<A> | undefined = undefined
   private item: Item<A> | undefined = undefined
@@ -28,23 +51,24 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
   private outside: Seam.PoolRuntime<never> | undefined = undefined
 
   constructor(
-    private readonly pool: Pool<A, E>,
-    readonly ticket: number,
-    readonly band: number,
-    readonly since: number,
-    readonly limit: number,
-    private readonly fiber: Seam.CurrentFiber,
-    private readonly restore: Restore,
+    private readonly parts: BorrowerParts<A, E>,
+    private readonly call: BorrowCall,
+    { band, limit }: Wants,
     /** How it goes on with an item, at an instant. */
     private readonly then: (item: Item<A>, now: number) => Effect.Effect<B, E2, R2>
-  ) {}
+  ) {
+    this.ticket = parts.nextTicket()
+    this.band = band
+    this.since = call.since
+    this.limit = limit
+  }
 
-  get deadline(): number {
+  private get deadline(): number {
     return this.since + this.limit
   }
 
   get runtime(): Seam.PoolRuntime<never> {
-    return this.outside ?? Seam.runtimeOf(this.fiber)
+    return this.outside ?? Seam.runtimeOf(this.call.fiber)
   }
 
   get hasCheck(): boolean {
@@ -59,25 +83,25 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
   // --- with an item --------------------------------------------------------------------------------------------------
 
   private fit(item: Item<A>, now: number): Effect.Effect<B, E2 | PoolError<E>, R2> {
-    if (!this.pool.isLendable(item)) {
-      this.pool.state.giveBack(item, now)
+    const { errors, state } = this.parts
+    if (!state.isLendable(item)) {
+      state.giveBack(item, now)
       if (now < this.deadline) return this.wait(now, true)
-      const error = this.pool.timeout(this.limit, undefined)
-      this.pool.timedOut(error)
+      const error = errors.timeout(this.limit, false)
+      this.reportTimeout(error)
       return Effect.fail(error)
     }
-    this.checkSlow(now)
+    this.reportSlow(now)
     return this.then(item, now)
   }
 
   // --- in line -------------------------------------------------------------------------------------------------------
 
   private wait(now: number, isBack: boolean): Effect.Effect<B, E2 | PoolError<E>, R2> {
-    const { options, state, timers } = this.pool
+    const { call: { fiber, restore }, parts: { context: { options, timers }, errors, state } } = this
     this.item = undefined
     const refused = state.join(this, now, isBack)
-    if (refused !== "joined") return Effect.fail(this.pool.refusal(refused))
-    this.pool.updateGauges()
+    if (refused !== "joined") return Effect.fail(errors.refusal(refused))
     if (this.isWaiting) {
       const slowAt = this.isSlow ? Infinity : this.since + options.slowBorrowAfter
       timers.set(this, Math.min(slowAt, this.deadline))
@@ -86,9 +110,9 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
       this.resume = resume
       if (!this.isWaiting) resume(Effect.void)
     })
-    const isTraced = this.isWaiting && Seam.isTraced(this.fiber)
-    if (isTraced) this.outside ??= Seam.runtimeOf(this.fiber)
-    return Effect.matchCauseEffect(this.restore(isTraced ? this.traced(served) : served), {
+    const isTraced = this.isWaiting && Seam.isTraced(fiber)
+    if (isTraced) this.outside ??= Seam.runtimeOf(fiber)
+    return Effect.matchCauseEffect(restore(isTraced ? this.traced(served) : served), {
       onFailure: (cause) => {
         if (this.error === undefined) this.stopWaiting()
         return Effect.failCause(cause)
@@ -108,7 +132,7 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
       () => this.item === undefined ? Effect.fail(this.error!) : Effect.void
     )
     return Effect.withSpan(checked, "patinox.pool.wait", {
-      attributes: { "patinox.pool": this.pool.options.name },
+      attributes: { "patinox.pool": this.parts.context.options.name },
       captureStackTrace: false
     })
   }
@@ -118,18 +142,17 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
     this.settle()
   }
 
-  refuse(why: "closed" | "creation"): void {
-    this.fail(this.pool.refusal(why))
+  refuse(why: Refusal): void {
+    this.fail(this.parts.errors.refusal(why))
   }
 
   private fail(error: PoolError<E>): void {
     this.error = error
-    this.pool.updateGauges()
     this.settle()
   }
 
   private settle(): void {
-    this.pool.timers.clear(this)
+    this.parts.context.timers.clear(this)
     this.disownCheck()
     this.resume?.(Effect.void)
   }
@@ -142,39 +165,45 @@ export class Borrower<A, E, B, E2, R2> implements PoolWaiter<Item<A>>, Deadline 
 
   /** It is interrupted; it may have been served at the same time. */
   private stopWaiting(): void {
-    const { item, pool } = this
+    const { item, parts: { context: { timers }, hooks, state } } = this
     const check = this.disownCheck()
     this.resume = undefined
-    pool.timers.clear(this)
-    if (item === undefined) pool.state.leave(this)
-    else pool.state.giveBack(item, pool.timers.now())
-    if (check !== undefined) pool.checks.giveUp(check)
-    pool.updateGauges()
+    timers.clear(this)
+    if (item === undefined) state.leave(this)
+    else state.giveBack(item, timers.now())
+    if (check !== undefined) hooks.cancel(check)
   }
 
   // --- time ----------------------------------------------------------------------------------------------------------
 
-  /** Reports it, once, when it has taken too long. */
-  private checkSlow(now: number): void {
-    if (this.isSlow || now < this.since + this.pool.options.slowBorrowAfter - 0.5) return
+  /** Reports, once, that it has taken too long. */
+  private reportSlow(now: number): void {
+    const { context, errors } = this.parts
+    if (this.isSlow || now < this.since + context.options.slowBorrowAfter - 0.5) return
     this.isSlow = true
-    this.pool.slowBorrow(now - this.since)
+    context.reporter.slowBorrow(now - this.since, errors.counts())
+  }
+
+  private reportTimeout(error: PoolError<E> & { readonly _tag: "PoolTimeout" }): void {
+    const { metrics, reporter } = this.parts.context
+    metrics.timedOut()
+    reporter.emit(() => ({ _tag: "TimedOut", error }))
   }
 
   onDue(): void {
-    const { pool } = this
-    const now = pool.timers.now()
-    this.checkSlow(now)
-    if (now < this.deadline - 0.5) return pool.timers.set(this, this.deadline)
+    const { context: { timers }, errors, hooks, state } = this.parts
+    const now = timers.now()
+    this.reportSlow(now)
+    if (now < this.deadline - 0.5) return timers.set(this, this.deadline)
     const check = this.disownCheck()
     // A validation on its behalf ends with it.
     if (check !== undefined) {
-      pool.state.leave(this)
-      pool.checks.cutOff(check)
+      state.leave(this)
+      hooks.cutOff(check)
     }
-    const error = pool.timeout(this.limit, check === undefined ? undefined : "validating")
-    pool.state.leave(this)
+    const error = errors.timeout(this.limit, check !== undefined)
+    state.leave(this)
     this.fail(error)
-    pool.timedOut(error)
+    this.reportTimeout(error)
   }
 }

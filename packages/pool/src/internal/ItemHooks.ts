@@ -1,29 +1,28 @@
 /**
- * The functions that check on an item while nobody holds it: each runs in its time limit, and what it fails with is told
+ * The functions that check an item while no borrower holds it: each runs in its time limit, and its failure is reported
  * and ends the item. Meanwhile the item counts as in use.
  */
-import { type Deadline, makeDeadline } from "@patinox/core/kernel"
+import { makeDeadline } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { PoolOperationTimeout } from "../PoolError.js"
-import type { AnyBorrower } from "./Borrower.js"
 import { bounded } from "./bounded.js"
+import type { CreationFailures } from "./CreationFailures.js"
 import type { Item } from "./Item.js"
-import type { Pool } from "./Pool.js"
+import type { PoolContext } from "./PoolContext.js"
+import type { PoolManager } from "./PoolManager.js"
+import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
 import { Doubt } from "./state/PoolItem.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** A validation beside the borrowers, whose item serves whoever is first in line. */
-export interface RunningCheck<A> {
-  readonly item: Item<A>
-  /** On whose behalf it runs, as long as that waits. */
-  borrower: AnyBorrower<A, any> | undefined
-  readonly startedAt: number
-  readonly deadline: Deadline
-  fiber: Seam.CurrentFiber | undefined
-  isOverdue: boolean
-  isOver: boolean
+/** A validation in the turn of the borrower that wants the item. */
+interface Validating<B, E, R> {
+  readonly limit: number
+  readonly restore: Restore
+  readonly onFit: () => Effect.Effect<B, E, R>
+  /** Without a cause the item is gone. */
+  readonly onUnfit: (cause: Cause.Cause<unknown> | undefined) => Effect.Effect<B, E, R>
 }
 
 /** After how long borrowers are served beside a validation, in milliseconds; after four times as long it may be cut off. */
@@ -37,20 +36,24 @@ export class ItemHooks<A> {
   readonly stopping = new Map<Item<A>, Seam.CurrentFiber>()
   private readonly moment: number
 
-  constructor(private readonly pool: Pool<A, any>) {
-    this.moment = Math.min(longestMoment, pool.options.validateTimeout / 4)
+  constructor(
+    private readonly context: PoolContext,
+    private readonly manager: PoolManager<A, any>,
+    private readonly state: ItemState<A>,
+    private readonly failures: CreationFailures<any>
+  ) {
+    this.moment = Math.min(longestMoment, context.options.validateTimeout / 4)
   }
 
   isDoubtful(item: Item<A>, at: number): boolean {
-    const { manager, options } = this.pool
-    return manager.validate !== undefined &&
-      ((item.doubts & Doubt.suspect) !== 0 || at - item.usedAt >= options.validateAfter)
+    return this.manager.validate !== undefined &&
+      ((item.doubts & Doubt.suspect) !== 0 || at - item.usedAt >= this.context.options.validateAfter)
   }
 
   // --- validating beside those that wait -----------------------------------------------------------------------------
 
-  validateBeside(item: Item<A>, borrower: AnyBorrower<A, any> | undefined): void {
-    const { options, runtime, timers } = this.pool
+  validateBeside(item: Item<A>, borrower: PendingBorrow<A> | undefined): void {
+    const { options, runtime, timers } = this.context
     const check: RunningCheck<A> = {
       item,
       borrower,
@@ -77,44 +80,40 @@ export class ItemHooks<A> {
   /** Unfit for a cause, or fit. */
   private over(check: RunningCheck<A>, cause: Cause.Cause<unknown> | undefined): void {
     const { item } = check
-    const { pool } = this
+    const { context: { random, reporter, timers }, failures, state } = this
     if (check.isOver) return
     this.forget(check)
     const isFresh = (item.doubts & Doubt.fresh) !== 0
-    const { failures } = pool.state.circuit
-    const unfit = cause !== undefined && isFresh ? pool.unfit(cause) : undefined
-    if (unfit !== undefined) pool.lastCreationFailure = unfit
-    else if (isFresh) pool.lastCreationFailure = undefined
-    pool.state.checked(item, pool.timers.now(), cause === undefined, pool.random())
-    pool.updateGauges()
-    if (cause !== undefined) pool.reporter.itemFailed(item, "validate", cause)
-    if (unfit !== undefined) pool.creationFailed(unfit)
-    else if (isFresh) pool.succeeded(failures)
+    const failuresBefore = state.circuit.failures
+    const unfit = cause !== undefined && isFresh ? failures.unfit(cause) : undefined
+    if (isFresh) failures.last = unfit
+    state.checked(item, timers.now(), cause === undefined, random())
+    if (cause !== undefined) reporter.itemFailed(item, "validate", cause)
+    if (unfit !== undefined) failures.reportFailed(unfit)
+    else if (isFresh) failures.reportSucceeded(failuresBefore)
   }
 
   private forget(check: RunningCheck<A>): void {
     check.isOver = true
-    this.pool.timers.clear(check.deadline)
+    this.context.timers.clear(check.deadline)
     this.validations.delete(check)
     this.running.delete(check.item)
     if (check.borrower !== undefined) check.borrower.check = check.borrower = undefined
   }
 
   private overdue(check: RunningCheck<A>): void {
-    const { state, timers } = this.pool
-    if (!check.isOverdue) {
-      check.isOverdue = true
-      timers.set(check.deadline, check.startedAt + 4 * this.moment)
-      state.checkOverdue(check.item, timers.now())
-    } else state.makeRoom()
-    this.pool.updateGauges()
+    const { context: { timers }, state } = this
+    if (check.isOverdue) return state.makeRoom()
+    check.isOverdue = true
+    timers.set(check.deadline, check.startedAt + 4 * this.moment)
+    state.checkOverdue(check.item, timers.now())
   }
 
   /** Ends that of a suspect that has run for longest, if that is long. */
   cutOffLongest(): void {
     for (const check of this.validations) {
       if ((check.item.doubts & Doubt.suspect) === 0) continue
-      if (this.pool.timers.now() >= check.startedAt + 4 * this.moment - 0.5) this.cutOff(check)
+      if (this.context.timers.now() >= check.startedAt + 4 * this.moment - 0.5) this.cutOff(check)
       return
     }
   }
@@ -128,58 +127,52 @@ export class ItemHooks<A> {
   cutOff(check: RunningCheck<A>): void {
     if (check.isOver) return
     this.stop(check)
-    const limitMillis = this.pool.timers.now() - check.startedAt
+    const limitMillis = this.context.timers.now() - check.startedAt
     this.over(check, Cause.fail(this.timedOut("validate", limitMillis)))
   }
 
-  /** Nobody waits for it any more; that says nothing of other items. */
-  giveUp(check: RunningCheck<A>): void {
+  /** No borrower waits for it any more; that says nothing of other items. */
+  cancel(check: RunningCheck<A>): void {
     if (check.isOver) return
     this.forget(check)
     this.stop(check)
-    this.pool.state.giveBack(check.item, this.pool.timers.now(), "unfit")
+    this.state.giveBack(check.item, this.context.timers.now(), "unfit")
   }
 
-  /** Nobody waits for any. */
-  giveUpAll(): void {
-    for (const check of this.validations) this.giveUp(check)
-    this.pool.updateGauges()
+  /** No borrower waits for any. */
+  cancelAll(): void {
+    for (const check of this.validations) this.cancel(check)
   }
 
   // --- each by itself ------------------------------------------------------------------------------------------------
 
   /**
-   * Goes on as the item is found fit, or unfit for a cause; without a cause it is gone. One that is unfit is let go of, as
-   * is one whose borrower is interrupted meanwhile, in the turn in which it goes on.
+   * Goes on as the item is found fit, or unfit for a cause. An unfit item is destroyed, as is one whose borrower is
+   * interrupted meanwhile, in the turn in which it goes on.
    */
   validate<B, E, R>(
     item: Item<A>,
-    limit: number,
-    restore: Restore,
-    onFit: () => Effect.Effect<B, E, R>,
-    onUnfit: (cause: Cause.Cause<unknown> | undefined) => Effect.Effect<B, E, R>
+    { limit, onFit, onUnfit, restore }: Validating<B, E, R>
   ): Effect.Effect<B, E, R> {
-    const { pool } = this
+    const { context: { reporter, timers }, state } = this
     this.running.add(item)
     return Effect.flatMap(Effect.exit(restore(this.validating(item, limit))), (exit) => {
       this.running.delete(item)
       const isFit = Exit.isSuccess(exit) && exit.value === undefined
-      if (isFit && pool.isLendable(item)) {
+      if (isFit && state.isLendable(item)) {
         item.doubts &= ~Doubt.suspect
         return onFit()
       }
-      pool.state.giveBack(item, pool.timers.now(), isFit ? undefined : "unfit")
-      pool.updateGauges()
+      state.giveBack(item, timers.now(), isFit ? undefined : "unfit")
       if (Exit.isFailure(exit)) return Effect.failCause(exit.cause)
-      if (exit.value !== undefined) pool.reporter.itemFailed(item, "validate", exit.value)
+      if (exit.value !== undefined) reporter.itemFailed(item, "validate", exit.value)
       return onUnfit(exit.value)
     })
   }
 
   /** Makes a returned item fit for the next, and gives it back. */
   recycle(item: Item<A>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { pool } = this
-    const { manager, options, timers } = pool
+    const { context: { options, reporter, timers }, manager, state } = this
     const info = item.info(timers.now())
     this.running.add(item)
     const recycling = this.run("recycle", options.recycleTimeout, () => manager.recycle!(item.value, exit, info))
@@ -188,16 +181,14 @@ export class ItemHooks<A> {
       Effect.flatMap(Effect.forkDaemon(recycling), Fiber.join),
       (cause) => {
         this.running.delete(item)
-        pool.state.giveBack(item, timers.now(), cause === undefined ? undefined : "recycleFailed")
-        pool.updateGauges()
-        if (cause !== undefined) pool.reporter.itemFailed(item, "recycle", cause)
+        state.giveBack(item, timers.now(), cause === undefined ? undefined : "recycleFailed")
+        if (cause !== undefined) reporter.itemFailed(item, "recycle", cause)
       }
     )
   }
 
   keepAlive(item: Item<A>): void {
-    const { pool } = this
-    const { manager, options, runtime, timers } = pool
+    const { context: { options, reporter, runtime, timers }, manager, state } = this
     const info = item.info(timers.now())
     this.running.add(item)
     Seam.forkLater(
@@ -206,16 +197,15 @@ export class ItemHooks<A> {
         this.run("keepAlive", options.keepAliveTimeout, () => manager.keepAlive!(item.value, info)),
         (cause) => {
           this.running.delete(item)
-          pool.state.keepAliveEnded(item, timers.now(), cause === undefined)
-          pool.updateGauges()
-          if (cause !== undefined) pool.reporter.itemFailed(item, "keepAlive", cause)
+          state.keepAliveEnded(item, timers.now(), cause === undefined)
+          if (cause !== undefined) reporter.itemFailed(item, "keepAlive", cause)
         }
       )
     )
   }
 
   private validating(item: Item<A>, limit: number) {
-    const { manager, timers } = this.pool
+    const { context: { timers }, manager } = this
     const info = item.info(timers.now())
     return this.run("validate", limit, () => manager.validate!(item.value, info))
   }
@@ -233,6 +223,6 @@ export class ItemHooks<A> {
   }
 
   private timedOut(operation: PoolOperationTimeout["operation"], limitMillis: number): PoolOperationTimeout {
-    return new PoolOperationTimeout({ pool: this.pool.options.name, operation, limitMillis })
+    return new PoolOperationTimeout({ pool: this.context.options.name, operation, limitMillis })
   }
 }

@@ -6,8 +6,13 @@ import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceS
 import { type Deadline, LazyScope, makeDeadline, UserFunction } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type CreationError, PoolCreateTimeout } from "../PoolError.js"
+import type { CreationFailures } from "./CreationFailures.js"
 import { Item, type ItemHandle, type ItemInfo } from "./Item.js"
-import type { Pool } from "./Pool.js"
+import type { ItemHooks } from "./ItemHooks.js"
+import type { ItemList } from "./ItemList.js"
+import type { PoolContext } from "./PoolContext.js"
+import type { PoolManager } from "./PoolManager.js"
+import type { ItemState } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
 import { Doubt, type RemovalReason } from "./state/PoolItem.js"
 
@@ -32,7 +37,21 @@ const longestUsual = 2_000
 const lookAgainEvery = 1_000
 const longestLook = 60_000
 
+interface LifecycleParts<A, E> {
+  readonly context: PoolContext
+  readonly manager: PoolManager<A, E>
+  readonly state: ItemState<A>
+  readonly hooks: ItemHooks<A>
+  readonly items: ItemList<A>
+  readonly failures: CreationFailures<E>
+  /** Where the guards live; they leave nothing there when they go. */
+  readonly guards: Scope.Scope
+}
+
 export class ItemLifecycle<A, E> {
+  /** The registry refuses new items for good. */
+  onRegistryClosed: () => void = () => {}
+  onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
   private readonly creations = new Set<Creation>()
   private lookUntil = Infinity
   /** Shared by the fibers that create, so that a guard does not keep those of its own. */
@@ -42,13 +61,9 @@ export class ItemLifecycle<A, E> {
   private readonly slowAfter: number
   private readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
 
-  constructor(
-    private readonly pool: Pool<A, E>,
-    /** Where the guards live; they leave nothing there when they go. */
-    guards: Scope.Scope
-  ) {
-    const { createTimeout, destroyTimeout, name, priority } = pool.options
-    const { forceDestroy } = pool.manager
+  constructor(private readonly parts: LifecycleParts<A, E>) {
+    const { createTimeout, destroyTimeout, name, priority } = parts.context.options
+    const { forceDestroy } = parts.manager
     this.slowAfter = Math.min(longestUsual, createTimeout / 4)
     this.settings = {
       typeName: name,
@@ -62,13 +77,13 @@ export class ItemLifecycle<A, E> {
     }
     // Over a little before the guard gives the release up, with the finalizer named that has not ended.
     this.newScope = ResourceScope.make({ timeout: destroyTimeout * 0.95 })
-    this.runtime = Seam.withScope(pool.runtime, guards)
+    this.runtime = Seam.withScope(parts.context.runtime, parts.guards)
   }
 
   // --- creating ------------------------------------------------------------------------------------------------------
 
   create(): void {
-    const { timers } = this.pool
+    const { timers } = this.parts.context
     const creation: Creation = {
       startedAt: timers.now(),
       deadline: makeDeadline(() => this.due(creation)),
@@ -84,7 +99,7 @@ export class ItemLifecycle<A, E> {
   }
 
   private due(creation: Creation): void {
-    const { options, state, timers } = this.pool
+    const { context: { options, timers }, state } = this.parts
     if (creation.isStuck) return this.cutOff(creation)
     if (creation.isSlow) return this.timedOut(creation)
     timers.set(creation.deadline, creation.startedAt + options.createTimeout)
@@ -92,9 +107,9 @@ export class ItemLifecycle<A, E> {
     state.createSlow(timers.now())
   }
 
-  /** It is not waited for any more, or has ended. */
+  /** It has ended, or counts as stuck from now on. */
   private stopCounting(creation: Creation): void {
-    if (creation.isSlow && !creation.isStuck) this.pool.state.slowEnded()
+    if (creation.isSlow && !creation.isStuck) this.parts.state.creations.slowEnded()
     creation.isStuck = true
   }
 
@@ -102,13 +117,13 @@ export class ItemLifecycle<A, E> {
     for (const creation of this.creations) creation.isDistrusted = true
   }
 
-  /** Nobody wants what is being created; that is no failure. */
-  giveUpCreations(): void {
+  /** Ends what is being created, as no borrower waits for it; that is no failure. */
+  cancelCreations(): void {
     for (const creation of this.creations) {
       if (creation.isStuck) continue
       this.stopCounting(creation)
-      this.pool.state.createUnwanted()
-      this.giveUp(creation)
+      this.parts.state.creations.becameUnwanted()
+      this.cancel(creation)
     }
   }
 
@@ -116,8 +131,8 @@ export class ItemLifecycle<A, E> {
    * With a `destroy` of its own an item may be lost that is cut off halfway: such a creation first gets as long as a
    * destruction to come to its end, and what it comes to is destroyed.
    */
-  private giveUp(creation: Creation): void {
-    const { manager, options, timers } = this.pool
+  private cancel(creation: Creation): void {
+    const { context: { options, timers }, manager } = this.parts
     if (manager.destroy === undefined || creation.isOver) this.cutOff(creation)
     else timers.set(creation.deadline, timers.now() + options.destroyTimeout)
   }
@@ -127,7 +142,7 @@ export class ItemLifecycle<A, E> {
    * that gives.
    */
   private cutOff({ deadline, fiber, isOver }: Creation): void {
-    const { manager, timers } = this.pool
+    const { context: { timers }, manager } = this.parts
     timers.clear(deadline)
     if (isOver) return
     if (manager.destroy === undefined || Seam.isInterruptible(fiber!)) return Seam.interruptLater(fiber!)
@@ -135,24 +150,22 @@ export class ItemLifecycle<A, E> {
     if (next <= this.lookUntil) timers.set(deadline, next)
   }
 
-  /** Ends every creation now; one that cannot be interrupted for longer than a destruction may take is left alone. */
+  /** Ends every creation now; one that cannot be interrupted for longer than a destruction may take is abandoned. */
   cutOffCreations(): void {
-    const { options, timers } = this.pool
-    this.giveUpCreations()
+    const { options, timers } = this.parts.context
+    this.cancelCreations()
     this.lookUntil = timers.now() + Math.min(options.destroyTimeout, longestLook)
     for (const creation of this.creations) this.cutOff(creation)
   }
 
   private timedOut(creation: Creation): void {
-    const { pool } = this
-    const { createTimeout, name } = pool.options
-    const cause = Cause.fail(new PoolCreateTimeout({ pool: name, limitMillis: createTimeout }))
+    const { context: { options, random, timers }, failures, state } = this.parts
+    const cause = Cause.fail(new PoolCreateTimeout({ pool: options.name, limitMillis: options.createTimeout }))
     this.stopCounting(creation)
-    pool.lastCreationFailure = cause
-    pool.state.createStuck(pool.timers.now(), pool.random())
-    this.giveUp(creation)
-    pool.updateGauges()
-    pool.creationFailed(cause)
+    failures.last = cause
+    state.createStuck(timers.now(), random())
+    this.cancel(creation)
+    failures.reportFailed(cause)
   }
 
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
@@ -161,13 +174,13 @@ export class ItemLifecycle<A, E> {
       const item = new Item<A>(new LazyScope(this.newScope))
       return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
         creation.isOver = true
-        this.pool.timers.clear(creation.deadline)
+        this.parts.context.timers.clear(creation.deadline)
         if (Exit.isFailure(exit)) return this.failed(creation, exit.cause, item.scope)
         // Between its registration and this moment the registry may have made it clean up, or its own handle condemned it.
         const isDead = (item.doubts & Doubt.condemned) !== 0
         if (item.isReleased || isDead) {
           const cause = isDead
-            ? this.pool.unfit(Cause.fail("it was invalidated while it was created"))
+            ? this.parts.failures.unfit(Cause.fail("it was invalidated while it was created"))
             : Cause.die(new Error("It was released before it could be lent"))
           return Effect.andThen(
             Effect.exit(exit.value.cleanup),
@@ -182,9 +195,9 @@ export class ItemLifecycle<A, E> {
 
   /** The guard's resource is the item, and what it refers to lives as long as that: nothing of the creation. */
   private guard(item: Item<A>) {
-    const { manager } = this.pool
+    const { items, manager } = this.parts
     const handle: ItemHandle = {
-      invalidate: () => UserFunction.call(() => this.pool.condemn(item), () => undefined)
+      invalidate: () => UserFunction.call(() => items.condemn(item), () => undefined)
     }
     const create = Scope.extend(manager.create((value) => item.made(value), handle), item.scope)
     const acquire = Effect.matchCauseEffect(Effect.interruptible(create), {
@@ -200,22 +213,23 @@ export class ItemLifecycle<A, E> {
   }
 
   private succeeded(creation: Creation, item: Item<A>, guard: ResourceGuard.Any): void {
-    const { pool } = this
-    const { lifetimeJitter, maxLifetime } = pool.options
-    const { failures } = pool.state.circuit
+    const { context: { metrics, options, random, reporter, timers }, failures, items, state } = this.parts
+    const { lifetimeJitter, maxLifetime } = options
+    const failuresBefore = state.circuit.failures
     const isLate = creation.isStuck
     this.creations.delete(creation)
     this.stopCounting(creation)
-    const now = pool.timers.now()
-    item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * pool.random()))
+    const now = timers.now()
+    item.created(guard, now, lifetimeJitter === 0 ? maxLifetime : maxLifetime * (1 - lifetimeJitter * random()))
     if (creation.isDistrusted) item.doubts |= Doubt.condemned
-    pool.add(item)
-    pool.state.created(item, now, isLate)
-    // One that is validated first is not there yet.
-    if (pool.state.circuit.failures === 0) pool.lastCreationFailure = undefined
-    pool.updateGauges()
-    pool.created(item, now - creation.startedAt)
-    pool.succeeded(failures)
+    items.add(item)
+    state.created(item, now, isLate)
+    // An item that is validated first does not count as created yet.
+    if (state.circuit.failures === 0) failures.last = undefined
+    const createMillis = now - creation.startedAt
+    metrics.created(createMillis)
+    reporter.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
+    failures.reportSucceeded(failuresBefore)
   }
 
   /** It counts until what it has left in its scope is gone, too. */
@@ -224,9 +238,8 @@ export class ItemLifecycle<A, E> {
     cause: Cause.Cause<CreationError<E>>,
     scope: LazyScope
   ): Effect.Effect<void> {
-    const { pool } = this
-    const { state } = pool
-    const now = pool.timers.now()
+    const { context: { random, timers }, failures, state } = this.parts
+    const now = timers.now()
     const leavesSomething = !scope.isEmpty
     if (!leavesSomething) {
       this.creations.delete(creation)
@@ -235,23 +248,22 @@ export class ItemLifecycle<A, E> {
     const isNews = !creation.isStuck
     this.stopCounting(creation)
     if (isNews) {
-      pool.lastCreationFailure = cause
-      if (leavesSomething) state.createStuck(now, pool.random())
-      else state.createFailed(now, pool.random())
+      failures.last = cause
+      if (leavesSomething) state.createStuck(now, random())
+      else state.createFailed(now, random())
     } else if (!leavesSomething) state.stuckEnded(now)
-    pool.updateGauges()
-    if (isNews) pool.creationFailed(cause)
-    if (isNews && this.isRefused(cause)) pool.onRegistryClosed()
+    if (isNews) failures.reportFailed(cause)
+    if (isNews && this.isRefused(cause)) this.onRegistryClosed()
     return !leavesSomething ? Effect.void : Effect.map(scope.close(Exit.failCause(cause)), () => {
       this.creations.delete(creation)
-      state.stuckEnded(pool.timers.now())
+      state.stuckEnded(timers.now())
     })
   }
 
-  /** The pool's own registry takes nothing on any more. */
+  /** The pool's own registry refuses new resources. */
   private isRefused(cause: Cause.Cause<unknown>): boolean {
     const isOurs = (error: unknown) =>
-      error instanceof CleanupError.RegistryShuttingDown && error.typeName === this.pool.options.name
+      error instanceof CleanupError.RegistryShuttingDown && error.typeName === this.parts.context.options.name
     // The error may be a user's, which may throw where it is looked at.
     return UserFunction.call(() => Option.exists(Cause.failureOption(cause), isOurs), () => false)
   }
@@ -259,12 +271,12 @@ export class ItemLifecycle<A, E> {
   // --- destroying ----------------------------------------------------------------------------------------------------
 
   private infoOf(item: Item<A>): ItemInfo {
-    return item.info(this.pool.timers.now())
+    return item.info(this.parts.context.timers.now())
   }
 
   /** The release of an item's guard, whoever asks for it: the registry may do so before the item is in the pool. */
   private readonly releasing = (item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
-    const { destroy } = this.pool.manager
+    const { destroy } = this.parts.manager
     const { scope, value } = item
     const info = this.infoOf(item)
     const destroyed = destroy === undefined
@@ -278,14 +290,13 @@ export class ItemLifecycle<A, E> {
     return released
   }
 
-  /** One that the pool has not asked for: the registry is closing, or somebody made it clean up. */
+  /** A release that the pool has not asked for: the registry is closing, or the guard was told to clean up. */
   private noticeRelease(item: Item<A>): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
     return Effect.suspend(() => {
       const isOurs = item.status === "destroying"
-      this.pool.state.released(item)
+      this.parts.state.released(item)
       if (isOurs) return Effect.void
-      this.pool.updateGauges()
-      this.pool.removed(item, "released")
+      this.reportRemoved(item, "released")
       return Effect.match(this.scheduled(item), {
         onFailure: (error) => this.whenOver(item, "released", Effect.fail(error)),
         onSuccess: ({ await: over }) => this.whenOver(item, "released", over)
@@ -293,21 +304,28 @@ export class ItemLifecycle<A, E> {
     })
   }
 
-  /** At once, beside all others: however many hang, they hold nobody up. */
+  /** At once, beside all others: however many hang, none waits for them. */
   destroy(item: Item<A>, reason: RemovalReason): void {
     const started = Effect.catchTag(
       item.guard!.cleanup,
       "AlreadyCleanedUp",
       () => Effect.flatMap(this.scheduled(item), ({ await: over }) => over)
     )
-    const stopping = this.pool.checks.stopping.get(item)
+    const stopping = this.parts.hooks.stopping.get(item)
     this.whenOver(item, reason, stopping === undefined ? started : Effect.andThen(Fiber.await(stopping), started))
-    this.pool.removed(item, reason)
+    this.reportRemoved(item, reason)
+  }
+
+  private reportRemoved(item: Item<A>, reason: RemovalReason): void {
+    const { metrics, reporter } = this.parts.context
+    const { ageMillis, uses } = this.infoOf(item)
+    metrics.removed(reason)
+    reporter.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
   }
 
   /** Of a release that has begun already, only its end can be waited for. */
   private scheduled(item: Item<A>) {
-    const request = { resource: item.id, priority: this.pool.options.priority }
+    const request = { resource: item.id, priority: this.parts.context.options.priority }
     return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
   }
 
@@ -317,17 +335,21 @@ export class ItemLifecycle<A, E> {
     reason: RemovalReason,
     over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
   ): void {
+    const { context: { reporter, runtime, timers }, items, state } = this.parts
     Seam.forkLater(
-      this.pool.runtime,
+      runtime,
       Effect.map(Effect.exit(over), (exit) => {
-        const { pool } = this
-        pool.remove(item)
+        items.remove(item)
         // Before it is counted down, which may be the last that a drain waits for.
         const error = errorOf(exit)
-        pool.onDestroyed?.(item, error)
-        pool.state.ended(item, pool.timers.now())
-        pool.updateGauges()
-        pool.destroyed(item, reason, error)
+        this.onDestroyed?.(item, error)
+        state.ended(item, timers.now())
+        reporter.emit(() => ({
+          _tag: "Destroyed",
+          id: item.id,
+          reason,
+          ...(error === undefined ? undefined : { error })
+        }))
       })
     )
   }

@@ -1,4 +1,4 @@
-/** A pool for each key: made when the key is first asked for, emptied and drained when nobody has asked for a while. */
+/** A pool for each key: made when the key is first used, emptied and drained when it has not been used for a while. */
 import { PatinoxError } from "@patinox/core"
 import {
   type CallSite,
@@ -15,7 +15,6 @@ import type { PoolEvent } from "../PoolEvent.js"
 import type { KeyedPool, ResourcePool } from "../ResourcePool.js"
 import type { LeaseHandle } from "./Lease.js"
 import type { Pool } from "./Pool.js"
-import { drain } from "./PoolDrain.js"
 import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
 
@@ -25,10 +24,10 @@ interface Entry<K, A, E> {
   readonly hash: number
   readonly pool: Pool<A, E>
   readonly made: ResourcePool<A, E>
-  /** Who borrows, waits or holds. Only without any is it drained, so that nobody meets a closed pool. */
+  /** Calls that borrow, wait or hold. Only without any is it drained, so that no call meets a closed pool. */
   users: number
   readonly idle: Deadline
-  /** Ends the emptying of a pool that nobody has asked for, while that goes on. */
+  /** Ends the emptying of a pool that is not used, while that goes on. */
   stopEmptying: (() => void) | undefined
 }
 
@@ -37,9 +36,9 @@ export interface KeyedParts<in K, in out A, in out E> {
   /** In milliseconds. */
   readonly keyIdleTimeout: number
   readonly makePool: (key: K) => Pick<Entry<K, A, E>, "pool" | "made">
-  /** How it drains, unless told otherwise. */
+  /** How it drains by default. */
   readonly drainDefaults: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
-  /** What is told of all of them. */
+  /** What is reported of all of them. */
   readonly events: EventHub<PoolEvent>
   readonly capture: () => CallSite | undefined
   readonly timers: Timers
@@ -77,13 +76,13 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
   }
 
   /**
-   * The key goes when its last item is gone: another pool beside what is left of this would be one too many. Who asks
-   * meanwhile gets this pool, as it was.
+   * The key goes when its last item is gone: another pool beside what is left of this would be one too many. A call that
+   * comes meanwhile gets this pool, as it was.
    */
   const expire = (entry: Entry<K, A, E>): void => {
-    const { onSettled, options, state } = entry.pool
+    const { onChanged, options, state } = entry.pool
     const stop = () => {
-      onSettled.delete(look)
+      onChanged.delete(look)
       state.minSize = options.minSize
       entry.stopEmptying = undefined
     }
@@ -92,12 +91,12 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
       else if (state.total === 0) {
         stop()
         remove(entry)
-        drain(entry.pool, { timeout: drainDefaults.drainTimeout, waiters: drainDefaults.drainWaiters })
+        entry.pool.drain({ timeout: drainDefaults.drainTimeout, waiters: drainDefaults.drainWaiters })
       }
     }
     entry.stopEmptying = stop
     state.minSize = 0
-    onSettled.add(look)
+    onChanged.add(look)
     look()
   }
 
@@ -120,7 +119,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
     Effect.acquireUseRelease(enter(key), ({ pool }) => f(pool), leave)
 
   /** The key's pool stays for as long as the scope holds something of it. */
-  const holding = (
+  const leasing = (
     key: K,
     options: BorrowOptions | undefined | "now"
   ): Effect.Effect<LeaseHandle<A>, PoolError<E>, Scope.Scope> => {
@@ -129,7 +128,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
       Effect.flatMap(
         enter(key),
         (entry) =>
-          Effect.flatMap(Effect.exit(restore(entry.pool.hold(options, site))), (exit) =>
+          Effect.flatMap(Effect.exit(restore(entry.pool.lease(options, site))), (exit) =>
             Exit.isSuccess(exit)
               ? Effect.andThen(
                 Effect.flatMap(Scope.Scope, (scope) => Scope.addFinalizer(scope, leave(entry))),
@@ -149,13 +148,13 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
 
   return {
     name,
-    get: (key) => Effect.map(holding(key, undefined), (lease) => lease.value),
-    lease: (key, options) => holding(key, options),
+    get: (key) => Effect.map(leasing(key, undefined), (lease) => lease.value),
+    lease: (key, options) => leasing(key, options),
     use: (key, f, options) => {
       const site = capture()
       return using(key, (pool) => pool.use(f, options, site))
     },
-    tryGet: (key) => Effect.map(holding(key, "now"), (lease) => lease.value),
+    tryGet: (key) => Effect.map(leasing(key, "now"), (lease) => lease.value),
     tryUse: (key, f) => {
       const site = capture()
       return using(key, (pool) => pool.tryUse(f, site))
@@ -181,7 +180,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
           })
           entries.clear()
           // All in this fiber, as that may hold some of what they wait for.
-          const drains = closed.map((pool) => drain(pool, checked))
+          const drains = closed.map((pool) => pool.drain(checked))
           for (const draining of drains) draining.join(fiber)
           const reports = Effect.forEach(drains, ({ report }) => Deferred.await(report))
           if (isFirst) Seam.forkLater(runtime, Effect.map(reports, ended))

@@ -1,13 +1,12 @@
-/** An item in somebody's hands: who has it, since when, and what is to become of it at its return. */
+/** An item in the hands of a borrower: which one, since when, and what is to become of the item at its return. */
 import type { ResourceId } from "@patinox/core"
 import { type CallSite, type Midst, UserFunction } from "@patinox/core/kernel"
 import { Effect, Inspectable } from "effect"
 import type { Item } from "./Item.js"
-import type { Pool } from "./Pool.js"
 import * as Seam from "./Seam.js"
 
 /** Who holds an item. */
-export interface Borrow {
+export interface Holder {
   readonly id: ResourceId.ResourceId
   readonly fiberId: string
   readonly heldMillis: number
@@ -23,9 +22,17 @@ const [, ownFolder] = /\/\/(.*)\/internal\//.exec(import.meta.url) ?? []
 const withoutOwn = (stack: string): string =>
   ownFolder === undefined ? stack : stack.split("\n").filter((frame) => !frame.includes(ownFolder)).join("\n")
 
+/** What a lease uses of its pool. */
+export interface LeaseOwner {
+  readonly name: string
+  readonly awaitDraining: Effect.Effect<void>
+}
+
 export class LeaseHandle<A> extends Inspectable.Class {
   isOver = false
   isInvalid = false
+  /** Where it was asked for. */
+  site: CallSite | undefined = undefined
   /** Neighbours in the order of borrowing, while it is watched. */
   older: LeaseHandle<A> | undefined = undefined
   newer: LeaseHandle<A> | undefined = undefined
@@ -40,11 +47,10 @@ export class LeaseHandle<A> extends Inspectable.Class {
   private readonly span: ReturnType<typeof Seam.spanOf>
 
   constructor(
-    private readonly pool: Pool<A, any>,
+    private readonly owner: LeaseOwner,
     readonly item: Item<A>,
     readonly fiber: Seam.CurrentFiber,
-    readonly since: number,
-    readonly site: CallSite | undefined
+    readonly since: number
   ) {
     super()
     this.span = Seam.spanOf(fiber)
@@ -65,11 +71,11 @@ export class LeaseHandle<A> extends Inspectable.Class {
   }
 
   get awaitDraining(): Effect.Effect<void> {
-    return this.pool.awaitDraining
+    return this.owner.awaitDraining
   }
 
   /** Who has it, and for how long. */
-  holder(now: number): Borrow {
+  holder(now: number): Holder {
     const { fiber, item, site, since, span } = this
     return {
       id: item.id,
@@ -82,6 +88,6 @@ export class LeaseHandle<A> extends Inspectable.Class {
   }
 
   override toJSON() {
-    return { _id: "PoolLease", pool: this.pool.options.name, id: this.item.id, isOver: this.isOver }
+    return { _id: "PoolLease", pool: this.owner.name, id: this.item.id, isOver: this.isOver }
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A pool as it runs: the decisions of `PoolState` carried out. Borrowing and returning an idle item is synchronous; who
- * waits does so as a `Borrower`; items come and go in fibers of their own (`ItemLifecycle`), off everybody's path.
+ * A pool as it runs: the decisions of `PoolState` carried out. Borrowing and returning an idle item is synchronous; a
+ * borrower that has to wait is a `Borrower`; items come and go in fibers of their own (`ItemLifecycle`).
  */
-import { type CleanupError, PatinoxError, type ResourceRegistry } from "@patinox/core"
+import { PatinoxError } from "@patinox/core"
 import {
   callback,
   type CallSite,
@@ -13,153 +13,131 @@ import {
   type Timers,
   UserFunction
 } from "@patinox/core/kernel"
-import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
+import { Deferred, Effect, Exit, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
-import { type AnyBorrower, Borrower } from "./Borrower.js"
-import type { Item, ItemHandle, ItemInfo } from "./Item.js"
+import { type BorrowCall, Borrower, type BorrowerParts } from "./Borrower.js"
+import { BorrowErrors } from "./BorrowErrors.js"
+import { CreationFailures } from "./CreationFailures.js"
+import type { Item } from "./Item.js"
 import { ItemHooks, type Restore } from "./ItemHooks.js"
 import { ItemLifecycle } from "./ItemLifecycle.js"
-import { LeaseHandle } from "./Lease.js"
+import { ItemList } from "./ItemList.js"
+import { LeaseHandle, type LeaseOwner } from "./Lease.js"
 import { LeaseTracker } from "./LeaseTracker.js"
-import type { PoolDrain } from "./PoolDrain.js"
+import type { PoolContext } from "./PoolContext.js"
+import { PoolDrain } from "./PoolDrain.js"
+import type { PoolManager } from "./PoolManager.js"
 import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
-import { type BorrowOptions, resolveBorrow, type ResolvedPool, type Wants } from "./PoolOptions.js"
+import { type BorrowOptions, resolveBorrow, type ResolvedDrain, type ResolvedPool, type Wants } from "./PoolOptions.js"
 import { PoolReporter } from "./PoolReporter.js"
+import type { ItemState } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
-import { Doubt, type RemovalReason } from "./state/PoolItem.js"
+import { Doubt } from "./state/PoolItem.js"
+import type { PoolPorts } from "./state/PoolPorts.js"
 import { PoolState } from "./state/PoolState.js"
 
-/** What a pool does with its items, with everything that it needs provided. */
-export interface Manager<A, E> {
-  /** Notes the item in the very step in which it is there. */
-  readonly create: (
-    note: (value: A) => Effect.Effect<void>,
-    handle: ItemHandle
-  ) => Effect.Effect<void, E, Scope.Scope>
-  readonly destroy?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
-  readonly forceDestroy?: (
-    item: A,
-    error: CleanupError.ReleaseError<unknown>,
-    info: ItemInfo
-  ) => Effect.Effect<unknown, unknown>
-  readonly validate?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
-  readonly recycle?: (item: A, exit: Exit.Exit<unknown, unknown>, info: ItemInfo) => Effect.Effect<unknown, unknown>
-  readonly keepAlive?: (item: A, info: ItemInfo) => Effect.Effect<unknown, unknown>
-  readonly invalidateWhen?: (cause: Cause.Cause<unknown>) => boolean
-}
-
-/** What a pool is given by who makes it. */
+/** What a pool is given by its maker. */
 export interface PoolParts {
   readonly timers: Timers
-  readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry>
+  readonly runtime: PoolContext["runtime"]
   /** Where the guards of its items live. */
   readonly guards: Scope.Scope
   /** From 0 to 1. */
   readonly random: () => number
   readonly totals: PoolTotals
-  /** Where it tells what happens, beside its own listeners. */
+  /** Where it reports what happens, beside its own listeners. */
   readonly events: EventHub<PoolEvent> | undefined
   /** The place of the call at hand, where it is wanted. Called while the user's code is on the stack. */
   readonly capture: () => CallSite | undefined
 }
 
 export class Pool<A, E> {
-  readonly state: PoolState<Item<A>, AnyBorrower<A, E>>
-  readonly metrics: PoolMetrics
-  readonly reporter: PoolReporter
+  readonly context: PoolContext
+  readonly state: ItemState<A>
+  readonly failures: CreationFailures<E>
+  readonly errors: BorrowErrors<E>
   readonly leases: LeaseTracker
-  readonly checks: ItemHooks<A>
+  readonly hooks: ItemHooks<A>
   readonly lifecycle: ItemLifecycle<A, E>
-  readonly timers: Timers
-  readonly runtime: PoolParts["runtime"]
-  readonly capture: PoolParts["capture"]
-  readonly random: () => number
-  /** Every item from its creation to the end of its destruction; each knows its place here. */
-  private readonly items: Array<Item<A>> = []
-  /** Of the failures in a row, where there are any now. */
-  lastCreationFailure: Cause.Cause<PoolError.CreationError<E>> | undefined = undefined
-  /** Those that wait for the counts to change. */
-  readonly onSettled = new Set<() => void>()
-  /** Nothing can be created any more. */
-  onRegistryClosed: () => void = () => {}
-  /** Who drains wants to know what became of the items. */
-  onDestroyed: ((item: Item<A>, error: CleanupError.CleanupError<unknown> | undefined) => void) | undefined = undefined
-  drain: PoolDrain | undefined = undefined
-  /** Since when nothing could be created. */
-  private openSince: number | undefined = undefined
-  /** How many have asked for an item that was not to be had at once. */
-  private asked = 0
+  /** Called whenever the counts have changed. */
+  readonly onChanged = new Set<() => void>()
+  private readonly items: ItemList<A>
+  private readonly capture: PoolParts["capture"]
+  private readonly borrowers: BorrowerParts<A, E>
+  private readonly leaseOwner: LeaseOwner
+  private drainage: PoolDrain | undefined = undefined
   private readonly draining = Seam.makeDeferred<void>()
 
   constructor(
     readonly options: ResolvedPool,
-    readonly manager: Manager<A, E>,
+    private readonly manager: PoolManager<A, E>,
     { capture, events, guards, random, runtime, timers, totals }: PoolParts
   ) {
-    this.timers = timers
-    this.runtime = runtime
-    this.capture = capture
-    this.random = random
-    this.metrics = new PoolMetrics(totals)
-    this.reporter = new PoolReporter(options.name, runtime, timers, events)
-    this.checks = new ItemHooks(this)
-    this.lifecycle = new ItemLifecycle(this, guards)
+    const reporter = new PoolReporter(options.name, runtime, timers, events)
+    const context = this.context = { options, timers, runtime, random, reporter, metrics: new PoolMetrics(totals) }
+    const state = this.state = new PoolState(this.ports(), options, options.minSize, options.maxSize)
+    const failures = this.failures = new CreationFailures(context, state.circuit)
+    const hooks = this.hooks = new ItemHooks(context, manager, state, failures)
+    const items = this.items = new ItemList(context, state)
+    const errors = this.errors = new BorrowErrors(options, state, failures)
+    let asked = 0
+    this.borrowers = { context, state, hooks, errors, nextTicket: () => asked++ }
+    this.lifecycle = new ItemLifecycle({ context, manager, state, hooks, items, failures, guards })
     this.leases = new LeaseTracker(timers, {
       leakThreshold: options.leakThreshold,
       leaseTimeout: options.leaseTimeout,
-      onSuspected: (lease) => this.reporter.leakSuspected(lease),
+      onSuspected: (lease) => reporter.leakSuspected(lease),
       onExpired: (lease) => this.expired(lease)
     })
-    const growth = this.due((now) => this.state.grow(now))
-    const maintenance = this.due((now) => {
-      this.state.maintain(now)
-      this.updateGauges()
-    })
-    const host = {
+    this.leaseOwner = { name: options.name, awaitDraining: Deferred.await(this.draining) }
+    this.capture = capture
+  }
+
+  /** Carries out what the state decides. */
+  private ports(): PoolPorts<Item<A>, Parameters<ItemState<A>["join"]>[0]> {
+    return {
       create: () => this.lifecycle.create(),
-      isDoubtful: (item: Item<A>, now: number) => this.checks.isDoubtful(item, now),
-      validate: (item: Item<A>, borrower: AnyBorrower<A, E> | undefined) => this.checks.validateBeside(item, borrower),
-      cutOffCheck: () => this.checks.cutOffLongest(),
-      destroy: (item: Item<A>, reason: RemovalReason) => this.lifecycle.destroy(item, reason),
-      keepAlive: (item: Item<A>) => this.checks.keepAlive(item),
-      growAt: growth,
-      maintainAt: maintenance,
-      notifyWaiters: () => {
-        for (const look of this.onSettled) look()
-      }
+      isDoubtful: (item, now) => this.hooks.isDoubtful(item, now),
+      validate: (item, borrower) => this.hooks.validateBeside(item, borrower),
+      cutOffCheck: () => this.hooks.cutOffLongest(),
+      destroy: (item, reason) => this.lifecycle.destroy(item, reason),
+      keepAlive: (item) => this.hooks.keepAlive(item),
+      growAt: this.due((now) => this.state.grow(now)),
+      maintainAt: this.due((now) => this.state.maintain(now)),
+      changed: () => this.changed()
     }
-    this.state = new PoolState(host, options, options.minSize, options.maxSize)
   }
 
   /** Something that is due at an instant that can be moved. A timer may fire a fraction of a millisecond before its time. */
   private due(then: (now: number) => void): (at: number) => void {
-    const deadline = makeDeadline(() => then(Math.max(this.timers.now(), deadline.at)))
-    return (at) => this.timers.set(deadline, at)
+    const { timers } = this.context
+    const deadline = makeDeadline(() => then(Math.max(timers.now(), deadline.at)))
+    return (at) => timers.set(deadline, at)
   }
 
-  get awaitDraining(): Effect.Effect<void> {
-    return Deferred.await(this.draining)
+  private changed(): void {
+    const { context: { metrics }, onChanged, state } = this
+    metrics.updateGauges(state.inUse, state.idle.length, state.waiting.size)
+    if (onChanged.size > 0) { for (const look of onChanged) look() }
   }
-
-  readonly startDraining: Effect.Effect<unknown> = Effect.suspend(() => Deferred.succeed(this.draining, undefined))
 
   /** Waits until there are as many items as there are to be; not for longer than it takes to see that one fails. */
   readonly awaitReady: Effect.Effect<void, PoolError.PoolCreationFailed<E> | PoolError.PoolClosed> = callback(
     (resume) => {
       const look = () => {
         const { circuit, idle, inUse, minSize, phase } = this.state
-        if (phase !== "open") return over(Effect.fail(this.closed()))
+        if (phase !== "open") return over(Effect.fail(this.errors.closed()))
         if (idle.length + inUse >= minSize) return over(Effect.void)
-        if (circuit.failures > 0) over(Effect.fail(this.creationRefusal()))
+        if (circuit.failures > 0) over(Effect.fail(this.errors.creationFailed()))
       }
       const over = (result: Effect.Effect<void, PoolError.PoolCreationFailed<E> | PoolError.PoolClosed>) => {
-        this.onSettled.delete(look)
+        this.onChanged.delete(look)
         resume(result)
       }
-      this.onSettled.add(look)
+      this.onChanged.add(look)
       look()
-      return Effect.sync(() => this.onSettled.delete(look))
+      return Effect.sync(() => this.onChanged.delete(look))
     }
   )
 
@@ -174,11 +152,12 @@ export class Pool<A, E> {
     if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
-        const now = this.timers.now()
-        const item = this.state.take(now)
+        const since = this.context.timers.now()
+        const item = this.state.take(since)
+        const call = { fiber, since, site, restore }
         return item === undefined
-          ? this.borrow(fiber, now, site, wants, restore, (lease) => this.using(lease, f, restore))
-          : this.using(this.lend(item, fiber, now, now, site), f, restore)
+          ? this.borrow(call, wants, (lease) => this.using(lease, f, restore))
+          : this.using(this.lend(item, call, since), f, restore)
       })
     )
   }
@@ -200,8 +179,8 @@ export class Pool<A, E> {
     })
   }
 
-  /** Borrows for as long as the scope at hand is open; or `"now"`, or not at all. */
-  hold(
+  /** Borrows for as long as the scope at hand is open; with `"now"` only an item that is idle. */
+  lease(
     options: BorrowOptions | undefined | "now",
     site = this.capture()
   ): Effect.Effect<LeaseHandle<A>, PoolError.PoolError<E>, Scope.Scope> {
@@ -209,7 +188,7 @@ export class Pool<A, E> {
     if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
       Seam.withFiber((fiber) => {
-        const now = this.timers.now()
+        const since = this.context.timers.now()
         const scope = Seam.scopeOf(fiber)
         const wasOpen = closedExit(scope) === undefined
         const keep = (lease: LeaseHandle<A>) => {
@@ -220,93 +199,76 @@ export class Pool<A, E> {
               // A scope hands its closer's interruptibility on to its finalizers.
               (exit) => Effect.uninterruptible(Effect.suspend(() => this.giveBack(lease, exit) ?? Effect.void))
             ),
-            // In a scope that has closed meanwhile it is returned by now, and may be another's.
+            // In a scope that has closed meanwhile it is returned by now, and may be lent again.
             () => lease.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease)
           )
         }
-        if (wants === "now") return this.borrowNow(fiber, now, site, restore, keep)
-        const item = this.state.take(now)
-        return item === undefined
-          ? this.borrow(fiber, now, site, wants, restore, keep)
-          : keep(this.lend(item, fiber, now, now, site))
+        const call = { fiber, since, site, restore }
+        if (wants === "now") return this.borrowNow(call, keep)
+        const item = this.state.take(since)
+        return item === undefined ? this.borrow(call, wants, keep) : keep(this.lend(item, call, since))
       })
     )
   }
 
-  /** As `use`, where an item is idle; it does not wait for one. */
+  /** As `use`, with an item that is idle; it does not wait for one. */
   tryUse<B, E2, R2>(
     f: (item: A, lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>,
     site = this.capture()
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) =>
-        this.borrowNow(fiber, this.timers.now(), site, restore, (lease) => this.using(lease, f, restore))
-      )
+      Seam.withFiber((fiber) => {
+        const since = this.context.timers.now()
+        return this.borrowNow({ fiber, since, site, restore }, (lease) => this.using(lease, f, restore))
+      })
     )
   }
 
   /** Goes on as it has an idle item; it does not wait for one. */
   private borrowNow<B, E2, R2>(
-    fiber: Seam.CurrentFiber,
-    since: number,
-    site: CallSite | undefined,
-    restore: Restore,
+    call: BorrowCall,
     then: (lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
-    const { checks, options, state, timers } = this
+    const { context: { timers }, errors, hooks, options, state } = this
     const now = timers.now()
     const item = state.take(now, true)
     if (item === undefined) {
-      const error = state.phase === "open" ? this.exhausted(0) : this.closed()
+      const error = state.phase === "open" ? errors.exhausted(0) : errors.closed()
       state.prepare(now)
       return Effect.fail(error)
     }
-    const lend = () => then(this.lend(item, fiber, since, timers.now(), site))
-    if (!checks.isDoubtful(item, now)) return lend()
+    const onFit = () => then(this.lend(item, call, timers.now()))
+    if (!hooks.isDoubtful(item, now)) return onFit()
     // However many items there are to look at, it takes as long as validating one may.
-    const deadline = since + options.validateTimeout
-    return checks.validate(item, deadline - now, restore, lend, (cause) => {
-      if (state.phase !== "open" || (timers.now() < deadline && state.idle.length > 0)) {
-        return this.borrowNow(fiber, since, site, restore, then)
+    const deadline = call.since + options.validateTimeout
+    return hooks.validate(item, {
+      limit: deadline - now,
+      restore: call.restore,
+      onFit,
+      onUnfit: (cause) => {
+        const triesNext = state.phase !== "open" || (timers.now() < deadline && state.idle.length > 0)
+        if (triesNext) return this.borrowNow(call, then)
+        if (cause === undefined) return Effect.fail(errors.exhausted(0))
+        return Effect.fail(new PoolError.PoolValidationFailed({ pool: options.name, cause }))
       }
-      return Effect.fail(
-        cause === undefined ? this.exhausted(0) : new PoolError.PoolValidationFailed({ pool: options.name, cause })
-      )
     })
   }
 
   /** Goes on as it has an item, which is validated first if it must be; waits in line for it. */
   private borrow<B, E2, R2>(
-    fiber: Seam.CurrentFiber,
-    since: number,
-    site: CallSite | undefined,
-    { band, limit }: Wants,
-    restore: Restore,
+    call: BorrowCall,
+    wants: Wants,
     then: (lease: LeaseHandle<A>) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
-    return new Borrower(this, this.asked++, band, since, limit, fiber, restore, (item, now) => {
-      return then(this.lend(item, fiber, since, now, site))
-    }).start()
+    return new Borrower(this.borrowers, call, wants, (item, now) => then(this.lend(item, call, now))).start()
   }
 
-  /** Not where its release has begun, it was said to be bad, or the pool takes back what it can, since it was served. */
-  isLendable(item: Item<A>): boolean {
-    const isCondemned = (item.doubts & Doubt.condemned) !== 0
-    return item.status === "inUse" && !item.isReleased && !isCondemned && this.state.phase !== "closed"
-  }
-
-  private lend(
-    item: Item<A>,
-    fiber: Seam.CurrentFiber,
-    since: number,
-    now: number,
-    site: CallSite | undefined
-  ): LeaseHandle<A> {
+  private lend(item: Item<A>, { fiber, since, site }: BorrowCall, now: number): LeaseHandle<A> {
+    const lease = new LeaseHandle<A>(this.leaseOwner, item, fiber, now)
+    lease.site = site
     item.uses++
-    const lease = new LeaseHandle<A>(this, item, fiber, now, site)
     this.leases.add(lease)
-    this.metrics.waited(now - since)
-    this.updateGauges()
+    this.context.metrics.waited(now - since)
     return lease
   }
 
@@ -317,7 +279,7 @@ export class Pool<A, E> {
     if (lease.isOver) return undefined
     const { item } = lease
     const { state } = this
-    const now = this.timers.now()
+    const now = this.context.timers.now()
     this.endLease(lease, now)
     const reason = lease.isInvalid ? "invalidated" : this.condemns(exit) ? "failedUse" : undefined
     // A use that did not succeed is no proof of health.
@@ -325,10 +287,9 @@ export class Pool<A, E> {
     else if (item.doubts !== 0) item.doubts &= ~Doubt.suspect
     const isKept = reason === undefined && this.manager.recycle !== undefined && !item.isReleased &&
       state.reasonToRetire(item, now) === undefined
-    const recycling = isKept ? this.checks.recycle(item, exit) : undefined
+    const recycling = isKept ? this.hooks.recycle(item, exit) : undefined
     if (!isKept) state.giveBack(item, now, reason)
-    this.updateGauges()
-    if (lease.isSuspected) this.reporter.leakResolved(lease)
+    if (lease.isSuspected) this.context.reporter.leakResolved(lease)
     return recycling
   }
 
@@ -336,171 +297,56 @@ export class Pool<A, E> {
     lease.isOver = true
     lease.inside?.end()
     this.leases.remove(lease)
-    this.metrics.used(now - lease.since)
+    this.context.metrics.used(now - lease.since)
   }
 
   private condemns(exit: Exit.Exit<unknown, unknown>): boolean {
     const { invalidateWhen } = this.manager
     if (Exit.isSuccess(exit) || invalidateWhen === undefined) return false
-    // One that cannot tell whether the item is good does not say that it is.
+    // Where it throws it cannot tell whether the item is good.
     return UserFunction.call(() => invalidateWhen(exit.cause), () => true)
   }
 
   private expired(lease: LeaseHandle<A>): void {
     const isReclaimed = this.options.onLeaseTimeout === "reclaim"
-    this.reporter.leaseExpired(lease, isReclaimed)
+    this.context.reporter.leaseExpired(lease, isReclaimed)
     if (isReclaimed) this.reclaim(lease)
   }
 
-  /** Takes the item out of its holder's hands; its return will be nothing. */
+  /** Takes the item out of its holder's hands; its return will do nothing. */
   reclaim(lease: LeaseHandle<A>): void {
-    const now = this.timers.now()
+    const now = this.context.timers.now()
     this.endLease(lease, now)
     this.state.giveBack(lease.item, now, "reclaimed")
     lease.onTaken?.()
-    this.updateGauges()
   }
 
   // --- what is bad ---------------------------------------------------------------------------------------------------
 
-  /** Whether there was such an item. */
+  /** Gives whether there was such an item. */
   invalidate(value: unknown): boolean {
-    const found = this.items.filter((item) => Object.is(item.value, value))
-    for (const item of found) this.condemn(item)
-    return found.length > 0
+    return this.items.condemnValue(value)
   }
 
-  condemn(item: Item<A>): void {
-    // Still being created, it fails to be; on its way out, it is going already.
-    if (item.guard === undefined) item.doubts |= Doubt.condemned
-    else this.state.condemn(item, this.timers.now(), this.random())
-    this.updateGauges()
-  }
-
-  /** Everything that has been made, or begun to be made, by now. */
+  /** Everything that was created, or whose creation has begun, by now; gives how many items. */
   invalidateAll(): number {
     this.lifecycle.distrustCreations()
-    const count = this.state.condemnAll(this.items, this.timers.now())
-    this.updateGauges()
-    return count
+    return this.items.condemnAll()
   }
 
-  add(item: Item<A>): void {
-    item.place = this.items.push(item) - 1
-  }
+  // --- the end -------------------------------------------------------------------------------------------------------
 
-  remove(item: Item<A>): void {
-    const { place } = item
-    const last = this.items[this.items.length - 1]!
-    if (place === -1) return
-    this.items.pop()
-    item.place = -1
-    if (last === item) return
-    this.items[place] = last
-    last.place = place
-  }
+  /** Holders learn that the pool wants its items back. */
+  readonly startDraining: Effect.Effect<unknown> = Effect.suspend(() => Deferred.succeed(this.draining, undefined))
 
-  // --- what is told --------------------------------------------------------------------------------------------------
-
-  updateGauges(): void {
-    const { idle, inUse, waiting } = this.state
-    this.metrics.count(inUse, idle.length, waiting.size)
-  }
-
-  created(item: Item<A>, createMillis: number): void {
-    this.metrics.created(createMillis)
-    this.reporter.emit(() => ({ _tag: "Created", id: item.id, createMillis }))
-  }
-
-  /** A failed creation, which has been counted. */
-  creationFailed(cause: Cause.Cause<PoolError.CreationError<E>>): void {
-    const { circuit } = this.state
-    this.metrics.creationFailed()
-    if (circuit.isOpen) this.openSince ??= this.timers.now()
-    this.metrics.circuit(circuit.isOpen)
-    this.reporter.creationFailed(cause, circuit)
-  }
-
-  /** What a new item that is no good has failed to be created with. */
-  unfit(cause: Cause.Cause<unknown>): Cause.Cause<PoolError.CreationError<E>> {
-    return Cause.fail(new PoolError.PoolItemUnfit({ pool: this.options.name, cause }))
-  }
-
-  /** An item has been created; `failures` in a row were before it. */
-  succeeded(failures: number): void {
-    const { circuit } = this.state
-    if (this.openSince === undefined || circuit.isOpen) return
-    const openMillis = this.timers.now() - this.openSince
-    this.openSince = undefined
-    this.metrics.circuit(false)
-    this.reporter.circuitClosed(failures, openMillis)
-  }
-
-  removed(item: Item<A>, reason: RemovalReason): void {
-    this.metrics.removed(reason)
-    const { ageMillis, uses } = item.info(this.timers.now())
-    this.reporter.emit(() => ({ _tag: "Removed", id: item.id, reason, ageMillis, uses }))
-  }
-
-  destroyed(item: Item<A>, reason: RemovalReason, error: CleanupError.CleanupError<unknown> | undefined): void {
-    this.reporter.emit(() => ({
-      _tag: "Destroyed",
-      id: item.id,
-      reason,
-      ...(error === undefined ? undefined : { error })
-    }))
-  }
-
-  slowBorrow(waitedMillis: number): void {
-    this.reporter.slowBorrow(waitedMillis, this.counts())
-  }
-
-  // --- readings and errors -------------------------------------------------------------------------------------------
-
-  counts(): PoolError.PoolCounts {
-    const { creating, destroying, idle, inUse, total, waiting } = this.state
-    return { total, idle: idle.length, inUse, creating, destroying, waiting: waiting.size }
-  }
-
-  timeout(limitMillis: number, stage: PoolError.PoolStage | undefined): PoolError.PoolTimeout<E> {
-    const { checking, circuit, creating, stuck, waiting } = this.state
-    const isValidating = checking >= waiting.size && checking > 0 && creating === stuck
-    const error = new PoolError.PoolTimeout<E>({
-      pool: this.options.name,
-      stage: stage ??
-        (isValidating ? "validating" : creating > 0 || circuit.failures > 0 ? "creating" : "waiting"),
-      limitMillis,
-      counts: this.counts(),
-      lastCreationFailure: Option.fromNullable(this.lastCreationFailure)
-    })
-    return error
-  }
-
-  timedOut(error: PoolError.PoolTimeout<E>): void {
-    this.metrics.timedOut()
-    this.reporter.emit(() => ({ _tag: "TimedOut", error }))
-  }
-
-  private closed(): PoolError.PoolClosed {
-    return new PoolError.PoolClosed({ pool: this.options.name })
-  }
-
-  private exhausted(maxWaiters: number): PoolError.PoolExhausted {
-    return new PoolError.PoolExhausted({ pool: this.options.name, counts: this.counts(), maxWaiters })
-  }
-
-  /** Why a borrower gets nothing. */
-  refusal(why: "closed" | "exhausted" | "creation"): PoolError.PoolError<E> {
-    if (why === "closed") return this.closed()
-    if (why === "exhausted") return this.exhausted(this.options.maxWaiters)
-    return this.creationRefusal()
-  }
-
-  private creationRefusal(): PoolError.PoolCreationFailed<E> {
-    return new PoolError.PoolCreationFailed<E>({
-      pool: this.options.name,
-      cause: this.lastCreationFailure!,
-      failures: this.state.circuit.failures
-    })
+  /** Begins the end of the pool, or joins the drain that goes on, which then ends by the earlier of the two deadlines. */
+  drain(options: ResolvedDrain): PoolDrain {
+    if (this.drainage !== undefined) {
+      this.drainage.hasten(options.timeout)
+      return this.drainage
+    }
+    this.drainage = new PoolDrain(this, options)
+    this.drainage.start()
+    return this.drainage
   }
 }

@@ -1,13 +1,17 @@
 /**
- * The end of a pool, in one course however many ask for it: nobody new is let in, who waits is served or refused, idle
- * items go, those in use are waited for, and before the deadline taken from their holders.
+ * The end of a pool, in one course however often it is asked for: new borrowers are refused, those that wait are served
+ * or refused, idle items are destroyed, and those in use are waited for and, before the deadline, taken from their holders.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
 import { callback, type Deadline, isInside, leftMillis, makeDeadline } from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
+import type { ItemHooks } from "./ItemHooks.js"
+import type { ItemLifecycle } from "./ItemLifecycle.js"
 import type { LeaseHandle } from "./Lease.js"
-import type { Pool } from "./Pool.js"
+import type { LeaseTracker } from "./LeaseTracker.js"
+import type { PoolContext } from "./PoolContext.js"
 import type { ResolvedDrain } from "./PoolOptions.js"
+import type { ItemState } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
 
 /** What became of a pool. */
@@ -40,38 +44,39 @@ const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 export const ownTime = (fiber: Seam.CurrentFiber, { context }: Seam.PoolRuntime<never>, timeout: number): number =>
   Math.max(1, Math.min(timeout, leftMillis(fiber, context)))
 
-/** Begins the end of a pool, or comes to the one that goes on, which then ends by the earlier of the two deadlines. */
-export const drain = (pool: Pool<any, any>, { timeout, waiters }: ResolvedDrain): PoolDrain => {
-  if (pool.drain !== undefined) {
-    pool.drain.hasten(timeout)
-    return pool.drain
-  }
-  pool.drain = new PoolDrain(pool, timeout, waiters)
-  pool.drain.start()
-  return pool.drain
+/** What a drain uses of its pool. */
+interface DrainParts {
+  readonly context: PoolContext
+  readonly state: ItemState<any>
+  readonly hooks: ItemHooks<any>
+  readonly lifecycle: ItemLifecycle<any, any>
+  readonly leases: LeaseTracker
+  /** Called whenever the counts have changed. */
+  readonly onChanged: Set<() => void>
+  /** Holders learn that the pool wants its items back. */
+  readonly startDraining: Effect.Effect<unknown>
+  reclaim(lease: LeaseHandle<any>): void
 }
 
 export class PoolDrain {
   readonly report = Seam.makeDeferred<PoolReport>()
-  /** Of those who wait for the drain while they hold an item: nobody waits for these. */
+  /** Leases of callers that wait for the drain, which does not wait for their return. */
   private readonly own = new Set<LeaseHandle<any>>()
   private readonly startedAt: number
   private forceAt = Infinity
   private deadlineAt = 0
   /** What is waited for until one of these instants. */
-  private stage: { readonly deadline: Deadline; readonly until: () => number } | undefined = undefined
+  private stage:
+    | { readonly deadline: Deadline; readonly until: () => number; readonly look: () => void }
+    | undefined = undefined
   private refused = 0
   private reclaimed = 0
   private destroyed = 0
   private readonly failed: Array<PoolReport["failed"][number]> = []
 
-  constructor(
-    private readonly pool: Pool<any, any>,
-    timeout: number,
-    private readonly waiters: "fail" | "serve"
-  ) {
-    this.startedAt = pool.timers.now()
-    this.endBy(this.startedAt, timeout)
+  constructor(private readonly parts: DrainParts, private readonly options: ResolvedDrain) {
+    this.startedAt = parts.context.timers.now()
+    this.endBy(this.startedAt, options.timeout)
   }
 
   private endBy(now: number, timeout: number): void {
@@ -81,32 +86,31 @@ export class PoolDrain {
   }
 
   hasten(timeout: number): void {
-    const { timers } = this.pool
+    const { timers } = this.parts.context
     const now = timers.now()
     if (now + timeout >= this.deadlineAt) return
     this.endBy(now, timeout)
     if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())
   }
 
-  /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
+  /** Stops the intake at once; waits for the rest in a fiber of its own. */
   start(): void {
-    const { runtime, startDraining, state, reporter, timers } = this.pool
-    this.pool.onDestroyed = (item, error) => {
+    const { context: { reporter, runtime, timers }, lifecycle, startDraining, state } = this.parts
+    lifecycle.onDestroyed = (item, error) => {
       this.destroyed++
       if (error !== undefined) this.failed.push({ id: item.id, error })
     }
     // Before what follows from it, in the order in which things happen.
     reporter.emit(() => ({ _tag: "Draining" }))
-    this.refused = state.drain(timers.now(), this.waiters === "serve" ? "serve" : "refuse")
-    if (state.waiting.size === 0) this.giveUpWork()
-    this.pool.updateGauges()
+    this.refused = state.drain(timers.now(), this.options.waiters === "serve" ? "serve" : "refuse")
+    if (state.waiting.size === 0) this.cancelWork()
     Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
   }
 
-  /** What is created or validated for those that wait, of whom there is none. */
-  private giveUpWork(): void {
-    this.pool.lifecycle.giveUpCreations()
-    this.pool.checks.giveUpAll()
+  /** What is created or validated for borrowers that wait, where none does. */
+  private cancelWork(): void {
+    this.parts.lifecycle.cancelCreations()
+    this.parts.hooks.cancelAll()
   }
 
   /**
@@ -114,10 +118,10 @@ export class PoolDrain {
    * a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of holds for a scope is another thing: that fiber need not be waiting.
    */
   join(fiber: Seam.CurrentFiber): void {
-    for (const lease of this.pool.leases.all()) {
+    for (const lease of this.parts.leases.all()) {
       if (lease.isScoped ? lease.fiber === fiber : isInside(fiber, lease)) this.own.add(lease)
     }
-    this.pool.state.host.notifyWaiters()
+    this.stage?.look()
   }
 
   private get held(): number {
@@ -127,34 +131,34 @@ export class PoolDrain {
   }
 
   private get isQuiet(): boolean {
-    const { creating, destroying, inUse, waiting } = this.pool.state
-    return waiting.size === 0 && creating === 0 && destroying === 0 && inUse === this.held
+    const { creations, destroying, inUse, waiting } = this.parts.state
+    return waiting.size === 0 && creations.running === 0 && destroying === 0 && inUse === this.held
   }
 
   /** Waits until nothing is left, or the instant has come. */
   private quietBy(until: () => number): Effect.Effect<void> {
-    const { onSettled, state, timers } = this.pool
+    const { context: { timers }, onChanged, state } = this.parts
     return callback<void>((resume) => {
       const over = () => {
-        onSettled.delete(look)
+        onChanged.delete(look)
         timers.clear(deadline)
         this.stage = undefined
         resume(Effect.void)
       }
       const look = () => {
         if (this.isQuiet) over()
-        else if (state.waiting.size === 0) this.giveUpWork()
+        else if (state.waiting.size === 0) this.cancelWork()
       }
       const deadline = makeDeadline(over)
-      onSettled.add(look)
-      this.stage = { deadline, until }
+      onChanged.add(look)
+      this.stage = { deadline, until, look }
       timers.set(deadline, until())
       look()
     })
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
-    const { checks, leases, lifecycle, state, reporter, timers } = this.pool
+    const { context: { options, reporter, timers }, hooks, leases, lifecycle, state } = this.parts
     yield* this.quietBy(() => this.forceAt)
     this.refused += state.close(timers.now())
     lifecycle.cutOffCreations()
@@ -162,17 +166,16 @@ export class PoolDrain {
       // The return of what its drainer uses is certain.
       if (this.own.has(lease) && !lease.isScoped) continue
       if (lease.item.status === "inUse") this.reclaimed++
-      this.pool.reclaim(lease)
+      this.parts.reclaim(lease)
     }
-    for (const item of checks.running) state.giveBack(item, timers.now(), "reclaimed")
+    for (const item of hooks.running) state.giveBack(item, timers.now(), "reclaimed")
     yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
-    this.pool.onDestroyed = undefined
-    this.pool.updateGauges()
+    lifecycle.onDestroyed = undefined
     leases.stop()
     reporter.closed()
     const report: PoolReport = {
-      pool: this.pool.options.name,
+      pool: options.name,
       durationMillis: timers.now() - this.startedAt,
       deadlineMillis: this.deadlineAt - this.startedAt,
       deadlineReached: !isQuiet,
@@ -181,7 +184,7 @@ export class PoolDrain {
       destroyed: this.destroyed - this.failed.length,
       failed: this.failed,
       stillHeld: this.held,
-      stillRunning: state.creating + state.destroying
+      stillRunning: state.creations.running + state.destroying
     }
     yield* Deferred.succeed(this.report, report)
   })

@@ -80,8 +80,7 @@ export class PoolMetrics {
     this.labels = totals.labels
   }
 
-  /** What there is now. */
-  count(inUseNow: number, idleNow: number, waitingNow: number): void {
+  updateGauges(inUseNow: number, idleNow: number, waitingNow: number): void {
     const { labels, totals } = this
     if (inUseNow !== this.lastInUse) {
       Seam.updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)

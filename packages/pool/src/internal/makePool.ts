@@ -5,24 +5,24 @@ import { Deferred, Effect, Scope } from "effect"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
 import type { ItemHandle } from "./Item.js"
-import { type Manager, Pool, type PoolParts } from "./Pool.js"
-import { drain } from "./PoolDrain.js"
+import { Pool, type PoolParts } from "./Pool.js"
+import type { PoolManager } from "./PoolManager.js"
 import { PoolTotals } from "./PoolMetrics.js"
 import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
-  const { options, state, reporter, timers } = pool
-  pool.onRegistryClosed = () => drain(pool, { timeout: options.drainTimeout, waiters: "fail" })
+  const { context: { options, reporter, timers }, state } = pool
+  pool.lifecycle.onRegistryClosed = () => pool.drain({ timeout: options.drainTimeout, waiters: "fail" })
   return {
     name: options.name,
     get get() {
-      return Effect.map(pool.hold(undefined), (lease) => lease.value)
+      return Effect.map(pool.lease(undefined), (lease) => lease.value)
     },
-    lease: (options) => pool.hold(options),
+    lease: (options) => pool.lease(options),
     use: (f, options) => pool.use(f, options),
     get tryGet() {
-      return Effect.map(pool.hold("now"), (lease) => lease.value)
+      return Effect.map(pool.lease("now"), (lease) => lease.value)
     },
     tryUse: (f) => pool.tryUse(f),
     resize: (sizes) =>
@@ -30,7 +30,6 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
         const checked = resolveSizes(sizes, state)
         if (checked instanceof PatinoxError.Validation) return Effect.fail(checked)
         state.resize(checked.minSize, checked.maxSize, timers.now())
-        pool.updateGauges()
         reporter.emit(() => ({ _tag: "Resized", ...checked }))
         return Effect.void
       }),
@@ -40,14 +39,9 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     }),
     resume: Effect.sync(() => {
       state.resume(timers.now())
-      pool.updateGauges()
       reporter.emit(() => ({ _tag: "Resumed" }))
     }),
-    evictIdle: Effect.sync(() => {
-      const evicted = state.evictIdle(timers.now(), "evicted")
-      pool.updateGauges()
-      return evicted
-    }),
+    evictIdle: Effect.sync(() => state.evictIdle(timers.now(), "evicted")),
     invalidate: (item) => Effect.sync(() => pool.invalidate(item)),
     invalidateAll: Effect.sync(() => pool.invalidateAll()),
     drain: (given) =>
@@ -55,20 +49,20 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
         Seam.withFiber((fiber) => {
           const checked = resolveDrain(given, options)
           if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
-          const draining = drain(pool, checked)
+          const draining = pool.drain(checked)
           draining.join(fiber)
           return restore(Deferred.await(draining.report))
         })
       ),
     snapshot: Effect.sync(() => ({
       name: options.name,
-      ...pool.counts(),
-      checking: pool.checks.running.size,
+      ...pool.errors.counts(),
+      checking: pool.hooks.running.size,
       minSize: state.minSize,
       maxSize: state.maxSize,
-      state: stateOf(pool),
+      state: state.shown,
       creationFailures: state.circuit.failures,
-      lastCreationFailure: pool.lastCreationFailure,
+      lastCreationFailure: pool.failures.last,
       isFailingFast: state.isFailingFast,
       holders: pool.leases.all().map((lease) => lease.holder(timers.now()))
     })),
@@ -76,9 +70,6 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     events: reporter.stream
   }
 }
-
-const stateOf = ({ state: { isSuspended, phase } }: Pool<any, any>) =>
-  phase === "open" && isSuspended ? "suspended" : phase === "serving" ? "draining" : phase
 
 /** What pools are made of. */
 interface Workshop extends PoolParts {
@@ -148,7 +139,7 @@ export const prepare = <A>(
               Effect.flatMap(UserFunction.effect(() => create(handle)), (value) => note(value)),
               runtime
             )
-        } as Manager<any, any>,
+        } as PoolManager<any, any>,
         parts
       )
     return { ...parts, options, build: build as Workshop["build"] }

@@ -62,7 +62,7 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
   }
 }
 
-const noLimits: PoolLimits = {
+export const noLimits: PoolLimits = {
   maxUses: Infinity,
   idleTimeout: Infinity,
   keepAliveInterval: Infinity,
@@ -93,7 +93,6 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
   readonly removals: Array<readonly [item: FakeItem, reason: RemovalReason]> = []
   /** Releases that somebody else has begun. */
   readonly releases: Array<FakeItem> = []
-  settledTimes = 0
   growDue = Infinity
   maintainDue = Infinity
   private firing: number | undefined = undefined
@@ -167,8 +166,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     return at
   }
 
-  notifyWaiters(): void {
-    this.settledTimes++
+  changed(): void {
     this.check()
   }
 
@@ -223,14 +221,14 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     const { state } = this
     same("in use", state.inUse, this.count("inUse"))
     same("being destroyed", state.destroying, this.count("destroying"))
-    same("being created", state.creating, this.creations.length)
-    same("stuck", state.stuck, this.creations.filter(({ isStuck }) => isStuck).length)
-    same("slow", state.slow, this.creations.filter(({ isSlow, isStuck }) => isSlow && !isStuck).length)
+    same("being created", state.creations.running, this.creations.length)
+    same("stuck", state.creations.stuck, this.creations.filter(({ isStuck }) => isStuck).length)
+    same("slow", state.creations.slow, this.creations.filter(({ isSlow, isStuck }) => isSlow && !isStuck).length)
     const checking = this.items.filter(({ doubts }) => (doubts & Doubt.checking) !== 0)
     same("being validated", state.checking, checking.length)
     for (const item of checking) must("what is being validated is in use", item.status === "inUse")
     same("overdue", state.overdue, this.with(Doubt.overdue))
-    same("being kept alive", state.keeping, this.with(Doubt.keeping))
+    same("being kept alive", state.idleItems.keeping, this.with(Doubt.keeping))
     for (const { doubts, status } of this.items) {
       must("what is idle is not condemned", status !== "idle" || (doubts & Doubt.condemned) === 0)
     }
@@ -256,9 +254,9 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
       must("nothing is due at the end", this.growDue === Infinity && this.maintainDue === Infinity)
     }
     const { idleTimeout, keepAliveInterval } = state.limits
-    const lasting = state.idle.length + state.inUse + state.creating - state.stuck
+    const lasting = state.idle.length + state.inUse + state.creations.running - state.creations.stuck
     const isSurplus = lasting > state.minSize
-    const isFull = state.keeping >= Math.max(1, Math.floor(lasting / 4))
+    const isFull = state.idleItems.keeping >= Math.max(1, Math.floor(lasting / 4))
     for (const { expiresAt, idleSince, usedAt } of state.idle) {
       const keepAliveAt = isFull && usedAt + keepAliveInterval <= this.now ? Infinity : usedAt + keepAliveInterval
       const dueAt = Math.min(expiresAt, keepAliveAt, isSurplus ? idleSince + idleTimeout : Infinity)
@@ -266,10 +264,11 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     }
     if (!this.serves || line.length === 0) return
     must("nothing is idle while somebody waits for nothing", state.idle.length === 0 || state.checking > state.overdue)
-    const isHelped = state.creating > state.stuck || state.checking > 0 || state.total >= state.maxSize ||
+    const isHelped = state.creations.running > state.creations.stuck || state.checking > 0 ||
+      state.total >= state.maxSize ||
       this.growDue < Infinity
     must("who waits is not forgotten", isHelped)
-    const isHopeless = state.circuit.isOpen && state.inUse === 0 && state.creating === state.stuck
+    const isHopeless = state.circuit.isOpen && state.inUse === 0 && state.creations.running === state.creations.stuck
     must("nobody waits in vain", !isHopeless || this.now >= state.circuit.nextAt)
   }
 
@@ -391,7 +390,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
   }
 
   private notSlow({ isSlow, isStuck }: { readonly isSlow: boolean; readonly isStuck: boolean }): void {
-    if (isSlow && !isStuck) this.state.slowEnded()
+    if (isSlow && !isStuck) this.state.creations.slowEnded()
   }
 
   createStuck(index = 0, random = 0): void {

@@ -1,28 +1,31 @@
-/** What decisions need to know of an item, and why one goes. */
+/** What decisions need to know of an item, and the closed list of reasons to remove one. */
 
-/** Why an item is let go of. */
-export type RemovalReason =
-  | "expired"
-  | "idle"
-  | "maxUses"
-  | "unfit"
-  | "invalidated"
-  | "failedUse"
-  | "recycleFailed"
-  | "keepAliveFailed"
-  | "reclaimed"
-  | "resized"
-  | "evicted"
-  | "late"
-  | "drained"
-  | "released"
-  | "doubtful"
+export const removalReasons = [
+  "expired",
+  "idle",
+  "maxUses",
+  "unfit",
+  "invalidated",
+  "failedUse",
+  "recycleFailed",
+  "keepAliveFailed",
+  "reclaimed",
+  "resized",
+  "evicted",
+  "late",
+  "drained",
+  "released",
+  "doubtful"
+] as const
+
+/** Why an item is removed from the pool. */
+export type RemovalReason = typeof removalReasons[number]
 
 /** What speaks against an item, and what is being done about it: bits, so that an item needs one field for them. */
 export const Doubt = {
   /** Its last use failed or was interrupted, and it has not been validated since. */
   suspect: 1,
-  /** Somebody said that it is bad: it goes at its return. */
+  /** It was invalidated while in use, and goes at its return. */
   condemned: 2,
   /** It was created for a borrower, who does not have it yet. */
   fresh: 4,
@@ -33,10 +36,12 @@ export const Doubt = {
   keeping: 32
 } as const
 
+const itemStatuses = ["idle", "inUse", "destroying", "gone"] as const
+
 /** An item, as far as decisions go. Instants are milliseconds of a clock that never jumps. */
 export interface PoolItem {
-  status: "idle" | "inUse" | "destroying" | "gone"
-  /** Its release runs or has run, though somebody still holds it. */
+  status: typeof itemStatuses[number]
+  /** Its release runs or has run, though it may still be in use. */
   isReleased: boolean
   readonly expiresAt: number
   uses: number

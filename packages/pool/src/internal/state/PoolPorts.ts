@@ -1,22 +1,27 @@
-/** What a pool decides within, who waits, and who does what it has decided. */
+/** The limits of a pool's decisions, the borrowers that they concern, and the host that carries them out. */
 import type { CircuitLimits } from "./CircuitBreaker.js"
 import type { RemovalReason } from "./PoolItem.js"
 import type { Waiting } from "./WaitQueue.js"
+
+/** Why a borrower gets no item: the pool is closing, too many wait already, or nothing can be created. */
+const refusals = ["closed", "exhausted", "creation"] as const
+
+export type Refusal = typeof refusals[number]
 
 export interface PoolWaiter<I> extends Waiting {
   /** An item is being validated for it. */
   hasCheck: boolean
   /** The item is in use by this waiter from now on. */
   serve(item: I, now: number): void
-  /** There will be none: the pool closes, or nothing can be created. */
-  refuse(why: "closed" | "creation"): void
+  /** It gets no item, though it has waited for one. */
+  refuse(why: Exclude<Refusal, "exhausted">): void
 }
 
 export interface PoolPorts<I, W> {
   create(): void
   /** Whether the item has to be validated before it is lent. */
   isDoubtful(item: I, now: number): boolean
-  /** Validates the item, on behalf of a borrower that waits, if any is without such a check. `checked` follows. */
+  /** Validates the item, for the first borrower in line that has no such check yet, if any. `checked` follows. */
   validate(item: I, waiter: W | undefined): void
   /** Ends a validation of a suspect that has been overdue for long, if there is one: `checked` follows. */
   cutOffCheck(): void
@@ -26,8 +31,8 @@ export interface PoolPorts<I, W> {
   growAt(at: number): void
   /** `maintain` is to be called then; `Infinity` where not. */
   maintainAt(at: number): void
-  /** Something was counted down: whoever waits for an end looks again. */
-  notifyWaiters(): void
+  /** Counts have changed, and are right. Called once at the end of each change: for gauges, and for those that wait. */
+  changed(): void
 }
 
 export interface PoolLimits extends CircuitLimits {

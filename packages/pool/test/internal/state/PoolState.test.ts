@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { outcomes, withIdle, World } from "../poolWorld.js"
+import { type FakeItem, outcomes, withIdle, World } from "../poolWorld.js"
 
 describe("borrowing", () => {
   it("takes the item that was used last, so that those not needed grow old", () => {
@@ -15,6 +15,21 @@ describe("borrowing", () => {
     expect(waiter.outcome).toBe("waiting")
     expect(world.removals.map(([, reason]) => reason)).toEqual(["expired", "expired"])
     expect(world.creations.length).toBe(1)
+  })
+
+  it("lends what is in use, unless it is being released, was invalidated or the pool is closed", () => {
+    const lendable = (spoil: (world: World, item: FakeItem) => void) => {
+      const world = withIdle(1)
+      const { item } = world.borrow()
+      spoil(world, item!)
+      return world.state.isLendable(item!)
+    }
+    expect(lendable(() => {})).toBe(true)
+    expect(lendable((world) => world.state.drain(0, "refuse"))).toBe(true)
+    expect(lendable((world, item) => world.giveBack(item))).toBe(false)
+    expect(lendable((world, item) => world.released(item))).toBe(false)
+    expect(lendable((world, item) => world.condemn(item))).toBe(false)
+    expect(lendable((world) => world.state.close(0))).toBe(false)
   })
 
   it("takes nothing while somebody waits", () => {
@@ -235,14 +250,14 @@ describe("idle items", () => {
   it("idle items are kept alive a quarter at a time, so that the others can be lent, and all of them in the end", () => {
     const world = withIdle(20, { keepAliveInterval: 100, maxSize: 20, createConcurrency: 20 })
     at(world, 100)
-    expect([world.kept.length, world.state.keeping, world.state.idle.length]).toEqual([5, 5, 15])
+    expect([world.kept.length, world.state.idleItems.keeping, world.state.idle.length]).toEqual([5, 5, 15])
     expect(world.borrow().outcome).toBe("served")
     const seen = new Set(world.kept)
     for (let i = 0; i < 40 && world.kept.length > 0; i++) {
       world.keptAlive(world.kept[0]!)
       world.pass(0)
       for (const item of world.kept) seen.add(item)
-      expect(world.state.keeping).toBeLessThanOrEqual(5)
+      expect(world.state.idleItems.keeping).toBeLessThanOrEqual(5)
     }
     expect(seen.size).toBe(19)
     expect(world.state.idle.length).toBe(19)
@@ -252,7 +267,7 @@ describe("idle items", () => {
     const world = withIdle(8, { keepAliveInterval: 100, maxSize: 8, createConcurrency: 8 })
     at(world, 100)
     at(world, 10_000)
-    expect([world.state.keeping, world.state.idle.length]).toEqual([2, 6])
+    expect([world.state.idleItems.keeping, world.state.idle.length]).toEqual([2, 6])
   })
 
   it("serve who waits by the time they have been checked", () => {
@@ -411,7 +426,7 @@ describe("the end", () => {
     world.borrow()
     world.state.drain(0, "refuse")
     world.creations[0]!.isStuck = true
-    world.state.createUnwanted()
+    world.state.creations.becameUnwanted()
     expect(world.reasonOf(world.created())).toBe("late")
     expect(world.state.circuit.failures).toBe(0)
   })

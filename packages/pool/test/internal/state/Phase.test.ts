@@ -1,0 +1,8 @@
+import { expect, it } from "@effect/vitest"
+import { phases, rulesOf } from "../../../src/internal/state/Phase.js"
+
+it("borrowers are let in only while the pool is open, and nobody is served once it is closed", () => {
+  expect(phases.filter((phase) => rulesOf[phase].isOpen)).toEqual(["open"])
+  expect(phases.map((phase) => rulesOf[phase].line)).toEqual(["all", "all", "validated", "none"])
+  expect(phases.map((phase) => rulesOf[phase].shown)).toEqual(["open", "draining", "draining", "closed"])
+})
