@@ -5,6 +5,9 @@
 import { type CleanupError, PatinoxError } from "@patinox/core"
 import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
 import { Cause, Option } from "effect"
+import type { ItemOperation, PoolStage } from "./internal/state/Vocabulary.js"
+
+export type { PoolStage } from "./internal/state/Vocabulary.js"
 
 /** How many items and borrowers there were. */
 export interface PoolCounts {
@@ -43,7 +46,7 @@ export class PoolCreateTimeout extends /* @__PURE__ */ TaggedError("PoolCreateTi
 /** A function of the pool's took longer than it may; the item is let go of. */
 export class PoolOperationTimeout extends /* @__PURE__ */ TaggedError("PoolOperationTimeout")<{
   readonly pool: string
-  readonly operation: "validate" | "recycle" | "keepAlive"
+  readonly operation: ItemOperation
   readonly limitMillis: number
 }> {
   override get message(): string {
@@ -64,9 +67,6 @@ export class PoolItemUnfit extends /* @__PURE__ */ TaggedError("PoolItemUnfit")<
 
 /** Why an item was not created: an error of its own, the time limit, an unfit result, or a closed registry. */
 export type CreationError<E> = E | PoolCreateTimeout | PoolItemUnfit | CleanupError.RegistryShuttingDown
-
-/** What a borrow was doing when its time ran out. */
-export type PoolStage = "waiting" | "creating" | "validating"
 
 const stages: { readonly [Stage in PoolStage]: string } = {
   waiting: "waiting for an item to be returned",

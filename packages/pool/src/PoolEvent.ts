@@ -4,7 +4,7 @@
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
 import type { Cause } from "effect"
-import type { RemovalReason } from "./internal/state/PoolItem.js"
+import type { ItemOperation, RemovalReason } from "./internal/state/Vocabulary.js"
 import type { PoolTimeout } from "./PoolError.js"
 
 interface Event<Tag extends string> {
@@ -53,7 +53,7 @@ export interface Destroyed extends OfItem<"Destroyed"> {
 }
 /** The pool's own functions failed for an item, which is let go of therefore. */
 export interface ItemFailed extends OfItem<"ItemFailed"> {
-  readonly operation: "validate" | "recycle" | "keepAlive"
+  readonly operation: ItemOperation
   readonly cause: Cause.Cause<unknown>
 }
 export interface SlowBorrow extends Event<"SlowBorrow"> {

@@ -26,7 +26,7 @@ export type { ItemHandle, ItemInfo } from "./internal/Item.js"
 export type { Holder } from "./internal/Lease.js"
 export type { PoolReport } from "./internal/PoolDrain.js"
 export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
-export type { RemovalReason } from "./internal/state/PoolItem.js"
+export type { RemovalReason } from "./internal/state/Vocabulary.js"
 
 /** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
 export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {

@@ -3,7 +3,7 @@ import { Duration } from "effect"
 import { readFileSync } from "node:fs"
 import { expect, it } from "vitest"
 import { resolve } from "../src/internal/PoolOptions.js"
-import { removalReasons } from "../src/internal/state/PoolItem.js"
+import type { RemovalReason } from "../src/internal/state/Vocabulary.js"
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
 
@@ -26,8 +26,28 @@ it("every option is in the README, with its default", () => {
   expect(rows.filter(([option]) => option === "captureStacks")).toHaveLength(1)
 })
 
+/** What the README says of each reason to remove an item: a new one does not compile before it is described. */
+const meanings: { readonly [R in RemovalReason]: RegExp } = {
+  expired: /`maxLifetime`/,
+  idle: /`idleTimeout`.*`minSize`/,
+  maxUses: /used/,
+  unfit: /validation failed/,
+  invalidated: /`invalidateAll`/,
+  doubtful: /validations did not answer/,
+  failedUse: /`invalidateWhen`/,
+  recycleFailed: /`recycle` failed/,
+  keepAliveFailed: /`keepAlive` failed/,
+  reclaimed: /lease/,
+  resized: /too many/,
+  evicted: /`evictIdle`/,
+  late: /`createTimeout`/,
+  drained: /closing/,
+  released: /registry/
+}
+
 it("every reason to remove an item is in the README", () => {
   const section = readme.split("| reason |")[1].split("\n## ")[0]
-  const rows = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, reason]) => reason)
-  expect(rows.toSorted()).toEqual(removalReasons.toSorted())
+  const rows = [...section.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, reason, text]) => [reason, text])
+  expect(rows.map(([reason]) => reason)).toEqual(Object.keys(meanings))
+  for (const [reason, text] of rows) expect(text).toMatch(meanings[reason as RemovalReason])
 })

@@ -4,7 +4,7 @@ import * as PoolError from "../PoolError.js"
 import type { CreationFailures } from "./CreationFailures.js"
 import type { ResolvedPool } from "./PoolOptions.js"
 import type { ItemState } from "./RunningCheck.js"
-import type { Refusal } from "./state/PoolPorts.js"
+import type { PoolStage, Refusal } from "./state/Vocabulary.js"
 
 export class BorrowErrors<E> {
   constructor(
@@ -29,7 +29,7 @@ export class BorrowErrors<E> {
   }
 
   /** What those that wait are waiting for. */
-  private get stage(): PoolError.PoolStage {
+  private get stage(): PoolStage {
     const { checking, circuit, creations, waiting } = this.state
     if (checking >= waiting.size && checking > 0 && creations.active === 0) return "validating"
     return creations.running > 0 || circuit.failures > 0 ? "creating" : "waiting"

@@ -9,7 +9,7 @@ import type { PoolContext } from "./PoolContext.js"
 import type { Wants } from "./PoolOptions.js"
 import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
-import type { Refusal } from "./state/PoolPorts.js"
+import type { Refusal } from "./state/Vocabulary.js"
 import type { Waiting } from "./state/WaitQueue.js"
 
 /** A call that borrows: by which fiber, since when and from where. */

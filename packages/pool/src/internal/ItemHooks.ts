@@ -13,6 +13,7 @@ import type { PoolManager } from "./PoolManager.js"
 import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
 import { Doubt } from "./state/PoolItem.js"
+import type { ItemOperation } from "./state/Vocabulary.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -27,6 +28,9 @@ interface Validating<B, E, R> {
 
 /** After how long borrowers are served beside a validation, in milliseconds; after four times as long it may be cut off. */
 const longestMoment = 250
+
+/** Whether an operation fails by answering `false`, too. */
+const failsByFalse: { readonly [O in ItemOperation]: boolean } = { validate: true, recycle: false, keepAlive: true }
 
 export class ItemHooks<A> {
   /** What they run on. */
@@ -210,19 +214,19 @@ export class ItemHooks<A> {
     return this.run("validate", limit, () => manager.validate!(item.value, info))
   }
 
-  /** Gives what it failed with. A check that answers with false has failed. */
+  /** Gives what it failed with. */
   private run(
-    operation: PoolOperationTimeout["operation"],
+    operation: ItemOperation,
     limitMillis: number,
     make: () => Effect.Effect<unknown, unknown>
   ): Effect.Effect<Cause.Cause<unknown> | undefined> {
     return Effect.map(bounded(make, limitMillis, () => this.timedOut(operation, limitMillis)), (exit) => {
-      if (Exit.isSuccess(exit) && (exit.value !== false || operation === "recycle")) return undefined
+      if (Exit.isSuccess(exit) && (exit.value !== false || !failsByFalse[operation])) return undefined
       return Exit.isSuccess(exit) ? Cause.fail(`${operation} answered with false`) : exit.cause
     })
   }
 
-  private timedOut(operation: PoolOperationTimeout["operation"], limitMillis: number): PoolOperationTimeout {
+  private timedOut(operation: ItemOperation, limitMillis: number): PoolOperationTimeout {
     return new PoolOperationTimeout({ pool: this.context.options.name, operation, limitMillis })
   }
 }

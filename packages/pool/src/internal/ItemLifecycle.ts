@@ -14,7 +14,8 @@ import type { PoolContext } from "./PoolContext.js"
 import type { PoolManager } from "./PoolManager.js"
 import type { ItemState } from "./RunningCheck.js"
 import * as Seam from "./Seam.js"
-import { Doubt, type RemovalReason } from "./state/PoolItem.js"
+import { Doubt } from "./state/PoolItem.js"
+import type { RemovalReason } from "./state/Vocabulary.js"
 
 interface Creation {
   readonly startedAt: number

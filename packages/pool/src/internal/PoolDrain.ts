@@ -102,7 +102,7 @@ export class PoolDrain {
     }
     // Before what follows from it, in the order in which things happen.
     reporter.emit(() => ({ _tag: "Draining" }))
-    this.refused = state.drain(timers.now(), this.options.waiters === "serve" ? "serve" : "refuse")
+    this.refused = state.drain(timers.now(), this.options.waiters)
     if (state.waiting.size === 0) this.cancelWork()
     Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
   }

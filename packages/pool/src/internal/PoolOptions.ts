@@ -13,8 +13,14 @@ import {
 } from "@patinox/core/kernel"
 import type { Duration } from "effect"
 import type { PoolLimits } from "./state/PoolPorts.js"
-
-type Capture = "off" | "sampled" | "all"
+import {
+  type Capture,
+  captures,
+  type DrainWaiters,
+  drainWaiters,
+  type LeaseTimeoutAction,
+  leaseTimeoutActions
+} from "./state/Vocabulary.js"
 
 /** What does not depend on the type of the items. Durations are above 0, and may be infinite. */
 export interface PoolSettings {
@@ -75,7 +81,7 @@ export interface PoolSettings {
   /** For how long an item may be held, or `"off"`. Default off. */
   readonly leaseTimeout?: Duration.DurationInput | "off"
   /** What happens then: it is reported, or the item is destroyed under its holder. Default `"report"`. */
-  readonly onLeaseTimeout?: "report" | "reclaim"
+  readonly onLeaseTimeout?: LeaseTimeoutAction
   /** When a leak is suspected of an item that is held, or `"off"`. Default off. */
   readonly leakThreshold?: Duration.DurationInput | "off"
   /** Whose call of the pool is kept as a stack: nobody's, every 128th borrower's, or everybody's. Default off. */
@@ -85,7 +91,7 @@ export interface PoolSettings {
   /** The deadline of a drain. Default 20 seconds. */
   readonly drainTimeout?: Duration.DurationInput
   /** Whether a drain fails borrowers that wait, or serves them first. Default `"fail"`. */
-  readonly drainWaiters?: "fail" | "serve"
+  readonly drainWaiters?: DrainWaiters
 }
 
 export interface ResolvedPool extends PoolLimits {
@@ -103,12 +109,12 @@ export interface ResolvedPool extends PoolLimits {
   readonly maxLifetime: number
   readonly lifetimeJitter: number
   readonly leaseTimeout: number
-  readonly onLeaseTimeout: "report" | "reclaim"
+  readonly onLeaseTimeout: LeaseTimeoutAction
   readonly leakThreshold: number
   readonly captureStacks: Capture
   readonly priority: CleanupPriority.CleanupPriority
   readonly drainTimeout: number
-  readonly drainWaiters: "fail" | "serve"
+  readonly drainWaiters: DrainWaiters
 }
 
 const maxItems = 100_000
@@ -148,12 +154,12 @@ const options: { readonly [Name in keyof Required<PoolSettings>]: readonly [unkn
   backoffFrom: [10, checkDuration],
   backoffTo: [5_000, checkDuration],
   leaseTimeout: ["off", orOff],
-  onLeaseTimeout: ["report", oneOf("report", "reclaim")],
+  onLeaseTimeout: ["report", oneOf(...leaseTimeoutActions)],
   leakThreshold: ["off", orOff],
-  captureStacks: ["off", oneOf("off", "sampled", "all")],
+  captureStacks: ["off", oneOf(...captures)],
   priority: ["Normal", oneOf(...CleanupPriority.values)],
   drainTimeout: [20_000, checkDuration],
-  drainWaiters: ["fail", oneOf("fail", "serve")]
+  drainWaiters: ["fail", oneOf(...drainWaiters)]
 }
 
 export const resolve = (given: PoolSettings, hasKeepAlive: boolean, name: string): Checked<ResolvedPool> =>
@@ -205,24 +211,24 @@ export const resolveSizes = (given: Partial<Sizes>, current: Sizes): Checked<Siz
 /** How a drain differs from the pool's options. */
 export interface DrainOptions {
   readonly timeout?: Duration.DurationInput
-  readonly waiters?: "fail" | "serve"
+  readonly waiters?: DrainWaiters
 }
 
 export interface ResolvedDrain {
   readonly timeout: number
-  readonly waiters: "fail" | "serve"
+  readonly waiters: DrainWaiters
 }
 
 export const resolveDrain = (
   options: DrainOptions | undefined,
-  { drainTimeout, drainWaiters }: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
+  defaults: Pick<ResolvedPool, "drainTimeout" | "drainWaiters">
 ): Checked<ResolvedDrain> => {
   const read = readOptions(() => ({ timeout: options?.timeout, waiters: options?.waiters }))
   if (read instanceof PatinoxError.Validation) return read
-  const { timeout = drainTimeout, waiters = drainWaiters } = read
+  const { timeout = defaults.drainTimeout, waiters = defaults.drainWaiters } = read
   const limit = checkDuration("timeout", timeout)
   if (limit instanceof PatinoxError.Validation) return limit
-  return wrongChoice("waiters", waiters, ["fail", "serve"]) ?? { timeout: limit, waiters }
+  return wrongChoice("waiters", waiters, drainWaiters) ?? { timeout: limit, waiters }
 }
 
 /** How a single borrow differs from the pool's. */

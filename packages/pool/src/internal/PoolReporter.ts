@@ -7,6 +7,7 @@ import type { Item } from "./Item.js"
 import type { LeaseHandle } from "./Lease.js"
 import * as Seam from "./Seam.js"
 import type { CircuitBreaker } from "./state/CircuitBreaker.js"
+import type { ItemOperation } from "./state/Vocabulary.js"
 
 type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
 
@@ -70,7 +71,7 @@ export class PoolReporter {
     this.emit(() => ({ _tag: "CircuitClosed", failures, openMillis }))
   }
 
-  itemFailed(item: Item<unknown>, operation: "validate" | "recycle" | "keepAlive", cause: Cause.Cause<unknown>): void {
+  itemFailed(item: Item<unknown>, operation: ItemOperation, cause: Cause.Cause<unknown>): void {
     this.warn(`Pool ${this.pool} lets go of an item: ${operation} failed with ${reasonOf(cause)}`, idOf(item))
     this.emit(() => ({ _tag: "ItemFailed", id: item.id, operation, cause }))
   }

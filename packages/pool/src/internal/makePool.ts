@@ -10,6 +10,7 @@ import type { PoolManager } from "./PoolManager.js"
 import { PoolTotals } from "./PoolMetrics.js"
 import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./PoolOptions.js"
 import * as Seam from "./Seam.js"
+import type { Capture } from "./state/Vocabulary.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
   const { context: { options, reporter, timers }, state } = pool
@@ -80,7 +81,7 @@ interface Workshop extends PoolParts {
 
 const sampleEvery = 128
 
-const capturing = (captureStacks: "off" | "sampled" | "all") => {
+const capturing = (captureStacks: Capture) => {
   let calls = 0
   return (): CallSite | undefined =>
     captureStacks === "all" || (captureStacks === "sampled" && calls++ % sampleEvery === 0)

@@ -1,7 +1,8 @@
 /** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
-import { Doubt, type PoolItem, type RemovalReason } from "../../src/internal/state/PoolItem.js"
+import { Doubt, type PoolItem } from "../../src/internal/state/PoolItem.js"
 import type { PoolLimits, PoolPorts, PoolWaiter } from "../../src/internal/state/PoolPorts.js"
 import { PoolState } from "../../src/internal/state/PoolState.js"
+import type { Refusal, RemovalReason } from "../../src/internal/state/Vocabulary.js"
 import type { Waiting } from "../../src/internal/state/WaitQueue.js"
 
 /** As an assertion of vitest, at a hundredth of its time: there are millions of these. */
@@ -54,7 +55,7 @@ export class FakeWaiter implements PoolWaiter<FakeItem> {
     item.uses++
   }
 
-  refuse(why: "closed" | "creation"): void {
+  refuse(why: Exclude<Refusal, "exhausted">): void {
     same("outcome of who is refused", this.outcome, "waiting")
     this.outcome = why
     this.world.disown(this)

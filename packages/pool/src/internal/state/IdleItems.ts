@@ -4,6 +4,7 @@
  */
 import { Doubt, type PoolItem } from "./PoolItem.js"
 import type { PoolLimits, PoolPorts } from "./PoolPorts.js"
+import type { DueWork } from "./Vocabulary.js"
 
 /** How many items the pool has and keeps. */
 interface Occupancy {
@@ -11,8 +12,6 @@ interface Occupancy {
   readonly lasting: number
   readonly minSize: number
 }
-
-const dueWorks = ["expired", "idle", "keepAlive"] as const
 
 export class IdleItems<I extends PoolItem> {
   /** The last is lent first, so that those not needed grow old. */
@@ -109,7 +108,7 @@ export class IdleItems<I extends PoolItem> {
   }
 
   /** What is to be done with an idle item now. */
-  due(item: I, now: number): typeof dueWorks[number] | undefined {
+  due(item: I, now: number): DueWork | undefined {
     if (now >= item.expiresAt) return "expired"
     if (this.hasSurplus && now >= item.idleSince + this.limits.idleTimeout) return "idle"
     if (now < item.usedAt + this.limits.keepAliveInterval) return undefined

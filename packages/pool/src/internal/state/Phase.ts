@@ -1,14 +1,10 @@
-/** The phases of a pool's life, and what a pool does in each. Its end has up to three: serving or draining, then closed. */
-
-export const phases = ["open", "serving", "draining", "closed"] as const
-
-export type Phase = typeof phases[number]
+/** What a pool does in each phase of its life. */
+import type { DrainWaiters, Line, Phase } from "./Vocabulary.js"
 
 export interface PhaseRules {
   /** New borrowers are let in, and `minSize` is kept. */
   readonly isOpen: boolean
-  /** Which of the borrowers in line are still served; `validated`: those for whom an item is being validated. */
-  readonly line: "all" | "validated" | "none"
+  readonly line: Line
   /** How a snapshot names it. */
   readonly shown: "open" | "draining" | "closed"
 }
@@ -20,3 +16,6 @@ export const rulesOf: { readonly [P in Phase]: PhaseRules } = {
   draining: { isOpen: false, line: "validated", shown: "draining" },
   closed: { isOpen: false, line: "none", shown: "closed" }
 }
+
+/** The phase that a drain begins with. */
+export const drainPhases: { readonly [W in DrainWaiters]: Phase } = { fail: "draining", serve: "serving" }

@@ -1,25 +1,5 @@
-/** What decisions need to know of an item, and the closed list of reasons to remove one. */
-
-export const removalReasons = [
-  "expired",
-  "idle",
-  "maxUses",
-  "unfit",
-  "invalidated",
-  "failedUse",
-  "recycleFailed",
-  "keepAliveFailed",
-  "reclaimed",
-  "resized",
-  "evicted",
-  "late",
-  "drained",
-  "released",
-  "doubtful"
-] as const
-
-/** Why an item is removed from the pool. */
-export type RemovalReason = typeof removalReasons[number]
+/** What decisions need to know of an item. */
+import type { ItemStatus } from "./Vocabulary.js"
 
 /** What speaks against an item, and what is being done about it: bits, so that an item needs one field for them. */
 export const Doubt = {
@@ -36,11 +16,9 @@ export const Doubt = {
   keeping: 32
 } as const
 
-const itemStatuses = ["idle", "inUse", "destroying", "gone"] as const
-
 /** An item, as far as decisions go. Instants are milliseconds of a clock that never jumps. */
 export interface PoolItem {
-  status: typeof itemStatuses[number]
+  status: ItemStatus
   /** Its release runs or has run, though it may still be in use. */
   isReleased: boolean
   readonly expiresAt: number

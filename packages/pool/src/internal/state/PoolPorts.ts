@@ -1,12 +1,7 @@
 /** The limits of a pool's decisions, the borrowers that they concern, and the host that carries them out. */
 import type { CircuitLimits } from "./CircuitBreaker.js"
-import type { RemovalReason } from "./PoolItem.js"
+import type { Refusal, RemovalReason } from "./Vocabulary.js"
 import type { Waiting } from "./WaitQueue.js"
-
-/** Why a borrower gets no item: the pool is closing, too many wait already, or nothing can be created. */
-const refusals = ["closed", "exhausted", "creation"] as const
-
-export type Refusal = typeof refusals[number]
 
 export interface PoolWaiter<I> extends Waiting {
   /** An item is being validated for it. */

@@ -6,9 +6,10 @@
 import type { CircuitBreaker } from "./CircuitBreaker.js"
 import { Creations } from "./Creations.js"
 import { IdleItems } from "./IdleItems.js"
-import { type Phase, type PhaseRules, rulesOf } from "./Phase.js"
-import { Doubt, type PoolItem, type RemovalReason } from "./PoolItem.js"
-import type { PoolLimits, PoolPorts, PoolWaiter, Refusal } from "./PoolPorts.js"
+import { drainPhases, type PhaseRules, rulesOf } from "./Phase.js"
+import { Doubt, type PoolItem } from "./PoolItem.js"
+import type { PoolLimits, PoolPorts, PoolWaiter } from "./PoolPorts.js"
+import type { DrainWaiters, Phase, Refusal, RemovalReason } from "./Vocabulary.js"
 import { WaitQueue } from "./WaitQueue.js"
 
 const anybody = (): boolean => true
@@ -440,8 +441,8 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   }
 
   /** Lets no borrower in from now on; those that wait are served or refused. Gives how many were refused. */
-  drain(now: number, waiters: "serve" | "refuse"): number {
-    return this.stopLending(now, waiters === "serve" ? "serving" : "draining")
+  drain(now: number, waiters: DrainWaiters): number {
+    return this.stopLending(now, drainPhases[waiters])
   }
 
   /** Serves no borrower from now on. Gives how many were refused. */

@@ -1,5 +1,6 @@
 import { expect, it } from "@effect/vitest"
-import { phases, rulesOf } from "../../../src/internal/state/Phase.js"
+import { rulesOf } from "../../../src/internal/state/Phase.js"
+import { phases } from "../../../src/internal/state/Vocabulary.js"
 
 it("borrowers are let in only while the pool is open, and nobody is served once it is closed", () => {
   expect(phases.filter((phase) => rulesOf[phase].isOpen)).toEqual(["open"])

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import type { RemovalReason } from "../../../src/internal/state/PoolItem.js"
+import type { RemovalReason } from "../../../src/internal/state/Vocabulary.js"
 import { type FakeItem, World } from "../poolWorld.js"
 
 type Step = (world: World) => void
@@ -90,7 +90,7 @@ const ends: Record<string, fc.Arbitrary<Step>> = {
   }),
   refuse: fc.constant<Step>((world) => {
     const waiting = world.line().filter(({ hasCheck }) => !hasCheck).length
-    if (world.state.phase === "open") expect(world.state.drain(world.now, "refuse")).toBe(waiting)
+    if (world.state.phase === "open") expect(world.state.drain(world.now, "fail")).toBe(waiting)
   }),
   close: fc.constant<Step>(({ now, state }) => {
     state.close(now)

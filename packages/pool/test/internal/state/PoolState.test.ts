@@ -25,7 +25,7 @@ describe("borrowing", () => {
       return world.state.isLendable(item!)
     }
     expect(lendable(() => {})).toBe(true)
-    expect(lendable((world) => world.state.drain(0, "refuse"))).toBe(true)
+    expect(lendable((world) => world.state.drain(0, "fail"))).toBe(true)
     expect(lendable((world, item) => world.giveBack(item))).toBe(false)
     expect(lendable((world, item) => world.released(item))).toBe(false)
     expect(lendable((world, item) => world.condemn(item))).toBe(false)
@@ -130,7 +130,7 @@ describe("returning", () => {
     world.state.resize(0, 1, 0)
     expect(world.state.reasonToRetire(item!, 0)).toBe("resized")
     world.state.resize(0, 2, 0)
-    world.state.drain(0, "refuse")
+    world.state.drain(0, "fail")
     expect(world.state.reasonToRetire(item!, 0)).toBe("drained")
   })
 })
@@ -356,7 +356,7 @@ describe("the end", () => {
     const { item } = world.borrow()
     world.borrow()
     const waiter = world.borrow()
-    expect(world.state.drain(0, "refuse")).toBe(1)
+    expect(world.state.drain(0, "fail")).toBe(1)
     expect(waiter.outcome).toBe("closed")
     world.giveBack(item!)
     expect(world.reasonOf(item!)).toBe("drained")
@@ -405,7 +405,7 @@ describe("the end", () => {
     expect(outcomes(serving).at(-1)).toBe("waiting")
     const refusing = withIdle(1, { maxSize: 1 })
     const other = refusing.borrow().item
-    refusing.state.drain(0, "refuse")
+    refusing.state.drain(0, "fail")
     refusing.unfit(other!)
     expect(outcomes(refusing).at(-1)).toBe("closed")
   })
@@ -424,7 +424,7 @@ describe("the end", () => {
   it("lets go of what is created after nobody wants it", () => {
     const world = new World()
     world.borrow()
-    world.state.drain(0, "refuse")
+    world.state.drain(0, "fail")
     world.creations[0]!.isStuck = true
     world.state.creations.becameUnwanted()
     expect(world.reasonOf(world.created())).toBe("late")
