@@ -17,6 +17,7 @@ export {
   enter,
   fiberNumber,
   interruptLater,
+  isBatching,
   isInside,
   isInterruptible,
   makeDeferred,
@@ -24,8 +25,17 @@ export {
   withFiber
 } from "./internal/effect3/Fibers.js"
 export { updateNow } from "./internal/effect3/Metrics.js"
-export { type Midst } from "./internal/effect3/Refs.js"
-export { closedExit } from "./internal/effect3/Scopes.js"
+export { type Inherited, inherited, type Midst, shareRefs } from "./internal/effect3/Refs.js"
+export {
+  type AppRuntime,
+  forkFor,
+  forkLater,
+  provideAround,
+  withoutSpan,
+  withScope
+} from "./internal/effect3/Runtimes.js"
+export { closedExit, finalizersOf, scopeOf, scopeOrUndefined } from "./internal/effect3/Scopes.js"
+export { nextTurn } from "./internal/effect3/Turns.js"
 export { type CallSite, callSite } from "./internal/kernel/CallSite.js"
 export { Condition, type WaitLimit } from "./internal/kernel/Condition.js"
 export { type Deadline, make as makeDeadline } from "./internal/kernel/DeadlineHeap.js"

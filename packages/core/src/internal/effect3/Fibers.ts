@@ -349,3 +349,7 @@ export const isInterruptible = (fiber: CurrentFiber): boolean =>
 
 /** Belongs to no fiber. */
 export const makeDeferred = <A>(): Deferred.Deferred<A> => Deferred.unsafeMake(FiberId.none)
+
+/** Whether requests that the fiber makes now would wait for those of its neighbours in one `Effect.forEach`. */
+export const isBatching = (fiber: CurrentFiber): boolean =>
+  ((fiber as CurrentFiber & { readonly _steps?: ReadonlyArray<unknown> })._steps?.length ?? 0) > 0

@@ -105,3 +105,24 @@ export const withChanges = (origin: Origin, by: Fiber.RuntimeFiber<any, any>, ch
 
 export const applyChanges = (changes: Changes): Effect.Effect<void> =>
   Effect.forEach(changes, ([ref, value]) => FiberRef.set(ref, value), { discard: true })
+
+/** Puts FiberRefs that others have, too, into the place of a fiber's own, or gives its own to be shared. */
+export const shareRefs = (fiber: Fiber.RuntimeFiber<any, any>, refs: Origin | undefined): Origin => {
+  if (refs === undefined) return fiber.getFiberRefs()
+  ;(fiber as unknown as { readonly setFiberRefs: (refs: Origin) => void }).setFiberRefs(refs)
+  return refs
+}
+
+/** What a fiber carries for a package, and hands on to the fibers that it forks. */
+export interface Inherited<A> {
+  readonly of: (fiber: Fiber.RuntimeFiber<any, any>) => A | undefined
+  readonly during: <B, E, R>(value: A, effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>
+}
+
+export const inherited = <A>(): Inherited<A> => {
+  const ref = FiberRef.unsafeMake<A | undefined>(undefined)
+  return {
+    of: (fiber) => fiber.getFiberRef(ref),
+    during: (value, effect) => Effect.locally(effect, ref, value)
+  }
+}

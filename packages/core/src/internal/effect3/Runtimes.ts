@@ -1,5 +1,5 @@
-/** Runtimes, and which run of one a fiber belongs to. */
-import { type Context, Effect, FiberRef, FiberRefs, Runtime, Scheduler } from "effect"
+/** Runtimes, fibers that are started in one and belong to no parent, and which run of one a fiber belongs to. */
+import { Context, Effect, FiberId, FiberRef, FiberRefs, Runtime, Scheduler, Scope, Tracer } from "effect"
 import { type CurrentFiber, type FiberInside, fiberNumber } from "./Fibers.js"
 import { type Origin } from "./Refs.js"
 
@@ -58,3 +58,47 @@ export const beginsRun = (fiber: CurrentFiber): void =>
   (fiber as FiberInside).setFiberRef(currentRun, fiberNumber(fiber))
 
 export const runOf = (fiber: CurrentFiber): number | undefined => fiber.getFiberRef(currentRun)
+
+/** Without the span around it, which is over long before what runs there is. */
+export const withoutSpan = <R>(runtime: AppRuntime<R>): AppRuntime<R> =>
+  Runtime.make({ ...runtime, context: Context.omit(Tracer.ParentSpan)(runtime.context) as Context.Context<R> })
+
+/** With the scope in its FiberRefs, too, as `shareRefs` takes the context from there. */
+export const withScope = <R>(runtime: AppRuntime<R>, scope: Scope.Scope): AppRuntime<R | Scope.Scope> => {
+  const context = Context.add(runtime.context, Scope.Scope, scope)
+  const value = context as Context.Context<never>
+  const fiberRefs = FiberRefs.updateAs(runtime.fiberRefs, {
+    fiberId: FiberId.none,
+    fiberRef: FiberRef.currentContext,
+    value
+  })
+  return Runtime.make({ ...runtime, context, fiberRefs })
+}
+
+/** Provides the runtime's context under what is there: the scope at hand stays, and the span where the runtime has none. */
+export const provideAround = <A, E>(
+  effect: Effect.Effect<A, E, any>,
+  { context }: AppRuntime<any>
+): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.mapInputContext(
+    effect,
+    (own: Context.Context<Scope.Scope>) =>
+      Context.add(Context.merge(own, context), Scope.Scope, Context.get(own, Scope.Scope))
+  )
+
+/** Starts an uninterruptible fiber that belongs to no parent, after what goes on now. */
+export const forkLater = <R>(runtime: AppRuntime<R>, effect: Effect.Effect<unknown, never, R>): CurrentFiber =>
+  Runtime.runFork(runtime, Effect.uninterruptible(Effect.andThen(Effect.yieldNow(), effect)))
+
+/** As `forkLater`, with the FiberRefs and the span of another fiber. */
+export const forkFor = <R>(
+  origin: CurrentFiber,
+  runtime: AppRuntime<R>,
+  effect: Effect.Effect<unknown, never, R>
+): CurrentFiber => {
+  const span = origin.currentSpan
+  const context = span === undefined
+    ? runtime.context
+    : Context.add(runtime.context, Tracer.ParentSpan, span) as Context.Context<R>
+  return forkLater(Runtime.make({ ...runtime, context, fiberRefs: origin.getFiberRefs() }), effect)
+}

@@ -1,5 +1,7 @@
-/** Scopes of Effect 3 from the inside: whether one is open, and a finalizer put into it or taken out by its key. */
-import { type Exit, type Scope } from "effect"
+/** Scopes of Effect 3 from the inside: whose one is, whether it is open, and a finalizer put into it or taken out by its key. */
+import { Effect, type Exit, Scope } from "effect"
+import type { CurrentFiber } from "./Fibers.js"
+import { service, serviceOrUndefined } from "./Refs.js"
 
 export type FinalizerMap = Map<object, Scope.Scope.Finalizer>
 
@@ -38,3 +40,18 @@ export const dropFinalizer = (scope: Scope.Scope, key: object): Scope.Scope.Fina
 export type OwnScopeState = ScopeState["state"]
 
 export const openState = (): OwnScopeState => ({ _tag: "Open", finalizers: new Map() })
+
+/** The scope at hand, as the fiber's holder knows it to be there. */
+export const scopeOf = (fiber: CurrentFiber): Scope.Scope => service(fiber, Scope.Scope)
+
+export const scopeOrUndefined = (fiber: CurrentFiber): Scope.Scope | undefined => serviceOrUndefined(fiber, Scope.Scope)
+
+let plainScope: unknown
+
+/** Where an open scope of Effect's own keeps its finalizers, to add one without an effect; undefined for any other. */
+export const finalizersOf = (scope: Scope.Scope): FinalizerMap | undefined => {
+  plainScope ??= Object.getPrototypeOf(Effect.runSync(Scope.make()))
+  if (Object.getPrototypeOf(scope) !== plainScope) return undefined
+  const { state } = scope as unknown as Partial<ScopeState>
+  return state?._tag === "Open" && state.finalizers instanceof Map ? state.finalizers : undefined
+}
