@@ -69,6 +69,9 @@ export * as UserFunction from "./internal/kernel/UserFunction.js"
 export { liveStates, phases } from "./internal/kernel/Vocabulary.js"
 export { limitsItself } from "./internal/scope/FinalizerKeys.js"
 export { LazyScope } from "./internal/scope/LazyScope.js"
+// What a pool alone uses of Effect's inside.
+export { suspendUntil, tracingOf } from "./internal/effect3/Fibers.js"
+export { type Runner, runPromiseExit, runtimeOf } from "./internal/effect3/Runtimes.js"
 
 /** A timer for everything that is due, on the clock of the fiber at hand; it runs only while something is. */
 export const makeTimers: Effect.Effect<Timers> = /* @__PURE__ */ Effect.suspend(() =>

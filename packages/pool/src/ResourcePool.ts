@@ -7,7 +7,16 @@
  * and deadpool's (hooks, errors by stage).
  */
 import type { CleanupError, PatinoxError, ResourceRegistry } from "@patinox/core"
-import { checkDuration, EventHub, limitsItself, readOptions, Text } from "@patinox/core/kernel"
+import {
+  type AppRuntime,
+  checkDuration,
+  EventHub,
+  limitsItself,
+  readOptions,
+  type Runner,
+  Text,
+  withFiber
+} from "@patinox/core/kernel"
 import { Validation } from "@patinox/core/PatinoxError"
 import { type Cause, type Context, type Duration, Effect, type Exit, Layer, Scope, type Stream } from "effect"
 import type { ItemHandle, ItemInfo } from "./internal/Item.js"
@@ -18,7 +27,6 @@ import type { Pool } from "./internal/Pool.js"
 import { ownTime, type PoolReport } from "./internal/PoolDrain.js"
 import type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
 import { makePromisePool } from "./internal/PromisePool.js"
-import { type PoolRuntime, type Runner, withFiber } from "./internal/Seam.js"
 import type { PoolClosed, PoolCounts, PoolCreationFailed, PoolError } from "./PoolError.js"
 import type { PoolEvent } from "./PoolEvent.js"
 
@@ -162,7 +170,7 @@ const makeNamed = <A, E>(
 const drainingWith = (
   { drain }: { readonly drain: (options: DrainOptions) => Effect.Effect<unknown> },
   drainTimeout: number,
-  runtime: PoolRuntime<never>
+  runtime: AppRuntime<never>
 ) => {
   const draining = Effect.uninterruptible(
     withFiber((fiber) => drain({ timeout: ownTime(fiber, runtime, drainTimeout) }))
@@ -173,7 +181,7 @@ const drainingWith = (
 /** It drains when the scope at hand closes, and begins to fill. */
 const started = <A, E>(pool: Pool<A, E>): Effect.Effect<ResourcePool<A, E>, never, Scope.Scope> => {
   const made = publicOf(pool)
-  return Effect.map(drainingWith(made, pool.options.drainTimeout, pool.context.runtime as PoolRuntime<never>), () => {
+  return Effect.map(drainingWith(made, pool.options.drainTimeout, pool.context.runtime as AppRuntime<never>), () => {
     pool.state.grow(pool.context.timers.now())
     return made
   })
@@ -297,7 +305,7 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
         return { pool, made: publicOf(pool) }
       }
     })
-    yield* drainingWith(keyed, resolved.drainTimeout, runtime as PoolRuntime<never>)
+    yield* drainingWith(keyed, resolved.drainTimeout, runtime as AppRuntime<never>)
     return keyed
   })) as Effect.Effect<KeyedPool<K, A, E>, PatinoxError.Validation, any>
 
@@ -331,8 +339,8 @@ export interface PromisePool<A> {
 
 /** The form of `toPromisePool`. */
 export interface ToPromisePool {
-  (runtime: PoolRuntime<never> | Runner): <A, E>(pool: ResourcePool<A, E>) => PromisePool<A>
-  <A, E>(pool: ResourcePool<A, E>, runtime: PoolRuntime<never> | Runner): PromisePool<A>
+  (runtime: AppRuntime<never> | Runner): <A, E>(pool: ResourcePool<A, E>) => PromisePool<A>
+  <A, E>(pool: ResourcePool<A, E>, runtime: AppRuntime<never> | Runner): PromisePool<A>
 }
 
 /**

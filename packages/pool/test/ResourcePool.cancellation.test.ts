@@ -1,4 +1,4 @@
-/** Shows `Seam`. */
+/** An interruption at any point of a borrow loses nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"

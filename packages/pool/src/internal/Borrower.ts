@@ -1,5 +1,14 @@
 /** A pending borrow. Ends with a fit item, a refusal, an interruption or its deadline. */
-import type { CallSite, Deadline } from "@patinox/core/kernel"
+import {
+  type AppRuntime,
+  type CallSite,
+  type CurrentFiber,
+  type Deadline,
+  runtimeOf,
+  spanOf,
+  suspendUntil,
+  tracingOf
+} from "@patinox/core/kernel"
 import { Effect } from "effect"
 import type { PoolError } from "../PoolError.js"
 import type { BorrowErrors } from "./BorrowErrors.js"
@@ -8,13 +17,12 @@ import type { ItemHooks, Restore } from "./ItemHooks.js"
 import type { PoolContext } from "./PoolContext.js"
 import type { Wants } from "./PoolOptions.js"
 import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
-import * as Seam from "./Seam.js"
 import type { Refusal } from "./state/Vocabulary.js"
 import type { Waiting } from "./state/WaitQueue.js"
 
 /** A call that borrows: by which fiber, since when and from where. */
 export interface BorrowCall {
-  readonly fiber: Seam.CurrentFiber
+  readonly fiber: CurrentFiber
   readonly since: number
   readonly site: CallSite | undefined
   readonly restore: Restore
@@ -48,7 +56,7 @@ export class Borrower<A, E, B, E2, R2> implements PendingBorrow<A>, Deadline {
   private resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   private isSlow = false
   /** What runs on its behalf, outside of the span of its waiting. */
-  private outside: Seam.PoolRuntime<never> | undefined = undefined
+  private outside: AppRuntime<never> | undefined = undefined
 
   constructor(
     private readonly parts: BorrowerParts<A, E>,
@@ -67,8 +75,8 @@ export class Borrower<A, E, B, E2, R2> implements PendingBorrow<A>, Deadline {
     return this.since + this.limit
   }
 
-  get runtime(): Seam.PoolRuntime<never> {
-    return this.outside ?? Seam.runtimeOf(this.call.fiber)
+  get runtime(): AppRuntime<never> {
+    return this.outside ?? runtimeOf(this.call.fiber)
   }
 
   get hasCheck(): boolean {
@@ -106,12 +114,12 @@ export class Borrower<A, E, B, E2, R2> implements PendingBorrow<A>, Deadline {
       const slowAt = this.isSlow ? Infinity : this.since + options.slowBorrowAfter
       timers.set(this, Math.min(slowAt, this.deadline))
     }
-    const served = Seam.suspendUntil((resume) => {
+    const served = suspendUntil((resume) => {
       this.resume = resume
       if (!this.isWaiting) resume(Effect.void)
     })
-    const isTraced = this.isWaiting && Seam.isTraced(fiber)
-    if (isTraced) this.outside ??= Seam.runtimeOf(fiber)
+    const isTraced = this.isWaiting && spanOf(fiber) !== undefined && tracingOf(fiber)
+    if (isTraced) this.outside ??= runtimeOf(fiber)
     return Effect.matchCauseEffect(restore(isTraced ? this.traced(served) : served), {
       onFailure: (cause) => {
         if (this.error === undefined) this.stopWaiting()

@@ -2,7 +2,7 @@
  * The functions that check an item while no borrower holds it: each runs in its time limit, and its failure is reported
  * and ends the item. Meanwhile the item counts as in use.
  */
-import { makeDeadline } from "@patinox/core/kernel"
+import { type CurrentFiber, forkLater, interruptLater, makeDeadline } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { PoolOperationTimeout } from "../PoolError.js"
 import { bounded } from "./bounded.js"
@@ -11,7 +11,6 @@ import type { Item } from "./Item.js"
 import type { PoolContext } from "./PoolContext.js"
 import type { PoolManager } from "./PoolManager.js"
 import type { ItemState, PendingBorrow, RunningCheck } from "./RunningCheck.js"
-import * as Seam from "./Seam.js"
 import { Doubt } from "./state/PoolItem.js"
 import type { ItemOperation } from "./state/Vocabulary.js"
 
@@ -37,7 +36,7 @@ export class ItemHooks<A> {
   readonly running = new Set<Item<A>>()
   private readonly validations = new Set<RunningCheck<A>>()
   /** Validations that were ended early, until they have stopped: an item is destroyed after that. */
-  readonly stopping = new Map<Item<A>, Seam.CurrentFiber>()
+  readonly stopping = new Map<Item<A>, CurrentFiber>()
   private readonly moment: number
 
   constructor(
@@ -72,7 +71,7 @@ export class ItemHooks<A> {
     this.running.add(item)
     timers.set(check.deadline, check.startedAt + this.moment)
     const validating = Effect.interruptible(this.validating(item, options.validateTimeout))
-    check.fiber = Seam.forkLater(
+    check.fiber = forkLater(
       borrower === undefined ? runtime : borrower.runtime,
       Effect.map(Effect.exit(validating), (exit) => {
         this.stopping.delete(item)
@@ -124,7 +123,7 @@ export class ItemHooks<A> {
 
   private stop({ fiber, item }: RunningCheck<A>): void {
     this.stopping.set(item, fiber!)
-    Seam.interruptLater(fiber!)
+    interruptLater(fiber!)
   }
 
   /** As if its time were up. */
@@ -195,7 +194,7 @@ export class ItemHooks<A> {
     const { context: { options, reporter, runtime, timers }, manager, state } = this
     const info = item.info(timers.now())
     this.running.add(item)
-    Seam.forkLater(
+    forkLater(
       runtime,
       Effect.map(
         this.run("keepAlive", options.keepAliveTimeout, () => manager.keepAlive!(item.value, info)),

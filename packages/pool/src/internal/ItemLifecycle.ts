@@ -3,7 +3,20 @@
  * through the registry. Whatever happens on the way, `PoolState` hears of each beginning's end exactly once.
  */
 import { CleanupError, CleanupReport, ResourceGuard, ResourceRegistry, ResourceScope } from "@patinox/core"
-import { type Deadline, LazyScope, makeDeadline, UserFunction } from "@patinox/core/kernel"
+import {
+  type AppRuntime,
+  type CurrentFiber,
+  type Deadline,
+  forkLater,
+  interruptLater,
+  isInterruptible,
+  LazyScope,
+  makeDeadline,
+  shareRefs,
+  UserFunction,
+  withFiber,
+  withScope
+} from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type CreationError, PoolCreateTimeout } from "../PoolError.js"
 import type { CreationFailures } from "./CreationFailures.js"
@@ -13,14 +26,13 @@ import type { ItemList } from "./ItemList.js"
 import type { PoolContext } from "./PoolContext.js"
 import type { PoolManager } from "./PoolManager.js"
 import type { ItemState } from "./RunningCheck.js"
-import * as Seam from "./Seam.js"
 import { Doubt } from "./state/PoolItem.js"
 import type { RemovalReason } from "./state/Vocabulary.js"
 
 interface Creation {
   readonly startedAt: number
   readonly deadline: Deadline
-  fiber: Seam.CurrentFiber | undefined
+  fiber: CurrentFiber | undefined
   /** It takes unusually long: another may be begun beside it. */
   isSlow: boolean
   /** Everything begun by some instant after its beginning is distrusted. */
@@ -56,11 +68,11 @@ export class ItemLifecycle<A, E> {
   private readonly creations = new Set<Creation>()
   private lookUntil = Infinity
   /** Shared by the fibers that create, so that a guard does not keep those of its own. */
-  private home: Seam.Refs | undefined = undefined
+  private home: ReturnType<typeof shareRefs> | undefined = undefined
   private readonly newScope: Effect.Effect<ResourceScope.ResourceScope>
   private readonly settings: ResourceGuard.GuardOptions<unknown, unknown>
   private readonly slowAfter: number
-  private readonly runtime: Seam.PoolRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
+  private readonly runtime: AppRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
 
   constructor(private readonly parts: LifecycleParts<A, E>) {
     const { createTimeout, destroyTimeout, name, priority } = parts.context.options
@@ -78,7 +90,7 @@ export class ItemLifecycle<A, E> {
     }
     // Over a little before the guard gives the release up, with the finalizer named that has not ended.
     this.newScope = ResourceScope.make({ timeout: destroyTimeout * 0.95 })
-    this.runtime = Seam.withScope(parts.context.runtime, parts.guards)
+    this.runtime = withScope(parts.context.runtime, parts.guards)
   }
 
   // --- creating ------------------------------------------------------------------------------------------------------
@@ -95,7 +107,7 @@ export class ItemLifecycle<A, E> {
       isOver: false
     }
     this.creations.add(creation)
-    creation.fiber = Seam.forkLater(this.runtime, this.creating(creation))
+    creation.fiber = forkLater(this.runtime, this.creating(creation))
     timers.set(creation.deadline, creation.startedAt + this.slowAfter)
   }
 
@@ -146,7 +158,7 @@ export class ItemLifecycle<A, E> {
     const { context: { timers }, manager } = this.parts
     timers.clear(deadline)
     if (isOver) return
-    if (manager.destroy === undefined || Seam.isInterruptible(fiber!)) return Seam.interruptLater(fiber!)
+    if (manager.destroy === undefined || isInterruptible(fiber!)) return interruptLater(fiber!)
     const next = timers.now() + lookAgainEvery
     if (next <= this.lookUntil) timers.set(deadline, next)
   }
@@ -170,8 +182,8 @@ export class ItemLifecycle<A, E> {
   }
 
   private creating(creation: Creation): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry | Scope.Scope> {
-    return Seam.withFiber((fiber) => {
-      this.home = Seam.shareRefs(fiber, this.home)
+    return withFiber((fiber) => {
+      this.home = shareRefs(fiber, this.home)
       const item = new Item<A>(new LazyScope(this.newScope))
       return Effect.flatMap(Effect.exit(this.guard(item)), (exit) => {
         creation.isOver = true
@@ -337,7 +349,7 @@ export class ItemLifecycle<A, E> {
     over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
   ): void {
     const { context: { reporter, runtime, timers }, items, state } = this.parts
-    Seam.forkLater(
+    forkLater(
       runtime,
       Effect.map(Effect.exit(over), (exit) => {
         items.remove(item)

@@ -1,13 +1,16 @@
 /** A pool for each key: made when the key is first used, emptied and drained when it has not been used for a while. */
 import { PatinoxError } from "@patinox/core"
 import {
+  type AppRuntime,
   type CallSite,
   type Deadline,
   type EventHub,
+  forkLater,
   makeDeadline,
   type Timers,
   UserFunction,
-  wallMillis
+  wallMillis,
+  withFiber
 } from "@patinox/core/kernel"
 import { Deferred, Effect, Equal, Exit, Hash, Scope } from "effect"
 import { PoolClosed, type PoolError } from "../PoolError.js"
@@ -16,7 +19,6 @@ import type { KeyedPool, ResourcePool } from "../ResourcePool.js"
 import type { LeaseHandle } from "./Lease.js"
 import type { Pool } from "./Pool.js"
 import { type BorrowOptions, type ResolvedPool, resolveDrain } from "./PoolOptions.js"
-import * as Seam from "./Seam.js"
 
 interface Entry<K, A, E> {
   readonly key: K
@@ -42,7 +44,7 @@ export interface KeyedParts<in K, in out A, in out E> {
   readonly events: EventHub<PoolEvent>
   readonly capture: () => CallSite | undefined
   readonly timers: Timers
-  readonly runtime: Seam.PoolRuntime<never>
+  readonly runtime: AppRuntime<never>
 }
 
 export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, E> => {
@@ -169,7 +171,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
     invalidateAll: Effect.sync(() => all().reduce((count, { pool }) => count + pool.invalidateAll(), 0)),
     drain: (options) =>
       Effect.uninterruptibleMask((restore) =>
-        Seam.withFiber((fiber) => {
+        withFiber((fiber) => {
           const checked = resolveDrain(options, drainDefaults)
           if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
           const isFirst = closed === undefined
@@ -183,7 +185,7 @@ export const makeKeyed = <K, A, E>(parts: KeyedParts<K, A, E>): KeyedPool<K, A, 
           const drains = closed.map((pool) => pool.drain(checked))
           for (const draining of drains) draining.join(fiber)
           const reports = Effect.forEach(drains, ({ report }) => Deferred.await(report))
-          if (isFirst) Seam.forkLater(runtime, Effect.map(reports, ended))
+          if (isFirst) forkLater(runtime, Effect.map(reports, ended))
           return restore(reports)
         })
       )

@@ -1,9 +1,8 @@
 /** An item in the hands of a borrower: which one, since when, and what is to become of the item at its return. */
 import type { ResourceId } from "@patinox/core"
-import { type CallSite, type Midst, UserFunction } from "@patinox/core/kernel"
+import { type CallSite, type CurrentFiber, fiberNumber, type Midst, spanOf, UserFunction } from "@patinox/core/kernel"
 import { Effect, Inspectable } from "effect"
 import type { Item } from "./Item.js"
-import * as Seam from "./Seam.js"
 
 /** Who holds an item. */
 export interface Holder {
@@ -44,16 +43,16 @@ export class LeaseHandle<A> extends Inspectable.Class {
   inside: Midst | undefined = undefined
   /** It was taken from its holder. */
   onTaken: (() => void) | undefined = undefined
-  private readonly span: ReturnType<typeof Seam.spanOf>
+  private readonly span: ReturnType<typeof spanOf>
 
   constructor(
     private readonly owner: LeaseOwner,
     readonly item: Item<A>,
-    readonly fiber: Seam.CurrentFiber,
+    readonly fiber: CurrentFiber,
     readonly since: number
   ) {
     super()
-    this.span = Seam.spanOf(fiber)
+    this.span = spanOf(fiber)
   }
 
   get value(): A {
@@ -79,7 +78,7 @@ export class LeaseHandle<A> extends Inspectable.Class {
     const { fiber, item, site, since, span } = this
     return {
       id: item.id,
-      fiberId: `#${Seam.fiberNumber(fiber)}`,
+      fiberId: `#${fiberNumber(fiber)}`,
       heldMillis: now - since,
       // A tracer is another's: its spans may throw where they are looked at.
       ...UserFunction.call(() => span?._tag === "Span" ? { spanName: `${span.name}` } : {}, () => ({})),

@@ -10,8 +10,11 @@ import {
   enter,
   type EventHub,
   makeDeadline,
+  makeDeferred,
+  scopeOf,
   type Timers,
-  UserFunction
+  UserFunction,
+  withFiber
 } from "@patinox/core/kernel"
 import { Deferred, Effect, Exit, Scope } from "effect"
 import * as PoolError from "../PoolError.js"
@@ -32,7 +35,6 @@ import { PoolMetrics, type PoolTotals } from "./PoolMetrics.js"
 import { type BorrowOptions, resolveBorrow, type ResolvedDrain, type ResolvedPool, type Wants } from "./PoolOptions.js"
 import { PoolReporter } from "./PoolReporter.js"
 import type { ItemState } from "./RunningCheck.js"
-import * as Seam from "./Seam.js"
 import { Doubt } from "./state/PoolItem.js"
 import type { PoolPorts } from "./state/PoolPorts.js"
 import { PoolState } from "./state/PoolState.js"
@@ -67,7 +69,7 @@ export class Pool<A, E> {
   private readonly borrowers: BorrowerParts<A, E>
   private readonly leaseOwner: LeaseOwner
   private drainage: PoolDrain | undefined = undefined
-  private readonly draining = Seam.makeDeferred<void>()
+  private readonly draining = makeDeferred<void>()
 
   constructor(
     readonly options: ResolvedPool,
@@ -151,7 +153,7 @@ export class Pool<A, E> {
     const wants = resolveBorrow(options, this.options)
     if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
+      withFiber((fiber): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> => {
         const since = this.context.timers.now()
         const item = this.state.take(since)
         const call = { fiber, since, site, restore }
@@ -187,9 +189,9 @@ export class Pool<A, E> {
     const wants = options === "now" ? options : resolveBorrow(options, this.options)
     if (wants instanceof PatinoxError.Validation) return Effect.die(wants)
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
+      withFiber((fiber) => {
         const since = this.context.timers.now()
-        const scope = Seam.scopeOf(fiber)
+        const scope = scopeOf(fiber)
         const wasOpen = closedExit(scope) === undefined
         const keep = (lease: LeaseHandle<A>) => {
           lease.isScoped = true
@@ -217,7 +219,7 @@ export class Pool<A, E> {
     site = this.capture()
   ): Effect.Effect<B, E2 | PoolError.PoolError<E>, R2> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
+      withFiber((fiber) => {
         const since = this.context.timers.now()
         return this.borrowNow({ fiber, since, site, restore }, (lease) => this.using(lease, f, restore))
       })

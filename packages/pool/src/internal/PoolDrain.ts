@@ -3,7 +3,17 @@
  * or refused, idle items are destroyed, and those in use are waited for and, before the deadline, taken from their holders.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { callback, type Deadline, isInside, leftMillis, makeDeadline } from "@patinox/core/kernel"
+import {
+  type AppRuntime,
+  callback,
+  type CurrentFiber,
+  type Deadline,
+  forkLater,
+  isInside,
+  leftMillis,
+  makeDeadline,
+  makeDeferred
+} from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
 import type { ItemHooks } from "./ItemHooks.js"
 import type { ItemLifecycle } from "./ItemLifecycle.js"
@@ -12,7 +22,6 @@ import type { LeaseTracker } from "./LeaseTracker.js"
 import type { PoolContext } from "./PoolContext.js"
 import type { ResolvedDrain } from "./PoolOptions.js"
 import type { ItemState } from "./RunningCheck.js"
-import * as Seam from "./Seam.js"
 
 /** What became of a pool. */
 export interface PoolReport {
@@ -41,7 +50,7 @@ export interface PoolReport {
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
 /** With its scope a pool has no more time than that, or than the process that shuts down. */
-export const ownTime = (fiber: Seam.CurrentFiber, { context }: Seam.PoolRuntime<never>, timeout: number): number =>
+export const ownTime = (fiber: CurrentFiber, { context }: AppRuntime<never>, timeout: number): number =>
   Math.max(1, Math.min(timeout, leftMillis(fiber, context)))
 
 /** What a drain uses of its pool. */
@@ -59,7 +68,7 @@ interface DrainParts {
 }
 
 export class PoolDrain {
-  readonly report = Seam.makeDeferred<PoolReport>()
+  readonly report = makeDeferred<PoolReport>()
   /** Leases of callers that wait for the drain, which does not wait for their return. */
   private readonly own = new Set<LeaseHandle<any>>()
   private readonly startedAt: number
@@ -104,7 +113,7 @@ export class PoolDrain {
     reporter.emit(() => ({ _tag: "Draining" }))
     this.refused = state.drain(timers.now(), this.options.waiters)
     if (state.waiting.size === 0) this.cancelWork()
-    Seam.forkLater(runtime, Effect.andThen(startDraining, this.finish))
+    forkLater(runtime, Effect.andThen(startDraining, this.finish))
   }
 
   /** What is created or validated for borrowers that wait, where none does. */
@@ -117,7 +126,7 @@ export class PoolDrain {
    * A fiber that waits for the report may itself hold items, or run inside of a use of one, whatever stands in between:
    * a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of holds for a scope is another thing: that fiber need not be waiting.
    */
-  join(fiber: Seam.CurrentFiber): void {
+  join(fiber: CurrentFiber): void {
     for (const lease of this.parts.leases.all()) {
       if (lease.isScoped ? lease.fiber === fiber : isInside(fiber, lease)) this.own.add(lease)
     }

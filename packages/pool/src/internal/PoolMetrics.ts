@@ -1,6 +1,6 @@
 /** The metrics of a pool, by its name. All names start with `patinox_pool_`; times are in milliseconds. */
+import { updateNow } from "@patinox/core/kernel"
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
-import * as Seam from "./Seam.js"
 
 // From a twentieth of a millisecond to about a minute.
 const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
@@ -56,7 +56,7 @@ export class PoolTotals {
 
   private constructor(pool: string) {
     this.labels = [MetricLabel.make("pool", pool)]
-    for (const metric of [inUse, idle, waiting, open]) Seam.updateNow(metric, 0, this.labels)
+    for (const metric of [inUse, idle, waiting, open]) updateNow(metric, 0, this.labels)
   }
 
   withReason(reason: string): Labels {
@@ -83,48 +83,48 @@ export class PoolMetrics {
   updateGauges(inUseNow: number, idleNow: number, waitingNow: number): void {
     const { labels, totals } = this
     if (inUseNow !== this.lastInUse) {
-      Seam.updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
+      updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
       this.lastInUse = inUseNow
     }
     if (idleNow !== this.lastIdle) {
-      Seam.updateNow(idle, totals.idle += idleNow - this.lastIdle, labels)
+      updateNow(idle, totals.idle += idleNow - this.lastIdle, labels)
       this.lastIdle = idleNow
     }
     if (waitingNow !== this.lastWaiting) {
-      Seam.updateNow(waiting, totals.waiting += waitingNow - this.lastWaiting, labels)
+      updateNow(waiting, totals.waiting += waitingNow - this.lastWaiting, labels)
       this.lastWaiting = waitingNow
     }
   }
 
   waited(millis: number): void {
-    Seam.updateNow(waitTime, millis, this.labels)
+    updateNow(waitTime, millis, this.labels)
   }
 
   used(millis: number): void {
-    Seam.updateNow(useTime, millis, this.labels)
+    updateNow(useTime, millis, this.labels)
   }
 
   created(millis: number): void {
-    Seam.updateNow(created, 1, this.labels)
-    Seam.updateNow(createTime, millis, this.labels)
+    updateNow(created, 1, this.labels)
+    updateNow(createTime, millis, this.labels)
   }
 
   /** Whether nothing can be created now. */
   circuit(isOpen: boolean): void {
     if (isOpen === this.isOpen) return
     this.isOpen = isOpen
-    Seam.updateNow(open, this.totals.open += isOpen ? 1 : -1, this.labels)
+    updateNow(open, this.totals.open += isOpen ? 1 : -1, this.labels)
   }
 
   creationFailed(): void {
-    Seam.updateNow(failed, 1, this.labels)
+    updateNow(failed, 1, this.labels)
   }
 
   timedOut(): void {
-    Seam.updateNow(timeouts, 1, this.labels)
+    updateNow(timeouts, 1, this.labels)
   }
 
   removed(reason: string): void {
-    Seam.updateNow(removed, 1, this.totals.withReason(reason))
+    updateNow(removed, 1, this.totals.withReason(reason))
   }
 }

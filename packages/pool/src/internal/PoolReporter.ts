@@ -1,11 +1,10 @@
 /** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
-import { EventHub, Text, type Timers, UserFunction, wallMillis } from "@patinox/core/kernel"
+import { type AppRuntime, EventHub, forkLater, Text, type Timers, UserFunction, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { PoolCounts } from "../PoolError.js"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { Item } from "./Item.js"
 import type { LeaseHandle } from "./Lease.js"
-import * as Seam from "./Seam.js"
 import type { CircuitBreaker } from "./state/CircuitBreaker.js"
 import type { ItemOperation } from "./state/Vocabulary.js"
 
@@ -22,7 +21,7 @@ export class PoolReporter {
 
   constructor(
     private readonly pool: string,
-    private readonly runtime: Seam.PoolRuntime<never>,
+    private readonly runtime: AppRuntime<never>,
     private readonly timers: Timers,
     /** Where the pools by key tell together. */
     private readonly shared: EventHub<PoolEvent> | undefined
@@ -54,7 +53,7 @@ export class PoolReporter {
   }
 
   private log(line: Effect.Effect<void>, details: Record<string, unknown>): void {
-    Seam.forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
+    forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
   }
 
   creationFailed(cause: Cause.Cause<unknown>, { failures, isOpen, limits }: CircuitBreaker): void {

@@ -1,8 +1,8 @@
 /** A pool for code that knows promises only: what an effect fails with, a promise is rejected with. */
+import { type AppRuntime, type Runner, runPromiseExit } from "@patinox/core/kernel"
 import { Cause, Effect, Exit, Scope } from "effect"
 import type { PromiseBorrowOptions, PromisePool, ResourcePool } from "../ResourcePool.js"
 import { LeaseHandle } from "./Lease.js"
-import * as Seam from "./Seam.js"
 
 interface Borrowed<A> {
   readonly lease: Pick<LeaseHandle<A>, "value" | "invalidate">
@@ -16,7 +16,7 @@ const onTaken = <A>(lease: Borrowed<A>["lease"], then: () => void): void => {
 
 export const makePromisePool = <A, E>(
   pool: ResourcePool<A, E>,
-  runtime: Seam.PoolRuntime<never> | Seam.Runner
+  runtime: AppRuntime<never> | Runner
 ): PromisePool<A> => {
   // Two items may be equal: numbers, or one object that was lent twice. Nothing keeps an object that nobody else does.
   const objects = new WeakMap<object, Array<Borrowed<A>>>()
@@ -34,7 +34,7 @@ export const makePromisePool = <A, E>(
   }
 
   const run = async <B, E2>(effect: Effect.Effect<B, E2>, signal?: AbortSignal): Promise<B> => {
-    const exit = await Seam.runPromiseExit(runtime, effect, signal)
+    const exit = await runPromiseExit(runtime, effect, signal)
     if (Exit.isSuccess(exit)) return exit.value
     throw Cause.isInterruptedOnly(exit.cause) && signal?.aborted === true ? signal.reason : Cause.squash(exit.cause)
   }

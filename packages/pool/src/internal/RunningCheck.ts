@@ -1,7 +1,6 @@
 /** A validation that runs beside the borrowers, and the pending borrow that it runs for: each knows the other. */
-import type { Deadline } from "@patinox/core/kernel"
+import { type AppRuntime, type CurrentFiber, type Deadline } from "@patinox/core/kernel"
 import type { Item } from "./Item.js"
-import type * as Seam from "./Seam.js"
 import type { PoolWaiter } from "./state/PoolPorts.js"
 import type { PoolState } from "./state/PoolState.js"
 
@@ -12,7 +11,7 @@ export interface RunningCheck<A> {
   borrower: PendingBorrow<A> | undefined
   readonly startedAt: number
   readonly deadline: Deadline
-  fiber: Seam.CurrentFiber | undefined
+  fiber: CurrentFiber | undefined
   isOverdue: boolean
   isOver: boolean
 }
@@ -20,7 +19,7 @@ export interface RunningCheck<A> {
 export interface PendingBorrow<A> extends PoolWaiter<Item<A>> {
   check: RunningCheck<A> | undefined
   /** Where a validation for it runs. */
-  readonly runtime: Seam.PoolRuntime<never>
+  readonly runtime: AppRuntime<never>
 }
 
 export type ItemState<A> = PoolState<Item<A>, PendingBorrow<A>>

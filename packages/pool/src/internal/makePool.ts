@@ -1,7 +1,17 @@
 /** Makes pools: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError, type ResourceRegistry } from "@patinox/core"
-import { type CallSite, callSite, type EventHub, makeTimers, readOptions, UserFunction } from "@patinox/core/kernel"
-import { Deferred, Effect, Scope } from "effect"
+import {
+  type CallSite,
+  callSite,
+  type EventHub,
+  makeTimers,
+  provideAround,
+  readOptions,
+  UserFunction,
+  withFiber,
+  withoutSpan
+} from "@patinox/core/kernel"
+import { Deferred, Effect, type Random, Scope } from "effect"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
 import type { ItemHandle } from "./Item.js"
@@ -9,7 +19,6 @@ import { Pool, type PoolParts } from "./Pool.js"
 import type { PoolManager } from "./PoolManager.js"
 import { PoolTotals } from "./PoolMetrics.js"
 import { resolve, type ResolvedPool, resolveDrain, resolveSizes } from "./PoolOptions.js"
-import * as Seam from "./Seam.js"
 import type { Capture } from "./state/Vocabulary.js"
 
 export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
@@ -47,7 +56,7 @@ export const publicOf = <A, E>(pool: Pool<A, E>): ResourcePool<A, E> => {
     invalidateAll: Effect.sync(() => pool.invalidateAll()),
     drain: (given) =>
       Effect.uninterruptibleMask((restore) =>
-        Seam.withFiber((fiber) => {
+        withFiber((fiber) => {
           const checked = resolveDrain(given, options)
           if (checked instanceof PatinoxError.Validation) return Effect.die(checked)
           const draining = pool.drain(checked)
@@ -79,6 +88,12 @@ interface Workshop extends PoolParts {
   readonly build: <A, E>(create: (handle: ItemHandle) => Effect.Effect<A, E, any>, name: string) => Pool<A, E>
 }
 
+/** From 0 to 1, whatever the service does. */
+const nextRandom = (random: Random.Random): number => {
+  const exit = Effect.runSyncExit(random.next)
+  return exit._tag === "Success" && exit.value >= 0 && exit.value <= 1 ? exit.value : 0.5
+}
+
 const sampleEvery = 128
 
 const capturing = (captureStacks: Capture) => {
@@ -104,13 +119,13 @@ export const prepare = <A>(
     if (functions instanceof PatinoxError.Validation) return yield* Effect.fail(functions)
     const options = resolve(given, functions.keepAlive !== undefined, name)
     if (options instanceof PatinoxError.Validation) return yield* Effect.fail(options)
-    const runtime = Seam.withoutSpan(yield* Effect.runtime<ResourceRegistry.ResourceRegistry>())
+    const runtime = withoutSpan(yield* Effect.runtime<ResourceRegistry.ResourceRegistry>())
     const random = yield* Effect.randomWith(Effect.succeed)
     const parts: PoolParts = {
       timers: yield* makeTimers,
       runtime,
       guards: yield* Scope.make(),
-      random: () => Seam.nextRandom(random),
+      random: () => nextRandom(random),
       totals: PoolTotals.of(options.name),
       events,
       capture: capturing(options.captureStacks)
@@ -136,7 +151,7 @@ export const prepare = <A>(
         {
           ...manager,
           create: (note, handle) =>
-            Seam.provideAround(
+            provideAround(
               Effect.flatMap(UserFunction.effect(() => create(handle)), (value) => note(value)),
               runtime
             )

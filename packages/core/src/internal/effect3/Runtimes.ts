@@ -1,5 +1,5 @@
 /** Runtimes, fibers that are started in one and belong to no parent, and which run of one a fiber belongs to. */
-import { Context, Effect, FiberId, FiberRef, FiberRefs, Runtime, Scheduler, Scope, Tracer } from "effect"
+import { Context, Effect, type Exit, FiberId, FiberRef, FiberRefs, Runtime, Scheduler, Scope, Tracer } from "effect"
 import { type CurrentFiber, type FiberInside, fiberNumber } from "./Fibers.js"
 import { type Origin } from "./Refs.js"
 
@@ -20,6 +20,34 @@ export const run = /* @__PURE__ */ (() => ({
   sync: Runtime.runSync,
   syncExit: Runtime.runSyncExit
 }))()
+
+/** A `ManagedRuntime`, or whatever else runs effects as that does. */
+export interface Runner {
+  readonly runPromiseExit: <A, E>(
+    effect: Effect.Effect<A, E, never>,
+    options?: { readonly signal?: AbortSignal | undefined }
+  ) => Promise<Exit.Exit<A, any>>
+}
+
+/** Runs an effect in a runtime of either kind; the signal interrupts it. */
+export const runPromiseExit = <A, E>(
+  runtime: AppRuntime<never> | Runner,
+  effect: Effect.Effect<A, E>,
+  signal: AbortSignal | undefined
+): Promise<Exit.Exit<A, E>> => {
+  const options = signal === undefined ? undefined : { signal }
+  return "runPromiseExit" in runtime
+    ? runtime.runPromiseExit(effect, options)
+    : Runtime.runPromiseExit(runtime)(effect, options)
+}
+
+/** The context and FiberRefs of a fiber, for what runs on its behalf. */
+export const runtimeOf = (fiber: CurrentFiber): AppRuntime<never> =>
+  Runtime.make({
+    context: fiber.currentContext,
+    runtimeFlags: Runtime.defaultRuntime.runtimeFlags,
+    fiberRefs: fiber.getFiberRefs()
+  })
 
 /** A runtime of nothing. */
 export const emptyRuntime = (): Runtime.Runtime<never> => Runtime.defaultRuntime
