@@ -48,7 +48,7 @@ describe("as a process", { concurrent: true }, () => {
     "  OutOfStock: There is less tea than 1001",
     "  160 orders; 160 ordered and 840 in stock: 1000",
     "every connection is in use",
-    expect.stringMatching(/order late is noted: No item of pool .* within 150 ms, waiting for an item .*\(total 4, /),
+    expect.stringMatching(/order late is noted: Pool .*: timed out after 150 ms waiting for an item .*\(total 4, /),
     "  an order is noted",
     "  1 placed when there are connections again",
     "an administrator ends the connections while orders are placed",

@@ -175,7 +175,7 @@ describe("as a process", () => {
   100 times blue over 2 connections
   100 times green over 2 connections
 blue does not answer any more
-  PoolTimeout: No item of pool http-agents/blue within 200 ms, waiting for an item to be returned (total 2, idle 0, in use 2, waiting 1)
+  PoolTimeout: Pool http-agents/blue: timed out after 200 ms waiting for an item to be returned (total 2, idle 0, in use 2, waiting 1)
   and the other is green
 nobody asks for a while
   every connection is closed

@@ -1,6 +1,6 @@
 /**
- * How a borrow can go wrong. Each error names the pool, says what it was like at that moment, and, where creating items
- * fails, with what. Errors of what the caller does with an item are the caller's own, and not among these.
+ * How a borrow can fail. Each error names the pool and says what it was like at that moment, and with what creating items
+ * fails. Errors of what the caller does with an item are the caller's own, and not among these.
  */
 import { type CleanupError, PatinoxError } from "@patinox/core"
 import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
@@ -21,7 +21,7 @@ export interface PoolCounts {
   readonly waiting: number
 }
 
-const counted = ({ creating, destroying, idle, inUse, total, waiting }: PoolCounts): string =>
+const countsText = ({ creating, destroying, idle, inUse, total, waiting }: PoolCounts): string =>
   [
     `total ${total}`,
     `idle ${idle}`,
@@ -39,29 +39,29 @@ export class PoolCreateTimeout extends /* @__PURE__ */ TaggedError("PoolCreateTi
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `Creating an item of pool ${this.pool} took longer than ${Text.duration(this.limitMillis)}`
+    return `Pool ${this.pool}: creating an item took longer than ${Text.duration(this.limitMillis)}`
   }
 }
 
-/** A function of the pool's took longer than it may; the item is let go of. */
+/** One of the pool's functions took longer than it may; the item is destroyed. */
 export class PoolOperationTimeout extends /* @__PURE__ */ TaggedError("PoolOperationTimeout")<{
   readonly pool: string
   readonly operation: ItemOperation
   readonly limitMillis: number
 }> {
   override get message(): string {
-    return `${this.operation} of pool ${this.pool} took longer than ${Text.duration(this.limitMillis)}`
+    return `Pool ${this.pool}: ${this.operation} took longer than ${Text.duration(this.limitMillis)}`
   }
 }
 
-/** An item was created, and was no good from the start: its first validation failed, or it was invalidated meanwhile. */
+/** A new item was unfit: its first validation failed, or it was invalidated meanwhile. */
 export class PoolItemUnfit extends /* @__PURE__ */ TaggedError("PoolItemUnfit")<{
   readonly pool: string
   readonly cause: Cause.Cause<any>
 }> {
   declare readonly cause: Cause.Cause<unknown>
   override get message(): string {
-    return `A new item of pool ${this.pool} was unfit: ${squashed(this.cause)}`
+    return `Pool ${this.pool}: a new item was unfit: ${squashed(this.cause)}`
   }
 }
 
@@ -74,7 +74,7 @@ const stages: { readonly [Stage in PoolStage]: string } = {
   validating: "validating an item"
 }
 
-/** No item could be had in time. The counts are its own fields, too. */
+/** No item was available in time. The counts are its own fields, too. */
 export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("PoolTimeout")<{
   readonly pool: string
   readonly stage: PoolStage
@@ -100,9 +100,8 @@ export class PoolTimeout<out E = unknown> extends /* @__PURE__ */ TaggedError("P
       onNone: () => "",
       onSome: (cause) => `; the last creation failed with ${squashed(cause)}`
     })
-    return `No item of pool ${this.pool} within ${Text.duration(this.limitMillis)}, ${stages[this.stage]} (${
-      counted(this.counts)
-    })${failure}`
+    const limit = Text.duration(this.limitMillis)
+    return `Pool ${this.pool}: timed out after ${limit} ${stages[this.stage]} (${countsText(this.counts)})${failure}`
   }
 }
 
@@ -114,7 +113,7 @@ export class PoolExhausted extends /* @__PURE__ */ TaggedError("PoolExhausted")<
   readonly maxWaiters: number
 }> {
   override get message(): string {
-    return `Pool ${this.pool} is exhausted: ${this.reason} (${counted(this.counts)})`
+    return `Pool ${this.pool} is exhausted: ${this.reason} (${countsText(this.counts)})`
   }
   private get reason(): string {
     if (this.maxWaiters > 0) return `no more than ${Text.count(this.maxWaiters, "borrower")} may wait`
@@ -122,7 +121,7 @@ export class PoolExhausted extends /* @__PURE__ */ TaggedError("PoolExhausted")<
   }
 }
 
-/** The pool takes no borrowers any more. */
+/** The pool lends no more items: it drains, or has closed. */
 export class PoolClosed extends /* @__PURE__ */ TaggedError("PoolClosed")<{ readonly pool: string }> {
   override get message(): string {
     return `Pool ${this.pool} is closed`
@@ -154,7 +153,7 @@ export class PoolValidationFailed extends /* @__PURE__ */ TaggedError("PoolValid
 }> {
   declare readonly cause: Cause.Cause<unknown>
   override get message(): string {
-    return `No idle item of pool ${this.pool} passed its validation: ${squashed(this.cause)}`
+    return `Pool ${this.pool}: no idle item passed its validation: ${squashed(this.cause)}`
   }
 }
 

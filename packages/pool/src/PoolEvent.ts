@@ -1,5 +1,5 @@
 /**
- * What a pool tells as it happens, but for single borrows and returns, which its metrics count: plain records, told apart
+ * What a pool reports as it happens, but for single borrows and returns, which its metrics count: plain records, told apart
  * by `_tag`, each with the pool's name and the time (`at`, in milliseconds since the epoch).
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
@@ -17,7 +17,7 @@ interface OfItem<Tag extends string> extends Event<Tag> {
   readonly id: ResourceId.ResourceId
 }
 
-/** Somebody who holds an item. */
+/** About the holder of an item. */
 interface OfHolder<Tag extends string> extends OfItem<Tag> {
   readonly heldMillis: number
   readonly fiberId: string
@@ -40,18 +40,18 @@ export interface CircuitClosed extends Event<"CircuitClosed"> {
   readonly failures: number
   readonly openMillis: number
 }
-/** An item is let go of; its destruction follows. */
+/** An item is removed; its destruction follows. */
 export interface Removed extends OfItem<"Removed"> {
   readonly reason: RemovalReason
   readonly ageMillis: number
   readonly uses: number
 }
-/** What became of an item that was let go of. */
+/** The destruction of an item has ended, with an error or without. */
 export interface Destroyed extends OfItem<"Destroyed"> {
   readonly reason: RemovalReason
   readonly error?: CleanupError.CleanupError<unknown>
 }
-/** The pool's own functions failed for an item, which is let go of therefore. */
+/** One of the pool's functions failed for an item, which is destroyed. */
 export interface ItemFailed extends OfItem<"ItemFailed"> {
   readonly operation: ItemOperation
   readonly cause: Cause.Cause<unknown>

@@ -1,6 +1,6 @@
 /**
- * Bounded reuse of expensive resources: connections, workers, handles. Who asks first is served first; a borrow has one
- * deadline; what fails says so with a type and a cause; and the pool ends in time. Its items are guards of the registry.
+ * Bounded reuse of expensive resources: connections, workers, handles. The first to ask is served first; a borrow has one
+ * deadline; failures have a type and a cause; and the pool ends in time. Its items are guards of the registry.
  * Not for values that are cheap to make, nor for sharing one value between many (`@patinox/cache`).
  *
  * The ideas are HikariCP's (creating beside the borrowers, lifetimes, leak detection), sqlx's (one deadline, fairness)
@@ -36,7 +36,7 @@ export type { PoolReport } from "./internal/PoolDrain.js"
 export type { BorrowOptions, DrainOptions, PoolSettings } from "./internal/PoolOptions.js"
 export type { RemovalReason } from "./internal/state/Vocabulary.js"
 
-/** What a pool does with its items, beside creating them. Each function has a time limit and is told of the item. */
+/** What a pool does with its items, beside creating them. Each function has a time limit and learns of the item. */
 export interface PoolOptions<in A, RD = never, RV = never, RR = never, RK = never> extends PoolSettings {
   /**
    * Destroys an item, after which the scope that it was created in closes. What it fails with is in the pool's events. With
@@ -137,7 +137,7 @@ export interface ResourcePool<out A, out E = never> {
   /**
    * Closes the pool: idle items go, those in use are waited for and, shortly before the deadline, destroyed in their
    * holders' hands. Every caller gets the same report, by the earliest of their deadlines; that of the scope that the pool
-   * drains with is one, and that of a process that shuts down. Nobody waits for the use that drains the pool, nor for what its own fiber got for a scope, which is destroyed.
+   * drains with is one, and that of a process that shuts down. The drain does not wait for the use that it is called in, nor for what its own fiber got for a scope, which is destroyed.
    */
   readonly drain: (options?: DrainOptions) => Effect.Effect<PoolReport>
   readonly snapshot: Effect.Effect<PoolSnapshot>
@@ -151,7 +151,7 @@ export interface ResourcePool<out A, out E = never> {
 type Made<A, E, R> = Effect.Effect<ResourcePool<A, E>, PatinoxError.Validation, R>
 type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceRegistry
 
-/** How an item is created: an effect, or one that is given the item's own handle. */
+/** How an item is created: by an effect, or by a function of the item's own handle that gives one. */
 export type Create<A, E, R> = Effect.Effect<A, E, R> | ((handle: ItemHandle) => Effect.Effect<A, E, R>)
 
 const makeNamed = <A, E>(
@@ -231,7 +231,7 @@ export const layer = <I, A, E, R, RD = never, RV = never, RR = never, RK = never
 export interface KeyedOptions<in A, RD = never, RV = never, RR = never, RK = never>
   extends PoolOptions<A, RD, RV, RR, RK>
 {
-  /** A key whose pool nobody has used for so long has it drained. Default 10 minutes. */
+  /** The pool of a key is drained when it has not been used for so long. Default 10 minutes. */
   readonly keyIdleTimeout?: Duration.DurationInput
 }
 
@@ -313,7 +313,7 @@ export const keyed = <K, A, E, R, RD = never, RV = never, RR = never, RK = never
 
 /** How a single borrow by promise differs from the pool's. */
 export interface PromiseBorrowOptions extends BorrowOptions {
-  /** Aborted, it ends the waiting with its reason; who has the item already keeps it. */
+  /** Aborted, it ends the waiting with its reason; an item that was lent already is kept. */
   readonly signal?: AbortSignal
 }
 

@@ -22,11 +22,11 @@ const errors = {
 describe("the errors of a pool", () => {
   it("say which pool, what it was like, and why", () => {
     expect(Object.values(errors).map(({ message }) => message)).toEqual([
-      "No item of pool db within 1.5 s, waiting for an item to be returned (total 3, idle 1, in use 2, waiting 4)",
+      "Pool db: timed out after 1.5 s waiting for an item to be returned (total 3, idle 1, in use 2, waiting 4)",
       "Pool db is exhausted: no item is idle (total 3, idle 0, in use 2, waiting 4)",
       "Pool db is closed",
       "Pool db cannot create items (2 failures in a row): {\"code\":1}",
-      "No idle item of pool db passed its validation: Error: stale"
+      "Pool db: no idle item passed its validation: Error: stale"
     ])
     expect(new PoolError.PoolExhausted({ pool: "db", counts, maxWaiters: 1 }).message).toContain(
       "no more than 1 borrower may wait"
@@ -36,10 +36,10 @@ describe("the errors of a pool", () => {
       new PoolError.PoolTimeout({ ...errors.timeout, counts: busy, stage: "creating" }).message
     ).toContain("waiting for an item to be created (total 3, idle 1, in use 2, creating 1, destroying 2, waiting 4)")
     expect(new PoolError.PoolCreateTimeout({ pool: "db", limitMillis: 30_000 }).message).toBe(
-      "Creating an item of pool db took longer than 30 s"
+      "Pool db: creating an item took longer than 30 s"
     )
     expect(new PoolError.PoolOperationTimeout({ pool: "db", operation: "recycle", limitMillis: 5 }).message).toBe(
-      "recycle of pool db took longer than 5 ms"
+      "Pool db: recycle took longer than 5 ms"
     )
   })
 

@@ -184,7 +184,7 @@ describe("an item that is never fit", () => {
       expect(calls).toBe(10)
       const error: any = Exit.isSuccess(exit) ? exit.value : undefined
       expect(error.message).toBe(
-        "Pool pool cannot create items (10 failures in a row): PoolItemUnfit: A new item of pool pool was unfit: validate answered with false"
+        "Pool pool cannot create items (10 failures in a row): PoolItemUnfit: Pool pool: a new item was unfit: validate answered with false"
       )
     })))
 })

@@ -123,14 +123,14 @@ describe("the log", () => {
         }
         yield* Fiber.join(borrower)
         yield* turns
-        expect(lines.filter((line) => line.includes("create"))).toEqual([
-          "WARN Pool db could not create an item, it is tried again: down",
-          "WARN Pool db could not create an item, borrowers fail at once from now on, unless an item is in use: down"
+        expect(lines.filter((line) => line.includes("creating"))).toEqual([
+          "WARN Pool db: creating an item failed (down); trying again",
+          "WARN Pool db: creating an item failed (down); borrowers fail at once from now on, unless an item is in use"
         ])
       })
     ))
 
-  it.effect("the log has each item that is let go of for a failed check", () =>
+  it.effect("the log has each item that is destroyed for a failed check", () =>
     logging((lines) =>
       Effect.gen(function*() {
         const pool = yield* ResourcePool.make(Effect.void, {
@@ -139,7 +139,7 @@ describe("the log", () => {
         })
         yield* pool.use(() => Effect.void)
         yield* turns
-        expect(lines).toEqual(["WARN Pool db lets go of an item: recycle failed with Error: first line"])
+        expect(lines).toEqual(["WARN Pool db: recycle failed (Error: first line); destroying the item"])
       })
     ))
 })

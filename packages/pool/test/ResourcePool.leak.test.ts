@@ -79,12 +79,14 @@ describe("a lease that is held for long", () => {
         yield* TestClock.adjust("10 seconds")
         yield* turns
         const fiberId = `#${holder.id().id}`
-        expect(lines).toEqual([`WARN An item of pool db has been held for 2 s by fiber ${fiberId} in span report`])
+        expect(lines).toEqual([
+          `WARN Pool db: fiber ${fiberId} in span report has held an item for 2 s, which may have leaked`
+        ])
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(holder)
         yield* turns
         expect(lines[1]).toBe(
-          `INFO The item of pool db held by fiber ${fiberId} in span report is back after 12 s`
+          `INFO Pool db: fiber ${fiberId} in span report returned its item after 12 s; it had not leaked`
         )
         expect(events.filter(({ _tag }) => _tag.startsWith("Leak"))).toMatchObject([
           { _tag: "LeakSuspected", heldMillis: 2_000, fiberId, spanName: "report" },
@@ -146,7 +148,9 @@ describe("a lease that is held for long", () => {
         yield* TestClock.adjust("9 seconds")
         yield* turns
         const fiberId = `#${holder.id().id}`
-        expect(lines).toEqual([`WARN The lease of fiber ${fiberId} on an item of pool db is over after 3 s`])
+        expect(lines).toEqual([
+          `WARN Pool db: the lease of fiber ${fiberId} expired after 3 s; its holder keeps the item`
+        ])
         yield* TestClock.adjust("1 seconds")
         yield* Fiber.join(holder)
         expect(yield* atRest(pool)).toBe(1)
@@ -180,7 +184,7 @@ describe("a lease that is held for long", () => {
         expect(yield* atRest(pool)).toBe(1)
         yield* TestClock.adjust("1 minutes")
         expect(lines[2]).toBe(
-          `WARN The lease of fiber #${holder.id().id} on an item of pool db is over after 3 s; it is destroyed`
+          `WARN Pool db: the lease of fiber #${holder.id().id} expired after 3 s; destroying the item`
         )
         const tags = events.map((event) => event._tag === "Removed" ? event.reason : event._tag)
         // Nothing tells that it was back: it was not.

@@ -185,7 +185,7 @@ describe("validating", () => {
       const holder = yield* Effect.fork(pool.use(() => Effect.never))
       yield* turns
       const error = yield* Effect.flip(pool.tryUse(() => Effect.void))
-      expect(error.message).toBe("No idle item of pool db passed its validation: 1 is gone")
+      expect(error.message).toBe("Pool db: no idle item passed its validation: 1 is gone")
       yield* Fiber.interrupt(holder)
     })))
 })

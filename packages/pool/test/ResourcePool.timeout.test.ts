@@ -26,7 +26,7 @@ describe("a borrow that takes too long", () => {
       expect(error).toBeInstanceOf(PoolError.PoolTimeout)
       expect(error).toMatchObject({ pool: "db", stage: "waiting", limitMillis: 3_000 })
       expect(error.message).toBe(
-        "No item of pool db within 3 s, waiting for an item to be returned (total 1, idle 0, in use 1, waiting 1)"
+        "Pool db: timed out after 3 s waiting for an item to be returned (total 1, idle 0, in use 1, waiting 1)"
       )
       expect(yield* pool.snapshot).toMatchObject({ waiting: 0, inUse: 1 })
     })))
@@ -36,7 +36,7 @@ describe("a borrow that takes too long", () => {
       const pool = yield* ResourcePool.make(Effect.never, { name: "db", acquireTimeout: "3 seconds" })
       const error = yield* failsAt(pool.use(() => Effect.void), 3_000)
       expect(error.message).toBe(
-        "No item of pool db within 3 s, waiting for an item to be created (total 1, idle 0, in use 0, creating 1, waiting 1)"
+        "Pool db: timed out after 3 s waiting for an item to be created (total 1, idle 0, in use 0, creating 1, waiting 1)"
       )
     })))
 
@@ -49,7 +49,7 @@ describe("a borrow that takes too long", () => {
       })
       const error = yield* failsAt(pool.use(() => Effect.void), 500)
       expect(error.message).toBe(
-        "No item of pool db within 500 ms, waiting for an item to be created (total 0, idle 0, in use 0, waiting 1); " +
+        "Pool db: timed out after 500 ms waiting for an item to be created (total 0, idle 0, in use 0, waiting 1); " +
           "the last creation failed with Error: connection refused"
       )
       const cause = Option.getOrThrow((error as PoolError.PoolTimeout<Error>).lastCreationFailure)
@@ -84,7 +84,7 @@ describe("a borrow that takes too long", () => {
       expect(yield* Fiber.join(borrower)).toMatchObject({ _tag: "PoolTimeout", limitMillis: 5_000 })
     })))
 
-  it.effect("says that it was validating an item, which is let go of", () =>
+  it.effect("says that it was validating an item, which is destroyed", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, {
@@ -97,7 +97,7 @@ describe("a borrow that takes too long", () => {
       yield* TestClock.adjust("1 seconds")
       const error = yield* failsAt(pool.use(() => Effect.void, { acquireTimeout: "2 seconds" }), 2_000)
       expect(error.message).toBe(
-        "No item of pool db within 2 s, validating an item (total 1, idle 0, in use 0, destroying 1, waiting 0)"
+        "Pool db: timed out after 2 s validating an item (total 1, idle 0, in use 0, destroying 1, waiting 0)"
       )
       yield* turns
       expect(server.closed).toBe(1)
@@ -182,7 +182,7 @@ describe("a borrow that takes too long", () => {
         expect(lines).toEqual([])
         yield* TestClock.adjust("20 seconds")
         expect(lines).toEqual([
-          "WARN A borrower of pool db has waited for 2 s (total 1, idle 0, in use 1, waiting 1)"
+          "WARN Pool db: a borrower has waited for 2 s (total 1, idle 0, in use 1, waiting 1)"
         ])
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(waiter)
@@ -193,7 +193,7 @@ describe("a borrow that takes too long", () => {
         yield* TestClock.adjust("3 seconds")
         yield* Fiber.join(validating)
         yield* turns
-        expect(lines[1]).toBe("WARN A borrower of pool db has waited for 2 s (total 1, idle 0, in use 1, waiting 1)")
+        expect(lines[1]).toBe("WARN Pool db: a borrower has waited for 2 s (total 1, idle 0, in use 1, waiting 1)")
         expect(events.filter(({ _tag }) => _tag === "SlowBorrow")).toMatchObject([
           { waitedMillis: 2_000 },
           { waitedMillis: 2_000 }
@@ -213,14 +213,14 @@ describe("a borrow that takes too long", () => {
         yield* turns
         yield* TestClock.adjust("2 seconds")
         expect(lines).toEqual([
-          "WARN A borrower of pool db has waited for 2 s (total 1, idle 0, in use 1, waiting 1000)"
+          "WARN Pool db: a borrower has waited for 2 s (total 1, idle 0, in use 1, waiting 1000)"
         ])
         yield* TestClock.adjust("4 seconds")
         const late = yield* borrow
         yield* turns
         yield* TestClock.adjust("2 seconds")
         expect(lines.slice(1)).toEqual([
-          "WARN A borrower of pool db has waited for 2 s, as have 999 others since the last such line " +
+          "WARN Pool db: a borrower has waited for 2 s, as have 999 others since the last such line " +
           "(total 1, idle 0, in use 1, waiting 1001)"
         ])
         yield* Deferred.succeed(gate, undefined)
@@ -242,7 +242,7 @@ describe("an operation that takes too long", () => {
       })
       const error = yield* failsAt(pool.use(() => Effect.void), 5_000)
       expect(error.message).toBe(
-        "Pool db cannot create items (1 failure in a row): PoolCreateTimeout: Creating an item of pool db took longer than 5 s"
+        "Pool db cannot create items (1 failure in a row): PoolCreateTimeout: Pool db: creating an item took longer than 5 s"
       )
       expect(yield* pool.snapshot).toMatchObject({ creating: 1, total: 1, isFailingFast: true })
       yield* TestClock.adjust("35 seconds")
@@ -322,11 +322,11 @@ describe("an operation that takes too long", () => {
       const failed = events.find((event) => event._tag === "ItemFailed")
       expect(Cause.squash(failed!.cause)).toMatchObject({
         _tag: "PoolOperationTimeout",
-        message: "validate of pool pool took longer than 5 s"
+        message: "Pool pool: validate took longer than 5 s"
       })
     })))
 
-  it.effect("recycling: the borrower goes on without its result, and the item is let go of", () =>
+  it.effect("recycling: the borrower goes on without its result, and the item is destroyed", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, {
@@ -343,7 +343,7 @@ describe("an operation that takes too long", () => {
       expect(yield* atRest(pool)).toBe(0)
     })))
 
-  it.effect("keeping alive: the item is let go of", () =>
+  it.effect("keeping alive: the item is destroyed", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
       const pool = yield* ResourcePool.make(server.create, {
@@ -361,7 +361,7 @@ describe("an operation that takes too long", () => {
       expect(yield* atRest(pool)).toBe(0)
     })))
 
-  it.effect("destroying: it is let go of, and its place is free again", () =>
+  it.effect("destroying: it is abandoned, and its place is free again", () =>
     inScope(Effect.gen(function*() {
       let opened = 0
       const pool = yield* ResourcePool.make(Effect.sync(() => ++opened), {

@@ -4,18 +4,18 @@ import type { LazyScope } from "@patinox/core/kernel"
 import { Effect } from "effect"
 import type { PoolItem } from "./state/PoolItem.js"
 
-/** An item's own handle, given to `create`: for whoever learns that the item is dead while nobody uses it. */
+/** An item's own handle, given to `create`: for listeners that learn of the item's death while it is idle. */
 export interface ItemHandle {
   /**
-   * The item is bad: an idle one is destroyed at once, one in use at its return, one that is still being created fails to
-   * be. Synchronous, never throws, and may be called at any time and any number of times: a listener of a driver's event.
+   * The item is bad: an idle item is destroyed at once, an item in use at its return, and the creation of an item fails.
+   * Synchronous, never throws, and may be called at any time and any number of times: a listener of a driver's event.
    */
   readonly invalidate: () => void
 }
 
-/** What the pool's functions are told of an item, beside the item. */
+/** What the pool's functions learn of an item, beside the item. */
 export interface ItemInfo {
-  /** Undefined for one that never got into the pool. */
+  /** Undefined for an item that never got into the pool. */
   readonly id: ResourceId.ResourceId | undefined
   readonly ageMillis: number
   /** Since it was created, returned or checked last. */

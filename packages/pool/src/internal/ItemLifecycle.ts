@@ -163,7 +163,7 @@ export class ItemLifecycle<A, E> {
     if (next <= this.lookUntil) timers.set(deadline, next)
   }
 
-  /** Ends every creation now; one that cannot be interrupted for longer than a destruction may take is abandoned. */
+  /** Ends every creation now. A creation is abandoned that cannot be interrupted for longer than a destruction may take. */
   cutOffCreations(): void {
     const { options, timers } = this.parts.context
     this.cancelCreations()
@@ -287,7 +287,7 @@ export class ItemLifecycle<A, E> {
     return item.info(this.parts.context.timers.now())
   }
 
-  /** The release of an item's guard, whoever asks for it: the registry may do so before the item is in the pool. */
+  /** The release of an item's guard, which the registry may call for, too, even before the item is in the pool. */
   private readonly releasing = (item: Item<A>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
     const { destroy } = this.parts.manager
     const { scope, value } = item
@@ -303,7 +303,7 @@ export class ItemLifecycle<A, E> {
     return released
   }
 
-  /** A release that the pool has not asked for: the registry is closing, or the guard was told to clean up. */
+  /** A release that the pool has not asked for: the registry is closing, or the guard is cleaned up by hand. */
   private noticeRelease(item: Item<A>): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
     return Effect.suspend(() => {
       const isOurs = item.status === "destroying"

@@ -28,7 +28,7 @@ export class ItemList<A> {
     last.place = place
   }
 
-  /** An idle item is destroyed now, one in use at its return, and one that is being created fails to be. */
+  /** An idle item is destroyed now, an item in use at its return, and the creation of an item fails. */
   condemn(item: Item<A>): void {
     // An item that is being destroyed stays so.
     if (item.guard === undefined) item.doubts |= Doubt.condemned

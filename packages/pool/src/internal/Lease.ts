@@ -1,4 +1,4 @@
-/** An item in the hands of a borrower: which one, since when, and what is to become of the item at its return. */
+/** An item in the hands of a borrower: which one, since when, and what the pool does with it at its return. */
 import type { ResourceId } from "@patinox/core"
 import { type CallSite, type CurrentFiber, fiberNumber, type Midst, spanOf, UserFunction } from "@patinox/core/kernel"
 import { Effect, Inspectable } from "effect"
@@ -14,7 +14,7 @@ export interface Holder {
   readonly stack?: string
 }
 
-// Bundled into one file with its user, this package has no frames that can be told apart.
+// Bundled into one file with its user, this package has no frames of its own.
 const [, ownFolder] = /\/\/(.*)\/internal\//.exec(import.meta.url) ?? []
 
 /** The user's frames of a stack. */
@@ -73,7 +73,7 @@ export class LeaseHandle<A> extends Inspectable.Class {
     return this.owner.awaitDraining
   }
 
-  /** Who has it, and for how long. */
+  /** The fiber that holds it, and for how long. */
   holder(now: number): Holder {
     const { fiber, item, site, since, span } = this
     return {

@@ -1,12 +1,12 @@
 /**
- * The leases of a pool in the order of borrowing, where somebody wants to know of old ones: so the next that grows too
+ * The leases of a pool in the order of borrowing, where old ones are reported or reclaimed: so the next that grows too
  * old is the oldest, and one timer for all of them is enough.
  */
 import { makeDeadline, type Timers } from "@patinox/core/kernel"
 import type { LeaseHandle } from "./Lease.js"
 
 interface Watch {
-  /** In milliseconds; infinite where nobody wants to know. */
+  /** In milliseconds; infinite where nothing is due. */
   readonly leakThreshold: number
   readonly leaseTimeout: number
   readonly onSuspected: (lease: LeaseHandle<any>) => void
@@ -48,7 +48,7 @@ export class LeaseTracker {
     return all
   }
 
-  /** Looks no more; those that are left are nobody's concern. */
+  /** Looks no more, whatever leases are left. */
   stop(): void {
     this.armedFor = -Infinity
     this.timers.clear(this.deadline)

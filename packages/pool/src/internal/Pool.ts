@@ -124,7 +124,7 @@ export class Pool<A, E> {
     if (onChanged.size > 0) { for (const look of onChanged) look() }
   }
 
-  /** Waits until there are as many items as there are to be; not for longer than it takes to see that one fails. */
+  /** Waits until there are `minSize` items; ends as soon as the creation of one fails. */
   readonly awaitReady: Effect.Effect<void, PoolError.PoolCreationFailed<E> | PoolError.PoolClosed> = callback(
     (resume) => {
       const look = () => {
@@ -241,7 +241,7 @@ export class Pool<A, E> {
     }
     const onFit = () => then(this.lend(item, call, timers.now()))
     if (!hooks.isDoubtful(item, now)) return onFit()
-    // However many items there are to look at, it takes as long as validating one may.
+    // However many items are validated, they take together as long as validating one may.
     const deadline = call.since + options.validateTimeout
     return hooks.validate(item, {
       limit: deadline - now,

@@ -23,14 +23,14 @@ import type { PoolContext } from "./PoolContext.js"
 import type { ResolvedDrain } from "./PoolOptions.js"
 import type { ItemState } from "./RunningCheck.js"
 
-/** What became of a pool. */
+/** How the drain of a pool went. */
 export interface PoolReport {
   readonly pool: string
   readonly durationMillis: number
   readonly deadlineMillis: number
   /** Something was left when the time was up. */
   readonly deadlineReached: boolean
-  /** Borrowers that waited, and were told that the pool is closed. */
+  /** Borrowers that waited, and failed with `PoolClosed`. */
   readonly refused: number
   /** Items that were destroyed in their holders' hands. */
   readonly reclaimed: number
@@ -40,7 +40,7 @@ export interface PoolReport {
     readonly id: ResourceId.ResourceId
     readonly error: CleanupError.CleanupError<unknown>
   }>
-  /** Held by who drains the pool, to be destroyed at their return. */
+  /** Held by the fibers that drain the pool, and destroyed at their return. */
   readonly stillHeld: number
   /** Still being created or destroyed when the time was up. */
   readonly stillRunning: number

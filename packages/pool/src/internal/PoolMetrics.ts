@@ -15,7 +15,7 @@ const waiting = /* @__PURE__ */ gauge("waiting", "Borrowers that wait")
 const created = /* @__PURE__ */ counter("created", "Items created")
 const failed = /* @__PURE__ */ counter("creations_failed", "Creations that failed")
 const timeouts = /* @__PURE__ */ counter("timeouts", "Borrows that timed out")
-const removed = /* @__PURE__ */ counter("removed", "Items let go of, by reason")
+const removed = /* @__PURE__ */ counter("removed", "Items removed, by reason")
 const open = /* @__PURE__ */ gauge("circuit_open", "Pools that cannot create items and fail fast")
 const createTime = /* @__PURE__ */ Metric.histogram(
   "patinox_pool_create_millis",
@@ -37,7 +37,7 @@ type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
 const byName = /* @__PURE__ */ new Map<string, PoolTotals>()
 
-/** What all pools of one name have together, as they share their metrics: keyed pools, and those that nobody has named. */
+/** What all pools of one name have together, as they share their metrics: keyed pools, and those without a name of their own. */
 export class PoolTotals {
   /** Kept as long as the metrics themselves. */
   static of(pool: string): PoolTotals {

@@ -59,16 +59,16 @@ export interface PoolSettings {
   readonly validateAfter?: Duration.DurationInput
   /** An idle item is checked when it has not been used for so long. Default 2 minutes. */
   readonly keepAliveInterval?: Duration.DurationInput
-  /** Items above `minSize` are let go when idle for so long. Default 10 minutes. */
+  /** Items above `minSize` are destroyed when idle for so long. Default 10 minutes. */
   readonly idleTimeout?: Duration.DurationInput
-  /** An item is let go when it is so old, and not in use. Default 30 minutes. */
+  /** An item is destroyed when it is so old, and not in use. Default 30 minutes. */
   readonly maxLifetime?: Duration.DurationInput
-  /** By which share of `maxLifetime` an item may be let go earlier, at random: 0 to 1. Default 0.25. */
+  /** By which share of `maxLifetime` an item may be destroyed earlier, at random: 0 to 1. Default 0.25. */
   readonly lifetimeJitter?: number
-  /** After so many uses an item is let go: an integer from 1, or Infinity. Default Infinity. */
+  /** After so many uses an item is destroyed: an integer from 1, or Infinity. Default Infinity. */
   readonly maxUses?: number
   /**
-   * How many items are created at once: 1 to 100000; one that has taken 2 seconds (at most a quarter of `createTimeout`)
+   * How many items are created at once: 1 to 100000; a creation that has taken 2 seconds (at most a quarter of `createTimeout`)
    * does not count any more, and another is tried beside it. Default 10.
    */
   readonly createConcurrency?: number
@@ -84,7 +84,7 @@ export interface PoolSettings {
   readonly onLeaseTimeout?: LeaseTimeoutAction
   /** When a leak is suspected of an item that is held, or `"off"`. Default off. */
   readonly leakThreshold?: Duration.DurationInput | "off"
-  /** Whose call of the pool is kept as a stack: nobody's, every 128th borrower's, or everybody's. Default off. */
+  /** Of which borrows the call is kept as a stack: of none, of every 128th, or of all. Default off. */
   readonly captureStacks?: Capture
   /** Of destroying items where the registry does so, as at its shutdown. Default `"Normal"`. */
   readonly priority?: CleanupPriority.CleanupPriority
@@ -236,7 +236,7 @@ export interface BorrowOptions {
   /** Instead of the pool's. */
   readonly acquireTimeout?: Duration.DurationInput
   /**
-   * A borrower with a higher priority is served first. One that waits rises by one for each eighth of its deadline (at most
+   * A borrower with a higher priority is served first. A borrower that waits rises by one for each eighth of its deadline (at most
    * 5 seconds), so that everybody is served in the end. Default `"Normal"`.
    */
   readonly priority?: CleanupPriority.CleanupPriority

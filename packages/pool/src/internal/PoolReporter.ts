@@ -1,4 +1,4 @@
-/** Tells what happens in a pool: as events to who listens, and what somebody should look at as a line in the log. */
+/** Reports what happens in a pool: as events to its listeners, and as log lines where a person should look. */
 import { type AppRuntime, EventHub, forkLater, Text, type Timers, UserFunction, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { PoolCounts } from "../PoolError.js"
@@ -8,7 +8,7 @@ import type { LeaseHandle } from "./Lease.js"
 import type { CircuitBreaker } from "./state/CircuitBreaker.js"
 import type { ItemOperation } from "./state/Vocabulary.js"
 
-type Told = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
+type Reported = PoolEvent extends infer Event ? Event extends PoolEvent ? Omit<Event, "at" | "pool"> : never : never
 
 /** In milliseconds. */
 const slowLineEvery = 5_000
@@ -16,19 +16,19 @@ const slowLineEvery = 5_000
 export class PoolReporter {
   private readonly hub = new EventHub<PoolEvent>(({ _tag }) => _tag === "Closed")
   readonly stream = this.hub.stream
-  private slowToldAt = -Infinity
-  private slowUntold = 0
+  private slowReportedAt = -Infinity
+  private slowUnreported = 0
 
   constructor(
     private readonly pool: string,
     private readonly runtime: AppRuntime<never>,
     private readonly timers: Timers,
-    /** Where the pools by key tell together. */
+    /** Where the pools of all keys report together. */
     private readonly shared: EventHub<PoolEvent> | undefined
   ) {}
 
-  /** The event is made only where somebody listens. Telling never throws. */
-  emit(make: () => Told): void {
+  /** The event is made only where there is a listener. Reporting never throws. */
+  emit(make: () => Reported): void {
     if (!this.hub.hasSubscribers && this.shared?.hasSubscribers !== true) return
     const event = UserFunction.call(
       () => ({ ...make(), at: wallMillis(this.timers.clock), pool: this.pool }) as PoolEvent | undefined,
@@ -44,34 +44,34 @@ export class PoolReporter {
     this.hub.end()
   }
 
-  private warn(message: string, details: Record<string, unknown> = {}): void {
+  private warn(message: string, details?: Record<string, unknown>): void {
     this.log(Effect.logWarning(message), details)
   }
 
-  private inform(message: string, details: Record<string, unknown> = {}): void {
+  private inform(message: string, details?: Record<string, unknown>): void {
     this.log(Effect.logInfo(message), details)
   }
 
-  private log(line: Effect.Effect<void>, details: Record<string, unknown>): void {
+  private log(line: Effect.Effect<void>, details: Record<string, unknown> = {}): void {
     forkLater(this.runtime, Effect.annotateLogs(line, { "patinox.pool": this.pool, ...details }))
   }
 
   creationFailed(cause: Cause.Cause<unknown>, { failures, isOpen, limits }: CircuitBreaker): void {
     if (failures === 1 || failures === limits.failFastAfter) {
-      const what = isOpen ? "borrowers fail at once from now on, unless an item is in use" : "it is tried again"
-      this.warn(`Pool ${this.pool} could not create an item, ${what}: ${reasonOf(cause)}`)
+      const then = isOpen ? "borrowers fail at once from now on, unless an item is in use" : "trying again"
+      this.warn(`Pool ${this.pool}: creating an item failed (${reasonOf(cause)}); ${then}`)
     }
     this.emit(() => ({ _tag: "CreationFailed", cause, failures, isOpen }))
   }
 
   circuitClosed(failures: number, openMillis: number): void {
     const since = `after ${Text.count(failures, "failure")} in ${Text.duration(openMillis)}`
-    this.inform(`Pool ${this.pool} can create items again, ${since}`)
+    this.inform(`Pool ${this.pool}: created an item ${since}; borrowers wait for items again`)
     this.emit(() => ({ _tag: "CircuitClosed", failures, openMillis }))
   }
 
   itemFailed(item: Item<unknown>, operation: ItemOperation, cause: Cause.Cause<unknown>): void {
-    this.warn(`Pool ${this.pool} lets go of an item: ${operation} failed with ${reasonOf(cause)}`, idOf(item))
+    this.warn(`Pool ${this.pool}: ${operation} failed (${reasonOf(cause)}); destroying the item`, idOf(item))
     this.emit(() => ({ _tag: "ItemFailed", id: item.id, operation, cause }))
   }
 
@@ -79,22 +79,23 @@ export class PoolReporter {
   slowBorrow(waitedMillis: number, { idle, inUse, total, waiting }: PoolCounts): void {
     this.emit(() => ({ _tag: "SlowBorrow", waitedMillis }))
     const now = this.timers.now()
-    if (now < this.slowToldAt + slowLineEvery) {
-      this.slowUntold++
+    if (now < this.slowReportedAt + slowLineEvery) {
+      this.slowUnreported++
       return
     }
     const counts = `total ${total}, idle ${idle}, in use ${inUse}, waiting ${waiting}`
-    const others = this.slowUntold === 0 ? "" : `, as have ${this.slowUntold} others since the last such line`
-    this.slowToldAt = now
-    this.slowUntold = 0
-    this.warn(`A borrower of pool ${this.pool} has waited for ${Text.duration(waitedMillis)}${others} (${counts})`)
+    const others = this.slowUnreported === 0 ? "" : `, as have ${this.slowUnreported} others since the last such line`
+    this.slowReportedAt = now
+    this.slowUnreported = 0
+    this.warn(`Pool ${this.pool}: a borrower has waited for ${Text.duration(waitedMillis)}${others} (${counts})`)
   }
 
   leakSuspected(lease: LeaseHandle<any>): void {
     const holder = this.holderOf(lease)
     const stack = holder.stack === undefined ? "" : `\n${holder.stack}`
+    const held = Text.duration(holder.heldMillis)
     this.warn(
-      `An item of pool ${this.pool} has been held for ${Text.duration(holder.heldMillis)} by ${nameOf(holder)}${stack}`,
+      `Pool ${this.pool}: ${nameOf(holder)} has held an item for ${held}, which may have leaked${stack}`,
       idOf(lease.item)
     )
     this.emit(() => ({ _tag: "LeakSuspected", ...holder }))
@@ -102,8 +103,9 @@ export class PoolReporter {
 
   leakResolved(lease: LeaseHandle<any>): void {
     const holder = this.holderOf(lease)
+    const held = Text.duration(holder.heldMillis)
     this.inform(
-      `The item of pool ${this.pool} held by ${nameOf(holder)} is back after ${Text.duration(holder.heldMillis)}`,
+      `Pool ${this.pool}: ${nameOf(holder)} returned its item after ${held}; it had not leaked`,
       idOf(lease.item)
     )
     this.emit(() => ({ _tag: "LeakResolved", ...holder }))
@@ -111,13 +113,9 @@ export class PoolReporter {
 
   leaseExpired(lease: LeaseHandle<any>, isReclaimed: boolean): void {
     const holder = this.holderOf(lease)
-    const then = isReclaimed ? "; it is destroyed" : ""
-    this.warn(
-      `The lease of ${nameOf(holder)} on an item of pool ${this.pool} is over after ${
-        Text.duration(holder.heldMillis)
-      }${then}`,
-      idOf(lease.item)
-    )
+    const held = Text.duration(holder.heldMillis)
+    const then = isReclaimed ? "destroying the item" : "its holder keeps the item"
+    this.warn(`Pool ${this.pool}: the lease of ${nameOf(holder)} expired after ${held}; ${then}`, idOf(lease.item))
     this.emit(() => ({ _tag: "LeaseExpired", ...holder, isReclaimed }))
   }
 

@@ -18,7 +18,7 @@ export const makePromisePool = <A, E>(
   pool: ResourcePool<A, E>,
   runtime: AppRuntime<never> | Runner
 ): PromisePool<A> => {
-  // Two items may be equal: numbers, or one object that was lent twice. Nothing keeps an object that nobody else does.
+  // Two items may be equal: numbers, or one object that was lent twice. Objects are kept weakly.
   const objects = new WeakMap<object, Array<Borrowed<A>>>()
   const others = new Map<A, Array<Borrowed<A>>>()
   const placeOf = (item: A): Map<A, Array<Borrowed<A>>> =>

@@ -1,9 +1,9 @@
-/** A function of the user's inside a time limit: what ignores its interruption is left behind, not waited for. */
+/** A user's function inside a time limit: what ignores its interruption is abandoned, not waited for. */
 import { UserFunction } from "@patinox/core/kernel"
 import { Cause, Duration, Effect, type Exit } from "effect"
 
 /**
- * The exit of what `make` gives, or a failure with `timedOut` when the time is up. Its throwing is a defect. The limit
+ * The exit of what `make` gives, or a failure with `timedOut` when the time is up. Where it throws, that is a defect. The limit
  * holds in an uninterruptible region, too; only where the caller can be interrupted is the effect then left at once.
  */
 export const bounded = <A, E, T>(

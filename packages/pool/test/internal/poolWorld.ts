@@ -1,4 +1,4 @@
-/** A `PoolState` with a host that does what it is told only in its books, and checks every order it is given. */
+/** A `PoolState` with a host that carries out orders only in its books, and checks every one. */
 import { Doubt, type PoolItem } from "../../src/internal/state/PoolItem.js"
 import type { PoolLimits, PoolPorts, PoolWaiter } from "../../src/internal/state/PoolPorts.js"
 import { PoolState } from "../../src/internal/state/PoolState.js"
@@ -130,7 +130,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
   validate(item: FakeItem, waiter: FakeWaiter | undefined): void {
     same("status", item.status, "inUse")
     must("it is validated once at a time", !this.checks.some((check) => check.item === item))
-    must("it is validated for one that waits, without another validation", waiter?.hasCheck !== true)
+    must("it is validated for a waiter without another validation", waiter?.hasCheck !== true)
     if (waiter !== undefined) waiter.hasCheck = true
     this.checks.push({ item, waiter })
   }
@@ -188,7 +188,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
 
   forget(waiter: FakeWaiter): void {
     const line = this.lines[waiter.band]!
-    must("who is told waits", line.includes(waiter))
+    must("a waiter that is refused waits", line.includes(waiter))
     line.splice(line.indexOf(waiter), 1)
   }
 
@@ -241,7 +241,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     this.lastTotal = state.total
     const line = this.line()
     same("those that wait", state.waiting.size, line.length)
-    for (const waiter of line) must("who waits, waits", waiter.outcome === "waiting" && waiter.isWaiting)
+    for (const waiter of line) must("waiters in line wait", waiter.outcome === "waiting" && waiter.isWaiting)
   }
 
   /** What holds where nothing is half done. */
@@ -268,7 +268,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     const isHelped = state.creations.running > state.creations.stuck || state.checking > 0 ||
       state.total >= state.maxSize ||
       this.growDue < Infinity
-    must("who waits is not forgotten", isHelped)
+    must("no waiter is forgotten", isHelped)
     const isHopeless = state.circuit.isOpen && state.inUse === 0 && state.creations.running === state.creations.stuck
     must("nobody waits in vain", !isHopeless || this.now >= state.circuit.nextAt)
   }
@@ -316,7 +316,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
       this.forget(waiter)
     }
     this.state.leave(waiter)
-    // Nobody is to have what was validated for who has left.
+    // No other borrower gets what was validated for the one that has left.
     if (check === undefined) return
     this.checks.splice(this.checks.indexOf(check), 1)
     this.state.giveBack(check.item, this.now, "unfit")
@@ -365,7 +365,7 @@ export class World implements PoolPorts<FakeItem, FakeWaiter> {
     this.state.giveBack(item, this.now, reason)
   }
 
-  /** It is gone before its borrower goes on, who wants another. */
+  /** The item is gone before its borrower goes on, which then joins again. */
   unfit(item: FakeItem): void {
     const waiter = this.held.find((holding) => holding.item === item)!.waiter!
     this.giveBack(item, "unfit")

@@ -1,6 +1,6 @@
 /**
  * Whether an item may be created now. After a failure there is a pause that doubles with every further one; after
- * `failFastAfter` in a row the circuit is open: borrowers are told so at once, and one attempt at a time, when its pause
+ * `failFastAfter` in a row the circuit is open: borrowers fail at once, and one attempt at a time, when its pause
  * is over, finds out whether it can close again. Pure data: instants and randomness are given.
  */
 export interface CircuitLimits {

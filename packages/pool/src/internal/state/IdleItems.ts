@@ -1,6 +1,6 @@
 /**
  * The idle items of a pool: in which order they are lent, and when one needs attention because it has become too old, is
- * no longer needed, or is to be kept alive. The pool's state carries out what is due. Pure data: instants are given.
+ * no longer needed, or is due to be kept alive. The pool's state carries out what is due. Pure data: instants are given.
  */
 import { Doubt, type PoolItem } from "./PoolItem.js"
 import type { PoolLimits, PoolPorts } from "./PoolPorts.js"
@@ -92,7 +92,7 @@ export class IdleItems<I extends PoolItem> {
     if (!this.planSurplus(now)) this.wakeBy(this.dueAt(item, now))
   }
 
-  /** Plans anew for each item where a surplus over `minSize` has come or gone; gives whether it has. */
+  /** Plans again for each item where a surplus over `minSize` has come or gone; gives whether it has. */
   planSurplus(now: number): boolean {
     const { hasSurplus } = this
     if (hasSurplus === this.hadSurplus) return false
@@ -107,7 +107,7 @@ export class IdleItems<I extends PoolItem> {
     this.hasPostponed = false
   }
 
-  /** What is to be done with an idle item now. */
+  /** What is due for an idle item now. */
   due(item: I, now: number): DueWork | undefined {
     if (now >= item.expiresAt) return "expired"
     if (this.hasSurplus && now >= item.idleSince + this.limits.idleTimeout) return "idle"

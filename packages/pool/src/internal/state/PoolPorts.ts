@@ -22,9 +22,9 @@ export interface PoolPorts<I, W> {
   cutOffCheck(): void
   destroy(item: I, reason: RemovalReason): void
   keepAlive(item: I): void
-  /** `grow` is to be called then; `Infinity` where not. */
+  /** Calls `grow` then; `Infinity`: not at all. */
   growAt(at: number): void
-  /** `maintain` is to be called then; `Infinity` where not. */
+  /** Calls `maintain` then; `Infinity`: not at all. */
   maintainAt(at: number): void
   /** Counts have changed, and are right. Called once at the end of each change: for gauges, and for those that wait. */
   changed(): void

@@ -15,7 +15,7 @@ import { WaitQueue } from "./WaitQueue.js"
 const anybody = (): boolean => true
 const isUnchecked = (waiter: { readonly hasCheck: boolean }): boolean => !waiter.hasCheck
 
-/** For how long after its creation the death of an item that nobody has used counts as a failed creation. */
+/** For how long after its creation the death of an unused item counts as a failed creation. */
 const earlyDeath = 1_000
 
 export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
@@ -71,7 +71,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   // --- borrowing -----------------------------------------------------------------------------------------------------
 
   /**
-   * An idle item, in use from now on: the one used last, so that those not needed grow old. Nobody is overtaken. None
+   * An idle item, in use from now on: the one used last, so that those not needed grow old. Borrowers in line are not overtaken. None
    * where it would have to be validated first, unless `isEvenDoubtful`.
    */
   take(now: number, isEvenDoubtful = false): I | undefined {
@@ -106,7 +106,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   join(waiter: W, now: number, isBack = false): "joined" | Refusal {
     if (!this.rules.isOpen && !(isBack && this.rules.line === "all")) return "closed"
     if (!isBack && this.waiting.size >= this.limits.maxWaiters + this.coming) return "exhausted"
-    // While the circuit is open one attempt finds out whether it can close, when the pause is over; who comes waits for it.
+    // While the circuit is open one attempt finds out whether it can close, when the pause is over; borrowers wait for it.
     if (this.isFailingFast && this.creations.active === 0 && !this.creations.allows(now)) return "creation"
     this.waiting.join(waiter)
     this.serveIdle(now)
@@ -138,7 +138,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     this.takeBack(item, now, reason, false)
   }
 
-  /** One that is proven need not be validated for the next. */
+  /** An item that is proven need not be validated for the next. */
   private takeBack(item: I, now: number, reason: RemovalReason | undefined, isProven: boolean): void {
     if (item.status !== "inUse") return
     const why = reason ?? this.reasonToRetire(item, now)
@@ -239,7 +239,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   }
 
   /**
-   * Where validations do not answer, and borrowers wait, an item that nobody has validated gives its place to a new one;
+   * Where validations do not answer, and borrowers wait, an item that was not validated gives its place to a new one;
    * or, one at a time, a suspect whose validation has not answered for long.
    */
   makeRoom(): void {
@@ -267,7 +267,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     this.host.changed()
   }
 
-  /** The item's release is over, whatever became of it. */
+  /** The item's release is over, whatever its outcome. */
   ended(item: I, now: number): void {
     switch (item.status) {
       case "destroying":
@@ -317,7 +317,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   }
 
   /**
-   * How many are to be created: one for each that waits and has no validation to wait for, and as many as `minSize`
+   * How many items it wants to create: one for each that waits and has no validation to wait for, and as many as `minSize`
    * lacks, of which they may be some.
    */
   private get wanted(): number {

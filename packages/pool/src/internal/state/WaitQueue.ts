@@ -1,7 +1,7 @@
 /**
- * Borrowers that wait: first asked, first served within each band of urgency, the most urgent band first. Who has waited
- * for long rises from band to band, so that everybody is served in the end. Joining, leaving and being served cost the
- * same however many wait. Pure data.
+ * Borrowers that wait: first asked, first served within each band of urgency, the most urgent band first. A waiter
+ * that has waited for long rises from band to band, so that all are served in the end. Joining, leaving and being served
+ * cost the same however many wait. Pure data.
  */
 export interface Waiting {
   /** 0 (low) to 3 (critical). */
@@ -33,14 +33,14 @@ const urgency = ({ band, limit, since }: Waiting, now: number): number =>
 
 export class WaitQueue<W extends Waiting> {
   size = 0
-  /** Bands with somebody in them. */
+  /** Bands that are not empty. */
   private occupied = 0
   private readonly lists: ReadonlyArray<Band> = Array.from({ length: bands }, () => ({
     first: undefined,
     last: undefined
   }))
 
-  /** To the end of its band; who had been served already takes its place again, which is near the front. */
+  /** To the end of its band; a waiter that had been served already takes its place again, near the front. */
   join(waiter: W): void {
     const band = this.lists[waiter.band]!
     if (band.first === undefined) this.occupied++
@@ -70,7 +70,7 @@ export class WaitQueue<W extends Waiting> {
     if (band.first === undefined) this.occupied--
   }
 
-  /** Who is to be served next, taken out: the most urgent by now, of those as urgent the first that asked. */
+  /** Takes out the waiter that is served next: the most urgent by now, of those as urgent the first that asked. */
   take(now: number): W | undefined {
     if (this.size === 0) return undefined
     let next: Waiting | undefined = undefined
@@ -78,7 +78,7 @@ export class WaitQueue<W extends Waiting> {
     for (let band = bands - 1; band >= 0; band--) {
       const first: Waiting | undefined = this.lists[band]!.first
       if (first === undefined) continue
-      // With nobody in the other bands there is nothing to compare.
+      // Where the other bands are empty there is nothing to compare.
       const level = this.occupied === 1 ? 0 : urgency(first, now)
       if (level < highest || (level === highest && first.ticket > next!.ticket)) continue
       next = first

@@ -52,7 +52,7 @@ it("wakes for the idle timeout only where there are more items than are kept", (
   expect(idleItems(2, { idleTimeout: 100, minSize: 1 }).wakes).toEqual([100])
 })
 
-it("plans anew when a surplus comes or goes", () => {
+it("plans again when a surplus comes or goes", () => {
   const { idle, pool, wakes } = idleItems(2, { idleTimeout: 100 })
   expect(idle.planSurplus(5)).toBe(false)
   pool.lasting = 3

@@ -55,7 +55,7 @@ describe("creating", () => {
     expect(world.creations.length).toBe(1)
   })
 
-  it("does not try again when nobody wants it any more", () => {
+  it("does not try again when no borrower waits", () => {
     const world = new World()
     const waiter = world.borrow()
     world.createFailed()
@@ -65,7 +65,7 @@ describe("creating", () => {
     expect(world.creations.length).toBe(0)
   })
 
-  it("counts one that takes too long until it has ended, and creates another beside it", () => {
+  it("counts a creation that takes too long until it has ended, and creates another beside it", () => {
     const world = new World({ maxSize: 2 })
     world.borrow()
     world.createStuck()
@@ -79,7 +79,7 @@ describe("creating", () => {
     expect(world.creations.map(({ isStuck }) => isStuck)).toEqual([false, false])
   })
 
-  it("lets go of what comes too late", () => {
+  it("removes an item that comes too late", () => {
     const world = new World()
     const waiter = world.borrow()
     world.createStuck()

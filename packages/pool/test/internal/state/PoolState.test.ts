@@ -8,7 +8,7 @@ describe("borrowing", () => {
     expect(world.borrow().item).toBe(world.items[1])
   })
 
-  it("passes over items that are too old, and lets go of them", () => {
+  it("passes over items that are too old, and removes them", () => {
     const world = withIdle(2, {}, () => 100)
     world.now = 100
     const waiter = world.borrow()
@@ -42,7 +42,7 @@ describe("borrowing", () => {
     expect(first.outcome).toBe("served")
   })
 
-  it("serves who waits by urgency, then by age", () => {
+  it("serves borrowers that wait by urgency, then by age", () => {
     const world = withIdle(1)
     world.state.resize(0, 1, 0)
     const { item } = world.borrow()
@@ -71,7 +71,7 @@ describe("borrowing", () => {
     expect(world.borrow().outcome).toBe("turnedAway")
   })
 
-  it("gives those whose items were unfit their places back, whoever comes back first", () => {
+  it("gives those whose items were unfit their places back, in whichever order they come back", () => {
     const world = withIdle(2, { maxSize: 2 })
     const [first, second] = [world.borrow(), world.borrow()]
     const third = world.borrow()
@@ -89,7 +89,7 @@ describe("borrowing", () => {
 })
 
 describe("returning", () => {
-  it("hands the item to who waits, without its being idle in between", () => {
+  it("hands the item to the borrower that waits, without its being idle in between", () => {
     const world = withIdle(1, { maxSize: 1 })
     const { item } = world.borrow()
     const waiter = world.borrow()
@@ -106,7 +106,7 @@ describe("returning", () => {
     expect(world.state.inUse).toBe(0)
   })
 
-  it("lets go of an item that is too old, or was used often enough", () => {
+  it("removes an item that is too old, or was used often enough", () => {
     const old = withIdle(1, {}, () => 100)
     const { item } = old.borrow()
     old.now = 100
@@ -118,7 +118,7 @@ describe("returning", () => {
     expect(used.reasonOf(second)).toBe("maxUses")
   })
 
-  it("tells beforehand whether it will be let go of", () => {
+  it("says beforehand whether an item will be removed", () => {
     const world = withIdle(2, { maxUses: 3, maxSize: 2 }, () => 100)
     const { item } = world.borrow()
     expect(world.state.reasonToRetire(item!, 0)).toBeUndefined()
@@ -270,7 +270,7 @@ describe("idle items", () => {
     expect([world.state.idleItems.keeping, world.state.idle.length]).toEqual([2, 6])
   })
 
-  it("serve who waits by the time they have been checked", () => {
+  it("serve the borrower that waits by the time they have been checked", () => {
     const world = withIdle(1, { keepAliveInterval: 100, maxSize: 1 })
     at(world, 100)
     const waiter = world.borrow()
@@ -285,7 +285,7 @@ describe("idle items", () => {
     expect(world.removals.map(([, reason]) => reason)).toEqual(["keepAliveFailed"])
   })
 
-  it("idle items are let go of by hand, and those in use are not", () => {
+  it("idle items are removed by hand, and those in use are not", () => {
     const world = withIdle(3)
     world.borrow()
     expect(world.state.evictIdle(0, "evicted")).toBe(2)
@@ -295,7 +295,7 @@ describe("idle items", () => {
 })
 
 describe("other sizes", () => {
-  it("let go of the oldest idle items first, and of those in use at their return", () => {
+  it("remove the oldest idle items first, and of those in use at their return", () => {
     const world = withIdle(3)
     const { item } = world.borrow()
     world.state.resize(0, 1, 0)
@@ -305,7 +305,7 @@ describe("other sizes", () => {
     expect(world.reasonOf(item!)).toBeUndefined()
   })
 
-  it("let go of an item in use where others waiting for it are too many", () => {
+  it("remove an item in use where others waiting for it are too many", () => {
     const world = withIdle(2, { maxSize: 2 })
     const items = [world.borrow().item!, world.borrow().item!]
     const waiter = world.borrow()
@@ -316,7 +316,7 @@ describe("other sizes", () => {
     expect(waiter.item).toBe(items[1])
   })
 
-  it("let go of what was being created and is too many now", () => {
+  it("remove what was being created and is too many now", () => {
     const world = new World({ createConcurrency: 3 })
     for (let i = 0; i < 3; i++) world.borrow()
     world.rest()
@@ -351,7 +351,7 @@ describe("a suspended pool", () => {
 })
 
 describe("the end", () => {
-  it("refuses who waits, lets go of idle items, and takes the others back when they return", () => {
+  it("refuses borrowers that wait, removes idle items, and takes the others back when they return", () => {
     const world = withIdle(2, { maxSize: 2 })
     const { item } = world.borrow()
     world.borrow()
@@ -410,7 +410,7 @@ describe("the end", () => {
     expect(outcomes(refusing).at(-1)).toBe("closed")
   })
 
-  it("closes: nobody is served, and nothing is due any more", () => {
+  it("closes: no borrower is served, and nothing is due", () => {
     const world = withIdle(2, { idleTimeout: 100, minSize: 1 }, () => 1_000)
     world.borrow()
     world.state.drain(0, "serve")
@@ -421,7 +421,7 @@ describe("the end", () => {
     expect([world.state.total, world.creations.length]).toEqual([0, 0])
   })
 
-  it("lets go of what is created after nobody wants it", () => {
+  it("removes an item whose creation was cancelled", () => {
     const world = new World()
     world.borrow()
     world.state.drain(0, "fail")

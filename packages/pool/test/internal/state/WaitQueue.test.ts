@@ -86,7 +86,7 @@ describe("the line of waiting borrowers", () => {
     expect(taken(queue)).toEqual([4, 1, 2, 3, 5, 6])
   })
 
-  it("lets go of who leaves, wherever it stands, and of nobody twice", () => {
+  it("takes out a waiter that leaves, wherever it stands, and none twice", () => {
     const queue = new WaitQueue<Waiter>()
     const all = [1, 2, 3, 4].map((name) => waiter(name))
     for (const each of all) queue.join(each)
