@@ -137,7 +137,8 @@ export interface ResourcePool<out A, out E = never> {
   /**
    * Closes the pool: idle items go, those in use are waited for and, shortly before the deadline, destroyed in their
    * holders' hands. Every caller gets the same report, by the earliest of their deadlines; that of the scope that the pool
-   * drains with is one, and that of a process that shuts down. The drain does not wait for the use that it is called in, nor for what its own fiber got for a scope, which is destroyed.
+   * drains with is one, and that of a process that shuts down. The drain does not wait for the use that it is called in,
+   * nor for what its own fiber got for a scope, which is destroyed.
    */
   readonly drain: (options?: DrainOptions) => Effect.Effect<PoolReport>
   readonly snapshot: Effect.Effect<PoolSnapshot>

@@ -124,7 +124,8 @@ export class PoolDrain {
 
   /**
    * A fiber that waits for the report may itself hold items, or run inside of a use of one, whatever stands in between:
-   * a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of holds for a scope is another thing: that fiber need not be waiting.
+   * a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of holds for a scope is another
+   * thing: that fiber need not be waiting.
    */
   join(fiber: CurrentFiber): void {
     for (const lease of this.parts.leases.all()) {

@@ -68,8 +68,8 @@ export interface PoolSettings {
   /** After so many uses an item is destroyed: an integer from 1, or Infinity. Default Infinity. */
   readonly maxUses?: number
   /**
-   * How many items are created at once: 1 to 100000; a creation that has taken 2 seconds (at most a quarter of `createTimeout`)
-   * does not count any more, and another is tried beside it. Default 10.
+   * How many items are created at once: 1 to 100000; a creation that has taken 2 seconds (at most a quarter of
+   * `createTimeout`) no longer counts, and another is tried beside it. Default 10.
    */
   readonly createConcurrency?: number
   /** After how many failed creations in a row borrowers fail at once: an integer from 1, or Infinity. Default 10. */
@@ -236,8 +236,8 @@ export interface BorrowOptions {
   /** Instead of the pool's. */
   readonly acquireTimeout?: Duration.DurationInput
   /**
-   * A borrower with a higher priority is served first. A borrower that waits rises by one for each eighth of its deadline (at most
-   * 5 seconds), so that everybody is served in the end. Default `"Normal"`.
+   * A borrower with a higher priority is served first. A borrower that waits rises by one for each eighth of its deadline
+   * (at most 5 seconds), so that all are served in the end. Default `"Normal"`.
    */
   readonly priority?: CleanupPriority.CleanupPriority
 }

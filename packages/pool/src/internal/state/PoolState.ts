@@ -71,8 +71,8 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
   // --- borrowing -----------------------------------------------------------------------------------------------------
 
   /**
-   * An idle item, in use from now on: the one used last, so that those not needed grow old. Borrowers in line are not overtaken. None
-   * where it would have to be validated first, unless `isEvenDoubtful`.
+   * An idle item, in use from now on: the one used last, so that those not needed grow old. None where borrowers are in
+   * line, as they are not overtaken, or where it would have to be validated first, unless `isEvenDoubtful`.
    */
   take(now: number, isEvenDoubtful = false): I | undefined {
     if (!this.rules.isOpen || this.isSuspended || this.waiting.size > 0) return undefined
@@ -96,7 +96,7 @@ export class PoolState<I extends PoolItem, W extends PoolWaiter<I>> {
     }
   }
 
-  /** Whether what a borrower was served with can be lent: not if it is being released, was invalidated or the pool is closed. */
+  /** Whether an item can be lent to the borrower that it is in use for: not once it is bad or released, or the pool closed. */
   isLendable(item: I): boolean {
     const isCondemned = (item.doubts & Doubt.condemned) !== 0
     return item.status === "inUse" && !item.isReleased && !isCondemned && this.rules.line !== "none"
