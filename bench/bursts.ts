@@ -15,7 +15,7 @@ import { Pool as Tarn } from "tarn"
 
 const size = 10
 const queryMillis = 10
-/** After which nobody is waited for any more. */
+/** The time after which borrowers are no longer waited for. */
 const patience = 4_000
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))

@@ -1,4 +1,4 @@
-/** A `ResourceScope` beside a plain scope: closing one that holds much, and opening and closing one that holds nothing. */
+/** A `ResourceScope` beside a plain scope: closing a full one, and opening and closing an empty one. */
 import { ResourceScope } from "@patinox/core"
 import { Effect, Exit, Scope } from "effect"
 import type { Family } from "../figure.js"

@@ -116,7 +116,7 @@ export const renderBeside = (suites: ReadonlyArray<Suite>, read: (file: string) 
 
 What Effect's own tests promise to their users is asked of Effect's part and of the one here that stands in its place, in
 other words and with other set-ups than there. Where the two answer differently the test fails, or it is in the list below.
-\`npx vitest run --project docs scripts/docs/beside.test.ts -u\` makes this document anew from the titles of the tests.
+\`npx vitest run --project docs scripts/docs/beside.test.ts -u\` regenerates this document from the titles of the tests.
 
 ${
     table(

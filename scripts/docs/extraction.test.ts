@@ -145,7 +145,7 @@ describe("outside of this vitest", () => {
   })
 
   it(
-    "an example has a process of vitest's or a plain one, and what is wrong is told of each",
+    "an example runs in vitest or in a plain process, and each failure names its example",
     { timeout: 60_000 },
     async () => {
       const wrong = await inPlainNode(

@@ -1,4 +1,4 @@
-/** The packages as their users get them: packed, installed elsewhere, type-checked, and run without any tool of ours. */
+/** The packages as their users get them: packed, installed elsewhere, type-checked, and run without the tools of this repository. */
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import path from "node:path"

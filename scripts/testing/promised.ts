@@ -15,7 +15,7 @@ export const watch = <A>(promise: Promise<A>): () => Outcome<A> => {
   return () => outcome
 }
 
-/** Something for the body, which is ended whatever becomes of that. */
+/** Gives a client to the body and ends it, whether the body succeeds or fails. */
 export const using = async <C extends { readonly end: () => Promise<void> }, B>(
   making: Promise<C>,
   body: (made: C) => Promise<B>

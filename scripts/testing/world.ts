@@ -20,7 +20,7 @@ interface AnyProgram {
 export interface Client {
   readonly number: number
   readonly startedAt: number
-  /** Opens when it is told to return. */
+  /** Opens when the client should return it. */
   readonly gate: Deferred.Deferred<void>
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   stage: "asking" | "using" | "returning" | "over"
