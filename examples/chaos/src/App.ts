@@ -1,4 +1,4 @@
-/** The service under test: every part of ours at once, each with faults of its own. */
+/** The service under test: it uses every part of Patinox, each with its own faults. */
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { ResourceRegistry } from "@patinox/core"
 import * as NodeHttpServer from "@patinox/platform-node/NodeHttpServer"

@@ -27,7 +27,7 @@ class Calculator {
     return this.child.exitCode === null && this.child.signalCode === null
   }
 
-  /** Interrupted, it goes on all the same: whoever comes next would get this answer. */
+  /** An interruption does not stop it: the next caller would get this answer. */
   square(id: string, n: number): Effect.Effect<Answer, CalculatorGone> {
     return Effect.async((resume) => {
       const { pid } = this.child

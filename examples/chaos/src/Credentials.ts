@@ -1,4 +1,4 @@
-/** Credentials that are renewed all the time. Nobody is to see ones that were revoked while he uses them. */
+/** Credentials that are renewed all the time. No user may see them revoked during a use. */
 import { ResourceGuard } from "@patinox/core"
 import { Context, Effect, Schedule } from "effect"
 import { Faults } from "./Faults.js"

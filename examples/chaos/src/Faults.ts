@@ -1,10 +1,10 @@
-/** What goes wrong in the service, at random by a seed: errors that cannot be told, loggers that throw, clocks that are set. */
+/** Faults of the service, at random by a seed: errors that cannot be shown, throwing loggers, clocks that are set. */
 import * as Untellable from "@patinox/vitest/Untellable"
 import { Cause, Clock, Context, Effect, Layer, Logger } from "effect"
 import { random } from "./random.js"
 
 export class Faults extends Context.Tag("chaos/Faults")<Faults, {
-  /** Whether there are any: not while the service starts, and no more when it is to heal. */
+  /** Whether faults occur: not during the start of the service, and not while it recovers. */
   active: boolean
   /** Fails, or dies, with a value that throws at being looked at, so often. */
   readonly untellable: (share: number) => Effect.Effect<void, unknown>

@@ -1,4 +1,4 @@
-/** `npm run chaos -- --minutes 60 --seed 1`: rounds for so long, one line each, and all there is to know of one that failed. */
+/** `npm run chaos -- --minutes 60 --seed 1`: rounds for that time, one line each, and the details of a failed round. */
 import { mkdirSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"

@@ -1,4 +1,4 @@
-/** A short stretch of bad luck for a service that uses every part of ours; `npm run chaos -- --minutes 60` is an hour of it. */
+/** A short run of random faults on a service that uses every part of Patinox; `npm run chaos -- --minutes 60` runs for an hour. */
 import { afterAll, expect, it } from "@effect/vitest"
 import { mkdirSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -1,5 +1,5 @@
 /**
- * Where clients bring their orders. One that cannot be placed now is noted, and placed when the database can be had again.
+ * Clients bring their orders here. An order that cannot be placed now is noted, and placed when the database is back.
  * Notes are in memory: a desk that has to keep them over a restart writes them to a file.
  */
 import type { PoolError, ResourcePool } from "@patinox/pool"

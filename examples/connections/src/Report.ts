@@ -1,4 +1,4 @@
-/** Tells at the end, whatever ends the program, what became of the pool and why connections were let go of. */
+/** Reports at the end of the program how the pool was drained and why connections were destroyed. */
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { Connections } from "./Connections.js"
 
@@ -17,7 +17,7 @@ export const layer = (say: (line: string) => Effect.Effect<void>) =>
         yield* Fiber.await(listener)
         const counts = `${destroyed} destroyed, ${failed.length} failed, ${reclaimed} reclaimed, ${refused} refused`
         yield* say(`the pool is drained${deadlineReached ? ", but not in time" : ""}: ${counts}`)
-        yield* say(`let go of: ${[...reasons].map(([reason, count]) => `${count} ${reason}`).join(", ")}`)
+        yield* say(`destroyed: ${[...reasons].map(([reason, count]) => `${count} ${reason}`).join(", ")}`)
       })
     )
   }))

@@ -53,7 +53,7 @@ const connect = (path: string) =>
           file.rows(`WITH query (${quoted(columns)}) AS (${textOf(query)}) SELECT ${row} FROM query`)
         )
       },
-      // Writers know at once that they are not alone: one that has read first could not go on.
+      // A writer notices at once that it is not alone: a transaction that has read first could not go on.
       begin: execute(sql`BEGIN IMMEDIATE`),
       commit: execute(sql`COMMIT`),
       close: attempt(() => file.close())

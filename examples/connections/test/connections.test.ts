@@ -228,7 +228,7 @@ describe("orders in SQLite", () => {
   programOn(sqlite)
 
   testOn(sqlite)(
-    "who comes while somebody else writes tries again until that is done",
+    "a writer in SQLite tries again until another writer has finished",
     {},
     () =>
       Effect.gen(function*() {

@@ -40,7 +40,7 @@ describe("as a process", { concurrent: true }, () => {
       (folder) => Effect.promise(() => rm(folder, { recursive: true }))
     )
 
-  const story = (letGo: unknown) => [
+  const story = (destroyed: unknown) => [
     "32 clients place 5 orders each",
     expect.stringMatching(/^ {2}over [1-4] connections$/),
     "  160 orders; 160 ordered and 840 in stock: 1000",
@@ -54,7 +54,7 @@ describe("as a process", { concurrent: true }, () => {
     "an administrator ends the connections while orders are placed",
     "  321 orders; 321 ordered and 679 in stock: 1000",
     expect.stringMatching(/^the pool is drained: [1-4] destroyed, 0 failed, 0 reclaimed, 0 refused$/),
-    letGo,
+    destroyed,
     ""
   ]
   const linesOf = ({ code, stderr, stdout }: Ended) => ({ code, stderr, lines: stdout.split("\n") })
@@ -62,7 +62,7 @@ describe("as a process", { concurrent: true }, () => {
   it.live("connections as a process tells its story on SQLite, where nobody ends connections", () =>
     Effect.gen(function*() {
       const ended = linesOf(yield* run([], {}))
-      expect(ended).toEqual({ code: 0, stderr: "", lines: story("let go of: 4 drained") })
+      expect(ended).toEqual({ code: 0, stderr: "", lines: story("destroyed: 4 drained") })
     }))
 
   it.live("connections as a process says which databases there are", () =>
@@ -86,8 +86,8 @@ describe("as a process", { concurrent: true }, () => {
       Effect.gen(function*() {
         const name = applicationName()
         const ended = linesOf(yield* run(["--database", "postgres"], { PGAPPNAME: name }))
-        const letGo = expect.stringMatching(/^let go of: .*\d+ failedUse/)
-        expect(ended).toEqual({ code: 0, stderr: "", lines: story(letGo) })
+        const destroyed = expect.stringMatching(/^destroyed: .*\d+ failedUse/)
+        expect(ended).toEqual({ code: 0, stderr: "", lines: story(destroyed) })
         expect(yield* leftOf(name)).toEqual(nothing)
       }))
 

@@ -39,7 +39,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
       expect(yield* leftOf(name)).toEqual(nothing)
     })
 
-  it.live("connections to PostgreSQL that are terminated again and again under load are replaced: every order is placed, once", () =>
+  it.live("connections to PostgreSQL that are terminated repeatedly under load are replaced: every order is placed, once", () =>
     scene(Effect.gen(function*() {
       const { events } = yield* Connections
       const { place, totals } = yield* Orders
@@ -93,7 +93,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
       { maxSize: 1, validateAfter: "1 millis" }
     ))
 
-  it.live("one that is reset before the answer to its COMMIT: the order is asked for again, and placed once", () =>
+  it.live("an order whose connection is reset before the answer to its COMMIT is sent again, and placed once", () =>
     Effect.scoped(Effect.gen(function*() {
       const between = yield* network
       const test = Effect.gen(function*() {
@@ -106,7 +106,7 @@ describe.skipIf(!postgresIsThere)("connections to PostgreSQL", () => {
       yield* scene(test, { via: between.settings as typeof postgres })
     })))
 
-  it.live("one in whose transaction a statement failed does not say that it is committed, and serves the next", () =>
+  it.live("a connection whose statement failed in a transaction reports no commit, and serves the next order", () =>
     scene(
       Effect.gen(function*() {
         const pool = yield* Connections

@@ -1,5 +1,5 @@
 /**
- * Open files, kept for the next who reads them. Thousands of files are read through a few handles: to open one for each read
+ * Open files, kept for their next reader. Thousands of files are read through a few handles: to open one for each read
  * costs more than the read, and to keep all of them open runs into the limit of the process.
  */
 import { type CacheError, ResourceCache } from "@patinox/cache"

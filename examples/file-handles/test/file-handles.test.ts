@@ -42,7 +42,7 @@ const scene = <E>(
   }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer))
 
 describe("files read through a few handles", () => {
-  it.leakFree("give each reader its own record, with no more of them open than there may be", () =>
+  it.leakFree("files read through a few handles give each reader its own record, within the bound of open files", () =>
     scene({ files: 100, maxEntries: 8 }, (path, handles) =>
       Effect.gen(function*() {
         let most = 0
@@ -59,7 +59,7 @@ describe("files read through a few handles", () => {
         expect(handles).toMatchObject({ open: 8, most: 8 })
       })))
 
-  it.leakFree("files read through a few handles that many ask for at once are opened once", () =>
+  it.leakFree("a file read by many at once through a few handles is opened once", () =>
     scene({ files: 1, maxEntries: 8 }, (path, handles) =>
       Effect.gen(function*() {
         const places = Array.from({ length: 100 }, (_, n) => n % recordsPerFile)
@@ -67,7 +67,7 @@ describe("files read through a few handles", () => {
         expect(handles).toMatchObject({ opened: 1, open: 1 })
       })))
 
-  it.leakFree("files read through a few handles are not closed while somebody reads: who finds no room waits for that, until the deadline", () =>
+  it.leakFree("files read through a few handles are not closed during a read: a reader without room waits until its deadline", () =>
     scene({ files: 2, maxEntries: 1 }, (path, handles) =>
       Effect.gen(function*() {
         const files = yield* Files

@@ -1,4 +1,4 @@
-/** And in one step: `ResourceGuard.layer`, here with another way to let go of the log when its disk is full. */
+/** The same in one step: `ResourceGuard.layer`, here with another way to release the log when its disk is full. */
 import { ResourceGuard } from "@patinox/core"
 import type { Effect } from "effect"
 import { close, LogFile, type LogFileError, open } from "./LogFile.js"

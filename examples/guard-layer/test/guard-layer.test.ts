@@ -1,4 +1,4 @@
-/** The same program with plain Effect and with a guard, on real files: one that can be written, and one on a full disk. */
+/** The same program with plain Effect and with a guard, on real files: a writable file, and a file on a full disk. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { Effect, Exit, Layer } from "effect"
@@ -28,7 +28,7 @@ describe("guard-layer", () => {
       expect(old.filter((line) => !changed.includes(line))).toHaveLength(2)
     }))
 
-  it.scoped("both write the log", () =>
+  it.scoped("the program writes the log before and after guard-layer", () =>
     Effect.gen(function*() {
       const path = join(yield* directory, "log")
       yield* before.program(path, Effect.void)
@@ -45,7 +45,7 @@ describe("guard-layer", () => {
       expect(yield* caught(after.program("/dev/full", work))).toEqual(Exit.succeed("the program's own"))
     }))
 
-  it.effect("a fallback gets what could not be written", () =>
+  it.effect("a fallback of guard-layer gets the unwritten lines", () =>
     Effect.gen(function*() {
       const rescued: Array<string> = []
       const layer = LogFileLive("/dev/full", (lines) => Effect.sync(() => void rescued.push(...lines)))
@@ -55,7 +55,7 @@ describe("guard-layer", () => {
       expect(rescued).toEqual(["important"])
     }))
 
-  it.live("the program before and after guard-layer prints what becomes of its own error", () =>
+  it.live("the program before and after guard-layer prints its own error", () =>
     Effect.gen(function*() {
       const main = new URL("../src/main.ts", import.meta.url).pathname
       const args = ["--import", "tsx", "--conditions=source", main]

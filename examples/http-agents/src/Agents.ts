@@ -1,7 +1,7 @@
 /**
- * Connections to HTTP servers that are kept for the next request: for each origin a pool of its own, so that one which does
- * not answer holds up nobody but those who ask it. Node's agents keep connections, too; but who waits for one of theirs has
- * no deadline, and nobody sees it.
+ * Connections to HTTP servers that are kept for the next request. Each origin has its own pool, so that a silent origin holds
+ * up only its own callers. Node's agents keep connections, too, but a caller that waits for one has no deadline and cannot be
+ * observed.
  */
 import { type PoolError, ResourcePool } from "@patinox/pool"
 import { Context, Data, Effect, Layer } from "effect"
@@ -27,7 +27,7 @@ export const layer = (settings: Omit<ResourcePool.KeyedOptions<Agent>, "destroy"
       name: "http-agents",
       maxSize: 2,
       acquireTimeout: "5 seconds",
-      // Of a busy origin those connections go that are too many; of one that nobody asks any more, all.
+      // A busy origin loses its surplus connections, an unused origin all of them.
       idleTimeout: "30 seconds",
       keyIdleTimeout: "1 minute",
       destroy: (agent) => Effect.sync(() => agent.destroy()),

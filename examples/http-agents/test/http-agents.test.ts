@@ -12,7 +12,7 @@ import * as Origin from "../src/Origin.js"
 /** What the pool logs is not what is tested. */
 const silent = Logger.remove(Logger.defaultLogger)
 
-/** On servers of its own: an origin answers with its name and the path, or as it is told. */
+/** Runs on its own servers: an origin answers with its name and the path, or as its listener says. */
 const scene = <E>(
   body: (blue: Origin.Origin, green: Origin.Origin) => Effect.Effect<void, E, Agents | Scope.Scope>,
   blueAnswers: RequestListener = ({ url }, response) => response.end(`blue ${url}`)
@@ -30,7 +30,7 @@ const scene = <E>(
 const at = ({ url }: Origin.Origin, path: string) => new URL(path, url)
 const accepted = ({ connections }: Origin.Origin) => Effect.map(connections, ({ accepted }) => accepted)
 
-/** A server that answers only when it is told to. */
+/** A server that answers only on request of the test. */
 const makeHesitant = () => {
   const waiting: Array<ServerResponse> = []
   return {
@@ -56,7 +56,7 @@ describe("agents", () => {
       })
     ))
 
-  it.leakFree("agents of an origin that does not answer hold up who asks that one, until the deadline, and nobody else", () => {
+  it.leakFree("agents of a silent origin hold up only its own callers, until their deadline", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene((blue, green) =>
       Effect.gen(function*() {
@@ -76,7 +76,7 @@ describe("agents", () => {
       }), listener)
   })
 
-  it.leakFree("agents of an origin that nobody asks any more close their connections; asked again, it has new ones", () =>
+  it.leakFree("agents of an unused origin close their connections, and open new ones for the next request", () =>
     scene((blue, green) =>
       Effect.gen(function*() {
         const { keys } = yield* Agents
@@ -91,7 +91,7 @@ describe("agents", () => {
       })
     ))
 
-  it.leakFree("agents of an origin that is asked less close the connections that are too many", () => {
+  it.leakFree("agents of an origin with less load close their surplus connections", () => {
     const { answer, hasAsked, listener } = makeHesitant()
     return scene((blue) =>
       Effect.gen(function*() {
@@ -131,7 +131,7 @@ describe("agents", () => {
     )
   })
 
-  it.leakFree("agents are kept where the answer is that the request is refused", () =>
+  it.leakFree("agents are kept after an answer that refuses the request", () =>
     scene((blue) =>
       Effect.gen(function*() {
         expect(yield* get(blue.url)).toEqual({ status: 503, body: "busy" })
@@ -139,7 +139,7 @@ describe("agents", () => {
         expect(yield* accepted(blue)).toBe(1)
       }), (_, response) => response.writeHead(503).end("busy")))
 
-  it.leakFree("say so where nobody listens", () =>
+  it.leakFree("agents report an origin that does not listen", () =>
     scene(() =>
       Effect.gen(function*() {
         const url = yield* Effect.scoped(Effect.map(Origin.start(() => {}), ({ url }) => url))
@@ -165,7 +165,7 @@ describe("agents", () => {
 })
 
 describe("as a process", () => {
-  it.live("http-agents as a process tells its story, and ends by itself", () =>
+  it.live("http-agents as a process prints its story, and ends by itself", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stderr, stdout }).toEqual({

@@ -14,7 +14,7 @@ import * as StagingDirectory from "./StagingDirectory.js"
 import * as TargetFile from "./TargetFile.js"
 import * as Timeline from "./Timeline.js"
 
-/** Cleaned up from the top: first nobody asks any more, then all that is side by side, so that none waits for another. */
+/** Cleaned up from the top: first the server, then the other resources concurrently, so that none waits for another. */
 const resources = ({ fault, target }: Settings) =>
   HttpServer.layer({ onClose: fault === "die" ? Faults.brokenHook : Effect.void }).pipe(
     Layer.provideMerge(Layer.mergeAll(

@@ -30,7 +30,7 @@ const help = ({ directory, target }: Surroundings) =>
   `Usage: npm start [-- [directory] [options]]
 
 Indexes every file of a directory (size, SHA-256, kind, lines) into an SQLite file, serves it while it is built,
-then shuts down and prints what became of each resource. Skips node_modules and .git.
+then shuts down and prints the outcome of each resource. Skips node_modules and .git.
 
   directory        what to index (default: ${directory})
   --out <file>     where the index goes; replaced only by a complete one (default: ${target})

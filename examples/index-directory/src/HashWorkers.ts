@@ -53,7 +53,7 @@ class HashWorker {
 const all = (workers: ReadonlyArray<HashWorker>, run: (worker: HashWorker) => Effect.Effect<unknown>) =>
   Effect.forEach(workers, run, { concurrency: "unbounded", discard: true })
 
-/** `deaf` ones do not stop when they are told to. */
+/** `deaf` workers ignore the request to stop. */
 export const layer = ({ deaf }: { readonly deaf: boolean }) =>
   ResourceGuard.layer(
     HashWorkers,

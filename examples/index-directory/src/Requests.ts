@@ -40,7 +40,7 @@ export class Requests<A> {
 
   answer(answer: Answer<A>): void {
     const request = this.open.get(answer.id)
-    // One that was interrupted meanwhile is not open any more.
+    // A request that was interrupted meanwhile is no longer open.
     if (request === undefined) return
     this.open.delete(answer.id)
     const { path, resume } = request

@@ -1,6 +1,6 @@
 /**
- * The place where the index will be. Taken before the work begins, so that a target that cannot be written is known at
- * once; what is there already is replaced in one step by a complete index, or not at all.
+ * The place of the index. It is taken before the work begins, so that an unwritable target is known at once. An existing
+ * index is replaced in one step by a complete one, or not at all.
  */
 import { ResourceGuard } from "@patinox/core"
 import { Context, Effect } from "effect"
@@ -39,6 +39,6 @@ export const layer = (path: string) =>
         publish: (write) => Effect.andThen(write(partial), attemptFile(path, () => rename(partial, path)))
       })
     }),
-    // Forced: nothing is there any more where the index was published.
+    // Forced, as the file no longer exists if the index was published.
     ({ partial }) => attemptFile(partial, () => rm(partial, { force: true }))
   )

@@ -1,4 +1,4 @@
-/** Tells what happens from the first cleanup on, as it happens, and at the end what became of each resource. */
+/** Prints events from the first cleanup on, as they happen, and at the end the outcome of each resource. */
 import { CleanupReport, ResourceEvent, ResourceMonitor } from "@patinox/core"
 import { Duration, Effect, Layer } from "effect"
 import { Output } from "./Output.js"

@@ -1,4 +1,4 @@
-/** A worker thread: answers `{ id, path }` with the size and SHA-256 of the file, until it is told to stop. */
+/** A worker thread: answers `{ id, path }` with the size and SHA-256 of the file, until a message stops it. */
 // oxlint-disable unicorn/require-post-message-target-origin -- that is for windows; a thread has no origin
 import { createHash } from "node:crypto"
 import { parentPort, workerData } from "node:worker_threads"

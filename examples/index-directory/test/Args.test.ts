@@ -12,14 +12,14 @@ describe("Args", () => {
     })
   })
 
-  it("paths are resolved against where the user is", () => {
+  it("Args resolve paths against the working directory", () => {
     expect(parsed("src", "--out", "../index", "--serve", "--fault", "hang")).toEqual({
       _tag: "Run",
       settings: { directory: "/home/me/src", target: "/home/index", fault: "hang", serve: true }
     })
   })
 
-  it("what is not understood is named", () => {
+  it("Args name an argument that is not understood", () => {
     const message = (...argv: ReadonlyArray<string>) => {
       const command = parsed(...argv)
       return command._tag === "Wrong" ? command.message : command._tag
@@ -32,7 +32,7 @@ describe("Args", () => {
     expect(message("a", "b")).toBe("One directory can be indexed, not 2")
   })
 
-  it("--help wins over the rest", () => {
+  it("--help wins over all other arguments", () => {
     expect(parsed("--help", "a", "b")).toMatchObject({ _tag: "Help" })
   })
 })

@@ -12,19 +12,19 @@ const end: End = {
 const interrupted = Effect.runSyncExit(Effect.interrupt)
 
 describe("Outcome", () => {
-  it("a complete index: 0, also when serving it was stopped", () => {
+  it("the exit code of a complete index is 0, also when serving it was stopped", () => {
     expect(decide(end)).toEqual({ code: 0, problems: [] })
     expect(decide({ ...end, exit: interrupted })).toEqual({ code: 0, problems: [] })
   })
 
-  it("stopped before the index was complete: 1", () => {
+  it("the exit code is 1 where the index is not complete", () => {
     expect(decide({ ...end, exit: interrupted, summary: undefined })).toEqual({
       code: 1,
       problems: ["Stopped before the index was complete; /tmp/index.sqlite is as it was"]
     })
   })
 
-  it("a failure is told by its message, a defect in full", () => {
+  it("an outcome prints a failure by its message, a defect in full", () => {
     const failed = Exit.fail(new FileError({ path: "/x", cause: new Error("EACCES: permission denied, open '/x'") }))
     expect(decide({ ...end, exit: failed, summary: undefined }).problems).toEqual(["/x: EACCES: permission denied"])
     const died = decide({ ...end, exit: Exit.die(new TypeError("a mistake")), summary: undefined })
@@ -32,7 +32,7 @@ describe("Outcome", () => {
     expect(died.problems[0]).toContain("TypeError: a mistake")
   })
 
-  it("many unreadable files are counted, not all listed", () => {
+  it("an outcome counts many unreadable files instead of listing all", () => {
     const unreadable = Array.from({ length: 30 }, (_, n) => new FileError({ path: `/${n}`, cause: "gone" }))
     const { code, problems } = decide({ ...end, summary: { ...end.summary!, unreadable } })
     expect(code).toBe(1)

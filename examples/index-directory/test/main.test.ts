@@ -205,7 +205,7 @@ describe("signals", { concurrent: true }, () => {
     expect(await readFile(world.target, "utf8")).toBe("what was there")
   })
 
-  live("SIGINT while a resource misbehaves in the shutdown: it is recovered all the same", async (world) => {
+  live("SIGINT while a resource misbehaves in the shutdown: it is still recovered", async (world) => {
     await world.write(small)
     const application = world.launch([world.files, "--out", world.target, "--fault", "hang"])
     await application.printed(/Classifier cleanup started/)
@@ -218,7 +218,7 @@ describe("signals", { concurrent: true }, () => {
     expect(openIndex(world.target)).toMatchObject({ integrity: ["ok"], rows: { length: 3 } })
   })
 
-  live("SIGINT before the first output: what is there already goes again", async (world) => {
+  live("SIGINT before the first output removes everything that the run has created", async (world) => {
     await endless(world)
     await writeFile(world.target, "what was there")
     // It takes the staging directory first, and is acquiring the rest.
@@ -293,12 +293,12 @@ describe("what cannot be read or written", () => {
     expect(() => openIndex(world.target)).toThrow()
   }
 
-  live("a directory that is not there", (world) => {
+  live("a missing directory ends the run with a message", (world) => {
     const missing = join(world.files, "missing")
     return refused(world, [missing, "--out", world.target], `${missing}: ENOENT: no such file or directory`)
   })
 
-  live("a target that cannot be written", async (world) => {
+  live("an unwritable target ends the run with a message", async (world) => {
     await world.write(small)
     const target = join(world.files, "a.txt", "index.sqlite")
     await refused(world, [world.files, "--out", target], `${target}: ENOTDIR: not a directory`)

@@ -60,7 +60,7 @@ describe("HashWorkers and Classifier", () => {
 })
 
 describe("Walk", () => {
-  it.scopedLive("leaves out what the application has put there itself", () =>
+  it.scopedLive("Walk leaves out the files of the application itself", () =>
     Effect.gen(function*() {
       const path = yield* directory
       const [theirs, ours] = [join(path, "theirs"), join(path, "ours")]
@@ -102,7 +102,7 @@ describe("HttpServer", () => {
   )
   const row = (path: string) => ({ path, size: 1, hash: "0".repeat(64), kind: "text", lines: 0 }) as const
 
-  it.live("serves the index while it is built, and does not wait for a client that keeps its connection", () =>
+  it.live("HttpServer serves the index while it is built, and does not wait for a kept connection", () =>
     Effect.gen(function*() {
       const { count } = yield* Effect.gen(function*() {
         const { url } = yield* HttpServer.HttpServer

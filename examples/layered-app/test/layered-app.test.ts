@@ -22,7 +22,7 @@ const directory = Effect.acquireRelease(
 const collecting = (sent: Array<Mail>) =>
   Layer.succeed(Transport, { send: (mails) => Effect.sync(() => void sent.push(...mails)) })
 
-/** One that behaves as a test resource does in its release. */
+/** A database whose release behaves as that of a test resource. */
 const faulty = (fault: Fault.Fault) =>
   Layer.effect(
     Transport,

@@ -1,6 +1,6 @@
 /**
- * Prepared statements, kept by their SQL text for the next who needs one. A statement that is not finalized keeps its
- * memory, and the file open though the database is closed; one that is finalized cannot be used. So it is finalized when it
+ * Prepared statements, kept by their SQL text for their next user. A statement that is not finalized keeps its memory, and
+ * the file open after the database is closed; a finalized statement cannot be used. So it is finalized when it
  * is evicted, but not before its last user is done, and all are before the database is closed.
  *
  * On a driver that can finalize statements, which that of `../sqlite` cannot.
@@ -31,7 +31,7 @@ const database = (path: string) =>
     (database) => attempt("", () => database.close())
   )
 
-/** One that goes through its rows step by step has one user at a time. */
+/** A statement that steps through its rows has one user at a time. */
 export interface Prepared {
   readonly statement: Statement
   readonly turn: Effect.Semaphore
@@ -78,8 +78,8 @@ export const all = (sql: string, ...values: ReadonlyArray<Value>) =>
   use(sql, (statement) => attempt(sql, () => statement.all([...values])))
 
 /**
- * Row by row, each when the one before is done with: the statement is in use all the while. One that has not come to its end
- * would keep its table locked: nobody is given it again, and it is finalized.
+ * Row by row, each after the previous one is processed: the statement is in use all the while. A statement that stops halfway
+ * would keep its table locked, so it is finalized and not used again.
  */
 export const forEach = <E, R>(
   sql: string,

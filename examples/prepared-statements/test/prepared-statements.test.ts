@@ -66,7 +66,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("a prepared statement is finalized when it is evicted: there are never more than there may be", () =>
+  it.leakFree("a prepared statement is finalized when it is evicted, so that the bound holds", () =>
     scene(
       { maxEntries: 4 },
       Effect.gen(function*() {
@@ -80,7 +80,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("makes room as its text is long", () =>
+  it.leakFree("a prepared statement takes room by the length of its text", () =>
     scene(
       { maxWeight: 100 },
       Effect.gen(function*() {
@@ -93,7 +93,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("a prepared statement is not finalized while somebody goes through its rows, though it is invalid", () =>
+  it.leakFree("a prepared statement is not finalized while a user reads its rows, even after an invalidation", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -118,7 +118,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("goes through its rows for one user after the other", () =>
+  it.leakFree("a prepared statement steps through its rows for one user at a time", () =>
     scene(
       {},
       Effect.gen(function*() {
@@ -158,7 +158,7 @@ describe("a prepared statement", () => {
       })
     ))
 
-  it.leakFree("a prepared statement is finalized before the database is closed, when nobody has evicted it", () =>
+  it.leakFree("a prepared statement that was not evicted is finalized before the database is closed", () =>
     Effect.gen(function*() {
       let kept: sqlite.Statement | undefined
       yield* scene(
@@ -171,7 +171,7 @@ describe("a prepared statement", () => {
       expect(kept!.isFinalized).toBe(true)
     }))
 
-  it.scoped("a prepared statement that nobody finalizes keeps the file open, though the database is closed", () =>
+  it.scoped("a prepared statement that is never finalized keeps the file open after the database is closed", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const database = new sqlite.Database(join(path, "db"))
@@ -185,7 +185,7 @@ describe("a prepared statement", () => {
 })
 
 describe("as a process", () => {
-  it.live("prepared-statements as a process tells how many searches find their statement prepared", () =>
+  it.live("prepared-statements as a process prints how many searches find their statement prepared", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* runMain(import.meta.url)
       const found = expect.stringMatching(/^ {2}\d\d\.\d % of 2000 searches found theirs prepared$/)

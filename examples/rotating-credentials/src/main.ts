@@ -1,6 +1,6 @@
 /**
- * `npx tsx --conditions=source examples/rotating-credentials/src/main.ts`: what becomes of calls while their tokens rotate.
- * With the URL of a server it calls that one, until it is ended.
+ * `npx tsx --conditions=source examples/rotating-credentials/src/main.ts`: calls whose tokens rotate meanwhile.
+ * With the URL of a server it calls that server until a signal ends it.
  */
 import { runMain } from "@effect/platform-node/NodeRuntime"
 import { ResourceRegistry } from "@patinox/core"

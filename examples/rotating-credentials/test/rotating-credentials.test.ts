@@ -57,7 +57,7 @@ const live = Effect.map(ledger, ({ live }) => [...live.keys()])
 const isRefreshed = (times: number) => until(snapshot, ({ refreshes }) => refreshes === times)
 const isRevoked = (token: string) => until(live, (tokens) => !tokens.includes(token))
 
-/** Something that waits until it is let go, and counts who has come. */
+/** Callers wait here until it opens; it counts them. */
 const makeGate = Effect.map(Deferred.make<void>(), (opened) => {
   let arrived = 0
   return {
@@ -81,7 +81,7 @@ describe("the server", () => {
       (await fetch(`${url}/token`, { method, headers: { authorization: `Bearer ${token}` } })).text()
     )
 
-  it.effect("refuses a token that it does not know, that has expired or is revoked", () =>
+  it.effect("the server refuses a token that it does not know, that has expired or is revoked", () =>
     Effect.gen(function*() {
       const { ledger, url } = yield* AuthorizationServer
       expect(yield* call(url, "token-1")).toBe(401)
@@ -97,7 +97,7 @@ describe("the server", () => {
       expect(yield* ledger).toMatchObject({ issued: 2, answered: 2, refused: 3 })
     }).pipe(Effect.provide(Server.layer({ lifetime: "1 minute" }))))
 
-  it.effect("refuses a call whose token is revoked while it takes", () =>
+  it.effect("the server refuses a call whose token is revoked during the call", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       yield* Effect.gen(function*() {
@@ -172,7 +172,7 @@ describe("a token", () => {
       yield* scene(test, { duringCall })
     }))
 
-  it.leakFree("serves an export from its first page to the last, while others come and go", () =>
+  it.leakFree("a token serves an export from its first page to the last, while others come and go", () =>
     scene(Effect.gen(function*() {
       const written: Array<string> = []
       const { refresh } = yield* AccessToken
@@ -202,7 +202,7 @@ describe("a server without tokens", () => {
       Option.map(Cause.failureOption(lastFailure!.cause), ({ message }) => message).pipe(Option.getOrThrow)
   )
 
-  it.leakFree("leaves the token that there is, is asked again and again, and the snapshot tells", () =>
+  it.leakFree("a server without tokens leaves the old token in use, is retried, and shows in the snapshot", () =>
     Effect.gen(function*() {
       const isDown = yield* Ref.make(false)
       const test = Effect.gen(function*() {
@@ -269,7 +269,7 @@ describe("a server without tokens", () => {
 })
 
 describe("an end", () => {
-  it.leakFree("waits for a refresh in flight: what the server grants it is revoked, too", () =>
+  it.leakFree("an end waits for a refresh in flight: the token that the server then grants is revoked, too", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       const behaviour = yield* Ref.make<Effect.Effect<void>>(Effect.void)
@@ -279,13 +279,13 @@ describe("an end", () => {
         yield* TestClock.adjust("50 seconds")
         yield* gate.arrived(1)
         yield* Ref.set(behaviour, Effect.void)
-        // Who waits for it is told so as soon as the application closes.
+        // Waiting callers fail as soon as the application closes.
         yield* Effect.forkDaemon(Effect.andThen(Effect.flip(token.refresh), gate.open))
       })
       yield* scene(test, { beforeToken: Effect.flatten(Ref.get(behaviour)) })
     }))
 
-  it.leakFree("an end in the middle of the start revokes what the server then grants", () =>
+  it.leakFree("an end in the middle of the start revokes the token that the server then grants", () =>
     Effect.gen(function*() {
       const gate = yield* makeGate
       yield* Effect.gen(function*() {
@@ -319,7 +319,7 @@ describe("as a process", () => {
   const main = new URL("../src/main.ts", import.meta.url).pathname
   const args = ["--import", "tsx", "--conditions=source", main]
 
-  it.live("rotating-credentials as a process tells its story", () =>
+  it.live("rotating-credentials as a process prints its story", () =>
     Effect.gen(function*() {
       const { stderr, stdout } = yield* Effect.promise(() => promisify(execFile)(process.execPath, args))
       expect(stdout).toBe(`10 clients call without a pause, and an export begins

@@ -12,7 +12,7 @@ import * as Orders from "./Orders.js"
 import * as Payments from "./Payments.js"
 import * as Requests from "./Requests.js"
 
-// That the database refuses is nothing that a client can do something about: it is told no more than the status 500.
+// A client can do nothing about a refusing database: it gets only the status 500.
 const orders = HttpApiBuilder.group(Api, "orders", (handlers) =>
   Effect.map(Orders.Orders, ({ find, place }) =>
     handlers

@@ -1,6 +1,6 @@
 /**
  * Load from a process of its own, as it comes through a load balancer: keep-alive connections that place orders and read
- * them again for as long as `/ready` says so. At its end it prints, as a line of JSON, what became of the requests.
+ * them again for as long as `/ready` says so. At its end it prints the outcome of the requests as a line of JSON.
  * `node examples/service/src/load.mjs http://127.0.0.1:3000 [connections]`
  */
 import { Agent, request } from "node:http"
@@ -16,7 +16,7 @@ const statuses = {}
 const ask = (method, path, body, options = { agent }) =>
   new Promise((resolve) => {
     const question = request(url + path, { method, headers: { "content-type": "application/json" }, ...options })
-    // Nothing is sent before there is a connection, which one that is kept is.
+    // Nothing is sent before there is a connection; a kept connection is there already.
     let isSent = false
     const sent = () => {
       isSent = true

@@ -6,7 +6,7 @@ import * as NodeRuntime from "@patinox/platform-node/NodeRuntime"
 import * as App from "./App.js"
 
 NodeRuntime.launch(App.layer, {
-  // For the load balancer to learn from `/ready` that it is to send nothing more: longer than it takes to ask twice.
+  // The load balancer learns from `/ready` to stop sending: longer than two of its probes take.
   readinessDelay: "2 seconds",
   shutdownTimeout: "25 seconds"
 })

@@ -1,4 +1,4 @@
-/** The service as a process, with its clients in others: what it answers, and what becomes of requests when it is to end. */
+/** The service as a process, with its clients in others: its answers, and its requests during a shutdown. */
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { mkdtemp, readdir, rm } from "node:fs/promises"
@@ -87,33 +87,37 @@ const ordersOf = async ({ data }: Service): Promise<Readonly<Record<string, numb
 }
 
 describe("service", { concurrent: true }, () => {
-  live("answers orders to all, and what it is made of to who has the token", {}, async (service) => {
-    const { url } = service
-    const get = async (path: string, token?: string) => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-      const response = await fetch(url + path, { headers })
-      return [response.status, await response.text()] as const
+  live(
+    "the service answers orders to all clients, and its diagnostics to those with the token",
+    {},
+    async (service) => {
+      const { url } = service
+      const get = async (path: string, token?: string) => {
+        const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+        const response = await fetch(url + path, { headers })
+        return [response.status, await response.text()] as const
+      }
+      const order = { id: 1, item: "tea", quantity: 2, status: "paid" }
+      const response = await place(service)
+      expect([response.status, await response.json()]).toEqual([201, order])
+      expect((await place(service, { item: "tea", quantity: 0 })).status).toBe(400)
+      const [status, content] = await get("/orders/1")
+      expect([status, JSON.parse(content)]).toEqual([200, order])
+      expect((await get("/orders/2"))[0]).toBe(404)
+      expect(await get("/health")).toEqual([200, `{"status":"alive"}`])
+      expect(await get("/ready")).toEqual([200, expect.stringContaining(`"name":"database","status":"passing"`)])
+      for (const path of ["/metrics", "/resources"]) {
+        expect((await get(path))[0]).toBe(401)
+        expect((await get(path, "guess"))[0]).toBe(401)
+      }
+      expect(await get("/metrics", "letmein")).toEqual([200, expect.stringContaining("patinox_")])
+      expect(await get("/resources", "letmein")).toEqual([200, expect.stringContaining("service/Database")])
+      service.process.kill("SIGINT")
+      expect((await service.process.ended).code).toBe(0)
     }
-    const order = { id: 1, item: "tea", quantity: 2, status: "paid" }
-    const response = await place(service)
-    expect([response.status, await response.json()]).toEqual([201, order])
-    expect((await place(service, { item: "tea", quantity: 0 })).status).toBe(400)
-    const [status, content] = await get("/orders/1")
-    expect([status, JSON.parse(content)]).toEqual([200, order])
-    expect((await get("/orders/2"))[0]).toBe(404)
-    expect(await get("/health")).toEqual([200, `{"status":"alive"}`])
-    expect(await get("/ready")).toEqual([200, expect.stringContaining(`"name":"database","status":"passing"`)])
-    for (const path of ["/metrics", "/resources"]) {
-      expect((await get(path))[0]).toBe(401)
-      expect((await get(path, "guess"))[0]).toBe(401)
-    }
-    expect(await get("/metrics", "letmein")).toEqual([200, expect.stringContaining("patinox_")])
-    expect(await get("/resources", "letmein")).toEqual([200, expect.stringContaining("service/Database")])
-    service.process.kill("SIGINT")
-    expect((await service.process.ended).code).toBe(0)
-  })
+  )
 
-  live("SIGTERM under load: who was accepted is answered, nobody is reset or sent away", {}, async (service) => {
+  live("SIGTERM under load: accepted requests are answered, no client is reset or refused", {}, async (service) => {
     const clients = new Process([process.execPath, load, service.url])
     await clients.printed(/300 answered/)
     const from = performance.now()
@@ -131,7 +135,7 @@ describe("service", { concurrent: true }, () => {
       answered: expect.any(Number),
       reset: 0,
       refused: 0,
-      // Only the balancer heard that it is to send no more, and only once.
+      // Only the balancer was asked to stop sending, and only once.
       statuses: { 200: expect.any(Number), 201: expect.any(Number), 503: 1 },
       openMillis: expect.any(Number)
     })
@@ -158,7 +162,7 @@ describe("service", { concurrent: true }, () => {
     expect(await ordersOf(service)).toEqual({ paid: 8 })
   })
 
-  live("SIGTERM while a handler hangs: it is named and let go, and the rest is closed", {
+  live("SIGTERM while a handler hangs: it is named and abandoned, and the rest is closed", {
     PAYMENT_LATENCY: "1 hour",
     DRAIN_TIMEOUT: "1 second"
   }, async (service) => {

@@ -1,6 +1,6 @@
 /**
- * A connection to an SQLite file that is closed when it says so. The driver (1.2.1) has no way to finalize a prepared
- * statement: with one that is not garbage yet, its `close` leaves the file open, and `-wal` and `-shm` beside it. So
+ * A connection to an SQLite file that is really closed when its close ends. The driver (1.2.1) cannot finalize a prepared
+ * statement: until that is collected, its `close` leaves the file open, and `-wal` and `-shm` beside it. So
  * everything goes through `exec`, and rows come back through a function that the query calls.
  */
 import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite"

@@ -24,7 +24,7 @@ const openFiles = (directory: string): ReadonlyArray<string> =>
   })
 
 describe("Connection", () => {
-  it.scoped("reads what was written, in the order of the query, whatever is in it", () =>
+  it.scoped("a Connection reads all kinds of values in the order of the query", () =>
     Effect.gen(function*() {
       const connection = new Connection(join(yield* directory, "db"))
       connection.exec("CREATE TABLE names (name TEXT, n INTEGER)")
@@ -40,7 +40,7 @@ describe("Connection", () => {
       connection.close()
     }))
 
-  it.scoped("once closed, nothing of it is open, and no file of its own is beside the database", () =>
+  it.scoped("a closed Connection leaves no handle open and no file beside the database", () =>
     Effect.gen(function*() {
       const path = yield* directory
       const connection = new Connection(join(path, "db"))
@@ -64,7 +64,7 @@ describe("Connection", () => {
       expect(statement).toBeDefined()
     }))
 
-  it.scoped("Connection is told when somebody else has the file", () =>
+  it.scoped("a Connection fails while another process has the file", () =>
     Effect.gen(function*() {
       const path = join(yield* directory, "db")
       const [one, other] = [new Connection(path), new Connection(path)]

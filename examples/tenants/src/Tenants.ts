@@ -77,13 +77,13 @@ export const layer = (settings: ResourceCache.CacheSettings & ResourceCache.Rele
   ResourceCache.layer(Tenants, connect, {
     maxEntries: 500,
     timeToIdle: "1 minute",
-    // A tenant may move or have its key replaced. Who asks for one that there is not does not ask the directory each time.
+    // A tenant may move or have its key replaced. Calls for an unknown tenant do not reach the directory each time.
     timeToLive: (_, exit) => Exit.isSuccess(exit) ? "1 hour" : "10 seconds",
     release: (client) => client.close,
     ...settings
   })
 
-/** The client is not closed before the answer is there. One whose key is refused is made anew for the next request. */
+/** The client is not closed before the answer is there. If its key is refused, the next request gets a new client. */
 export const get = (
   name: string,
   path: string

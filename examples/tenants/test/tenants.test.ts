@@ -42,7 +42,7 @@ const scene = <E>(
 const isOpen = ({ open }: Service.Service, ...keys: ReadonlyArray<string>) =>
   Effect.map(open, (now) => [...now].sort().join() === keys.join())
 
-/** A server that answers only when it is told to. */
+/** A server that answers only on request of the test. */
 const makeHesitant = () => {
   const waiting: Array<ServerResponse> = []
   return {
@@ -66,7 +66,7 @@ describe("a tenant's client", () => {
       })
     ))
 
-  it.leakFree("a tenant's client is closed, and its connections with it, when nobody has asked for a minute", () =>
+  it.leakFree("a tenant's client is closed with its connections after a minute without requests", () =>
     scene(({ asked, service }) =>
       Effect.gen(function*() {
         yield* get("ann", "/")
@@ -97,7 +97,7 @@ describe("a tenant's client", () => {
       }), listener)
   })
 
-  it.leakFree("a tenant's client whose key is refused is made anew for the next request", () => {
+  it.leakFree("a tenant's client whose key is refused is replaced for the next request", () => {
     const listener: RequestListener = ({ headers }, response) =>
       response.writeHead(headers.authorization === "Bearer new" ? 200 : 401).end()
     return scene(({ asked, keys }) =>
@@ -110,7 +110,7 @@ describe("a tenant's client", () => {
       }), listener)
   })
 
-  it.leakFree("a tenant's client is made anew after an hour, though it is used all the time", () =>
+  it.leakFree("a tenant's client is replaced after an hour, even in constant use", () =>
     scene(({ asked, keys }) =>
       Effect.gen(function*() {
         yield* get("ann", "/")
@@ -126,8 +126,8 @@ describe("a tenant's client", () => {
     ))
 })
 
-describe("a tenant that there is not", () => {
-  it.leakFree("a tenant that there is not is looked for once in ten seconds", () =>
+describe("an unknown tenant", () => {
+  it.leakFree("an unknown tenant is looked for once in ten seconds", () =>
     scene(({ asked, keys }) =>
       Effect.gen(function*() {
         for (let second = 0; second < 10; second++) {
@@ -142,7 +142,7 @@ describe("a tenant that there is not", () => {
 })
 
 describe("as a process", () => {
-  it.live("tenants as a process tells its story, and ends by itself", () =>
+  it.live("tenants as a process prints its story, and ends by itself", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stderr, stdout }).toEqual({

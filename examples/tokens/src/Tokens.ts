@@ -1,9 +1,9 @@
 /**
  * A token for each API that is called, looked up when that is first called. While it is called its token is refreshed ahead
- * of its expiry, behind the backs of the callers; one that is not called any more costs nothing. Each is revoked when it is
+ * of its expiry, in the background; an API without calls costs nothing. Each is revoked when it is
  * replaced or has expired, but after its last user.
  *
- * Where there is one token, which is to be there before anybody calls, see `../rotating-credentials`.
+ * For a single token that must be there before the first call, see `../rotating-credentials`.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"

@@ -42,7 +42,7 @@ const hasTokens = (api: Api, ...tokens: ReadonlyArray<string>) =>
   until(live(api), (now) => now.join() === tokens.join())
 const failures = (count: number) => until(stats, ({ loadFailures }) => loadFailures === count)
 
-/** Something that waits until it is let go, and counts who has come. */
+/** Callers wait here until it opens; it counts them. */
 const makeGate = Effect.map(Deferred.make<void>(), (opened) => {
   let arrived = 0
   return {
@@ -64,7 +64,7 @@ const makeBehaviour = Effect.map(Ref.make<Before>(Effect.void), (now) => ({
 const down = Effect.fail("unavailable" as const)
 
 describe("a token", () => {
-  it.leakFree("a token is asked for once by all who call an API, and each API has its own", () =>
+  it.leakFree("a token is requested once for all callers of an API, and each API has its own", () =>
     scene((blue, green) =>
       Effect.gen(function*() {
         const pages = yield* Effect.all(Array.from({ length: 20 }, (_, n) => page(n % 2 === 0 ? blue : green)), {
@@ -126,7 +126,7 @@ describe("a token", () => {
         }), { duringCall })
     }))
 
-  it.leakFree("a token that nobody uses any more is not refreshed, and revoked when it expires", () =>
+  it.leakFree("an unused token is not refreshed, and revoked when it expires", () =>
     scene((blue) =>
       Effect.gen(function*() {
         yield* page(blue)
@@ -140,7 +140,7 @@ describe("a token", () => {
 })
 
 describe("an API that issues no tokens", () => {
-  it.leakFree("an API that issues no tokens for a while is asked again and again, and no call sees it", () =>
+  it.leakFree("an API that issues no tokens for a while is retried, and no call notices", () =>
     Effect.gen(function*() {
       const behaviour = yield* makeBehaviour
       yield* scene((blue, green) =>
@@ -185,7 +185,7 @@ describe("an API that issues no tokens", () => {
         }), behaviour)
     }))
 
-  it.leakFree("until the token has expired is an error, and asked again by the next call", () =>
+  it.leakFree("an API that issues no tokens until the token has expired is an error, and the next call retries", () =>
     Effect.gen(function*() {
       const behaviour = yield* makeBehaviour
       yield* scene((blue) =>
@@ -206,7 +206,7 @@ describe("an API that issues no tokens", () => {
 })
 
 describe("an end", () => {
-  it.leakFree("waits for a refresh in flight: what the server grants it is revoked, too", () =>
+  it.leakFree("an end waits for a refresh in flight: the token that the server then grants is revoked, too", () =>
     Effect.gen(function*() {
       const [gate, behaviour] = [yield* makeGate, yield* makeBehaviour]
       yield* scene((blue) =>
@@ -228,7 +228,7 @@ describe("an end", () => {
 })
 
 describe("as a process", () => {
-  it.live("tokens as a process tells its story", () =>
+  it.live("tokens as a process prints its story", () =>
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* runMain(import.meta.url)
       expect({ code, stdout }).toEqual({
@@ -241,7 +241,7 @@ it does again
 all is closed: 0 calls were refused, 0 tokens are left
 `
       })
-      // The first of a row is told.
+      // The first failure in a row is logged.
       const told = /^Cache tokens\/Tokens keeps the old value of .*: the server answers 503$/gm
       expect([...stderr.matchAll(told)]).toHaveLength(1)
     }))

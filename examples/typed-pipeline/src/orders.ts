@@ -12,7 +12,7 @@ export interface Config {
   readonly endpoint: string
 }
 
-/** A journal that is not there is a mistake in the setup; one that cannot be closed has an entry in `CleanupError`. */
+/** A missing journal is a mistake in the setup; a journal that cannot be closed has its error in `CleanupError`. */
 const journal = (path: string, orders: ReadonlyArray<string>) =>
   append(path, orders).pipe(
     Effect.catchTags({

@@ -1,4 +1,4 @@
-/** The pipeline on real files, one of them on a full disk, and against a real server that answers as it is told. */
+/** The pipeline on real files, one of them on a full disk, and against a real server with prepared answers. */
 import { describe, expect, it } from "@effect/vitest"
 import { CleanupError, PatinoxError, ResourceRegistry } from "@patinox/core"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
@@ -112,7 +112,7 @@ describe("orders", () => {
   )
 
   live(
-    "CircuitBreak: one that asks for a pause is not asked any more",
+    "CircuitBreak: a server that asks for a pause gets no further request",
     Effect.gen(function*() {
       const { config, left } = yield* scene(429, 200)
       const book = yield* make(config)
@@ -124,7 +124,7 @@ describe("orders", () => {
   )
 
   live(
-    "Fail: what only a person can help with is told at once",
+    "Fail: an error that needs a person is reported at once",
     Effect.gen(function*() {
       const { config, left } = yield* scene(401, 200)
       const denied = yield* Effect.flip((yield* make(config))(["one"]))

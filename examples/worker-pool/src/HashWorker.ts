@@ -1,4 +1,4 @@
-/** A thread that does one job at a time. It cannot be told to stop, as it listens only when it is done: it is terminated. */
+/** A thread that does one job at a time. It listens only between jobs, so no message can stop it: it is terminated. */
 // oxlint-disable unicorn/require-post-message-target-origin -- that is for windows; a thread has no origin
 import { Data, Effect } from "effect"
 import { Worker } from "node:worker_threads"

@@ -12,7 +12,7 @@ export const layer = (settings: ResourcePool.PoolSettings = {}) =>
     minSize: 1,
     maxSize: 2,
     destroy: ({ terminate }) => terminate,
-    // One that has crashed while idle. To look costs nothing, so it is done whenever a worker has been idle at all.
+    // For a worker that crashed while idle. The check costs nothing, so it runs whenever a worker has been idle at all.
     validate: (worker) => Effect.succeed(worker.isAlive),
     validateAfter: "1 millis",
     // However a job fails, its worker is dead or still at it.

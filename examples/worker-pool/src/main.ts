@@ -34,7 +34,7 @@ const story = Effect.gen(function*() {
   const { destroyed, failed } = yield* pool.drain()
   yield* Fiber.join(listener)
   yield* say(`  terminated ${destroyed}, failed ${failed.length}`)
-  yield* say(`  workers were let go of for: ${reasons.join(", ")}`)
+  yield* say(`  workers were destroyed for: ${reasons.join(", ")}`)
 })
 
 NodeRuntime.launch(Layer.provide(layer(), ResourceRegistry.layer), { main: story })

@@ -37,7 +37,7 @@ const digestOf = ({ rounds, text }: Job): string => {
 }
 
 describe("a pool of worker threads", () => {
-  it.leakFree("gives every job its own answer", () =>
+  it.leakFree("a pool of worker threads gives every job its own answer", () =>
     scene(
       Effect.gen(function*() {
         const jobs = Array.from({ length: 20 }, (_, n): Job => ({ text: `text ${n}`, rounds: n + 1 }))
@@ -47,7 +47,7 @@ describe("a pool of worker threads", () => {
       { maxSize: 2 }
     ))
 
-  it.leakFree("works at as many jobs at once as there may be workers, and the others wait", () =>
+  it.leakFree("a pool of worker threads works at one job for each worker, and the others wait", () =>
     scene(
       Effect.gen(function*() {
         const { snapshot } = yield* HashWorkers
@@ -58,7 +58,7 @@ describe("a pool of worker threads", () => {
       { maxSize: 2 }
     ))
 
-  it.leakFree("replaces a worker that crashes: its job fails with the reason, the next one does not", () =>
+  it.leakFree("a pool of worker threads replaces a worker that crashes: its job fails with the reason, the next one does not", () =>
     scene(Effect.gen(function*() {
       const worker = yield* next
       const error = yield* Effect.flip(hash({ text: "text", rounds: 0 }))
@@ -67,7 +67,7 @@ describe("a pool of worker threads", () => {
       expect(yield* next).not.toBe(worker)
     })))
 
-  it.leakFree("terminates a worker that does not answer in time: the next job is given another", () =>
+  it.leakFree("a pool of worker threads terminates a worker that does not answer in time, and gives the next job another", () =>
     scene(Effect.gen(function*() {
       const worker = yield* next
       const job = yield* Effect.forkScoped(Effect.flip(hash(endless)))
@@ -81,7 +81,7 @@ describe("a pool of worker threads", () => {
       yield* isGone(worker)
     })))
 
-  it.leakFree("terminates the worker of a job that is interrupted, and does not wait for its answer", () =>
+  it.leakFree("a pool of worker threads terminates the worker of a job that is interrupted, and does not wait for its answer", () =>
     scene(Effect.gen(function*() {
       const worker = yield* next
       const job = yield* Effect.forkScoped(hash(endless))
@@ -91,7 +91,7 @@ describe("a pool of worker threads", () => {
       yield* isGone(worker)
     })))
 
-  it.leakFree("gives no job to a worker that has ended while it was idle", () =>
+  it.leakFree("a pool of worker threads gives no job to a worker that ended while idle", () =>
     scene(Effect.gen(function*() {
       const worker = yield* next
       yield* worker.terminate
@@ -100,7 +100,7 @@ describe("a pool of worker threads", () => {
       expect(yield* next).not.toBe(worker)
     })))
 
-  it.leakFree("ends while a job runs that never ends: it is interrupted, and its worker terminated", () =>
+  it.leakFree("a pool of worker threads closes under an endless job: the job is interrupted, its worker terminated", () =>
     Effect.gen(function*() {
       let worker: HashWorker | undefined
       yield* scene(Effect.gen(function*() {
@@ -119,7 +119,7 @@ describe("as a process", () => {
     (main) => Effect.sync(() => main.killGroup("SIGKILL"))
   )
 
-  it.scopedLive("worker-pool as a process tells its story, and ends by itself", () =>
+  it.scopedLive("worker-pool as a process prints its story, and ends by itself", () =>
     Effect.gen(function*() {
       const { ended } = yield* process_
       const { code, stderr, stdout } = yield* Effect.promise(() => ended)
@@ -137,7 +137,7 @@ describe("as a process", () => {
           "  the next job: 982d9e3e",
           "the end",
           "  terminated 1, failed 0",
-          "  workers were let go of for: failedUse, failedUse, drained",
+          "  workers were destroyed for: failedUse, failedUse, drained",
           ""
         ]
       })

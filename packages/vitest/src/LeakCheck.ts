@@ -103,7 +103,7 @@ export interface LeakFreeOptions {
   readonly allowShutdown?: boolean
 }
 
-// Stacks are captured for every guard of the process while any registry asks for them: one that nobody uses will do.
+// Stacks are captured for every guard of the process while any registry asks for them, even an unused one.
 const capturing = (scope: Scope.Scope) =>
   Layer.buildWithScope(Layer.orDie(ResourceRegistry.layerWith({ captureStacks: "all" })), scope)
 
@@ -142,7 +142,7 @@ export const leakFree = <A, E, R>(
   options: LeakFreeOptions = {}
 ): Effect.Effect<A, E | LeaksFound | NoRegistrySeen, R> =>
   Effect.acquireUseRelease(
-    // A scope of its own, as the effect is to keep the one it came with.
+    // Its own scope, as the effect must keep the scope that it came with.
     Scope.make(),
     (scope) =>
       Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /**
  * `it` of `@effect/vitest` with `it.leakFree`: a test that also fails when it leaves a guard behind. As `it.effect` it
- * gives no scope of its own: one that outlives the test's registry would be a leak in itself.
+ * provides no scope: a scope that outlives the registry of the test would be a leak in itself.
  */
 import { makeMethods, type Vitest } from "@effect/vitest"
 import { Effect, type TestServices } from "effect"

@@ -1,7 +1,7 @@
 /**
- * A program over guards, scopes and a registry as plain data: a list of commands to be carried out one after the other, by
- * an interpreter of yours. Numbers choose among what is there at that moment, modulo how many there are, so that any part
- * of a program is a program, and can be shrunk.
+ * A program over guards, scopes and a registry as plain data: a list of commands that your interpreter executes one after
+ * the other. Numbers choose among the resources that exist at that moment, modulo their count, so that any part of a program
+ * is a program, and can be shrunk.
  */
 import type { CleanupPriority } from "@patinox/core"
 import type { Fault } from "./Fault.js"

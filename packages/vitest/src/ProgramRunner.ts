@@ -1,7 +1,7 @@
 /**
  * Runs an effect to its end on a clock and a scheduler of its own, which cost no real time and take no turn of the event
- * loop. How a run ends depends on the effect alone, however busy the machine is: a fiber that hangs is found at once, as
- * nothing is ready and time is moved by nobody else, and one that never ends is found by its turns. For effects that
+ * loop. How a run ends depends on the effect alone, however busy the machine is: a hung fiber is found at once, as
+ * nothing is ready and only the effect moves time, and an endless fiber is found by its turns. Use it for effects that
  * wait for nothing outside: no promise, no file, no real timer. `performance.now` is the clock's during a run, so that
  * nothing depends on how long it really takes.
  */

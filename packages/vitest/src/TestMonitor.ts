@@ -11,9 +11,9 @@ export interface TestMonitor {
   readonly events: Effect.Effect<ReadonlyArray<Event>>
   /** The events of a kind so far. */
   readonly eventsOf: <T extends Tag>(tag: T) => Effect.Effect<ReadonlyArray<Extract<Event, { readonly _tag: T }>>>
-  /** The first event that matches: one that was, or else the next that comes. */
+  /** The first event that matches: a past event, or else the next one. */
   readonly waitFor: (predicate: (event: Event) => boolean) => Effect.Effect<Event>
-  /** The first event of a kind: one that was, or else the next that comes. */
+  /** The first event of a kind: a past event, or else the next one. */
   readonly waitForTag: <T extends Tag>(tag: T) => Effect.Effect<Extract<Event, { readonly _tag: T }>>
   /** The monitor itself, to be composed with others. */
   readonly monitor: ResourceMonitor.ResourceMonitor

@@ -16,7 +16,7 @@ export interface TestResourceOptions {
   readonly journal?: Journal.Journal
 }
 
-/** What a test resource's guard may be told, beside what it is a guard of. */
+/** The options of a test resource's guard. */
 export type GuardOptions = ResourceGuard.GuardOptions<TestResource, Fault.ReleaseFault>
 
 type GuardEnv = Scope.Scope | ResourceRegistry.ResourceRegistry

@@ -176,7 +176,7 @@ const makers = {
   errorProxy: () => proxy(new Error("never seen")),
   functionProxy: () => proxy(() => {}),
   revoked,
-  /** What the look throws cannot be told either. */
+  /** The value that an access throws cannot be shown either. */
   doubly: () => error({ thrown: () => error() }),
   /** Has no `toString`: to make it a string throws. */
   nullPrototype: () => remember(Object.create(null) as object),
@@ -190,7 +190,7 @@ const makers = {
   bigint: () => 1n
 }
 
-/** The kinds of value that cannot be told: data, so that a form can be generated and named. */
+/** The kinds of value that cannot be shown: data, so that a form can be generated and named. */
 export type Form = keyof typeof makers
 
 /** Every form, for tests of everything: `it.effect.each(Untellable.forms)("…", (form) => …)`. */

@@ -36,7 +36,7 @@ describe("Arbitraries", () => {
     ])
   })
 
-  it("gives values that their modules know", () => {
+  it("Arbitraries give values that their modules recognise", () => {
     fc.assert(fc.property(Arbitraries.id, ResourceId.is))
     fc.assert(fc.property(Arbitraries.cleanupError, CleanupError.is))
     fc.assert(fc.property(Arbitraries.patinoxError, PatinoxError.is))
@@ -46,7 +46,7 @@ describe("Arbitraries", () => {
     }))
   })
 
-  it("gives policies that a guard takes", async () => {
+  it("Arbitraries give policies that a guard takes", async () => {
     await fc.assert(
       fc.asyncProperty(Arbitraries.policy, (recovery) =>
         Effect.runPromise(
@@ -58,7 +58,7 @@ describe("Arbitraries", () => {
     )
   })
 
-  it("gives programs of at least 20 commands, of every kind, that can be printed", () => {
+  it("Arbitraries give programs of at least 20 commands, of every kind, that can be printed", () => {
     const programs = fc.sample(Arbitraries.program, { numRuns: 100, seed: 1 })
     for (const program of programs) expect(program.commands.length).toBeGreaterThanOrEqual(20)
     expect(new Set(programs.flatMap(({ commands }) => commands.map((command) => command._tag))).size).toBe(17)

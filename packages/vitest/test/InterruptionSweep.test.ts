@@ -16,7 +16,7 @@ const balanced = ({ acquired, maxConcurrent, released }: TestResource.TestResour
   )
 
 describe("interruptionSweep", () => {
-  it.effect("finds an acquire whose release is registered one step later", () =>
+  it.effect("interruptionSweep finds an acquire whose release is registered one step later", () =>
     Effect.gen(function*() {
       const r = yield* resource
       const planted = Effect.scoped(
@@ -27,7 +27,7 @@ describe("interruptionSweep", () => {
       expect(error.message).toMatch(/when interrupted after \d+ operations: .*acquired 1 times, released 0 times/s)
     }))
 
-  it.effect("names a point that can be run alone", () =>
+  it.effect("interruptionSweep names a point that can be run alone", () =>
     Effect.gen(function*() {
       const first = yield* resource
       const planted = (r: TestResource.TestResource) =>
@@ -42,7 +42,7 @@ describe("interruptionSweep", () => {
       expect(same).toMatchObject({ _tag: "InvariantBroken", point })
     }))
 
-  it.effect("sweeps acquireRelease, and a guard, without a finding", () =>
+  it.effect("interruptionSweep sweeps acquireRelease, and a guard, without a finding", () =>
     Effect.gen(function*() {
       const r = yield* resource
       const plain = yield* interruptionSweep(Effect.scoped(Effect.andThen(r.plain, Effect.yieldNow())), balanced(r))
@@ -52,7 +52,7 @@ describe("interruptionSweep", () => {
       expect(points).toBeGreaterThan(10)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-  it.effect("interrupts while a fiber of the effect's own is at work", () =>
+  it.effect("interruptionSweep interrupts while a forked fiber is at work", () =>
     Effect.gen(function*() {
       const r = yield* resource
       // Sound in itself, but for the fiber that it leaves to itself.
@@ -73,7 +73,7 @@ describe("interruptionSweep", () => {
       expect(error._tag).toBe("InvariantBroken")
     }))
 
-  it.effect("moves the clock for effects that sleep", () =>
+  it.effect("interruptionSweep moves the clock for effects that sleep", () =>
     Effect.gen(function*() {
       const r = yield* resource
       const slow = Effect.scoped(Effect.andThen(r.plain, Effect.sleep("1 seconds")))
@@ -81,14 +81,14 @@ describe("interruptionSweep", () => {
       expect(yield* TestClock.currentTimeMillis).toBeGreaterThan(10_000)
     }))
 
-  it.effect("leaves the test's clock to the effect", () =>
+  it.effect("interruptionSweep leaves the test's clock to the effect", () =>
     Effect.gen(function*() {
       const moving = Effect.andThen(TestClock.adjust("1 seconds"), TestClock.currentTimeMillis)
       yield* interruptionSweep(moving, Effect.void, { only: 3 })
       yield* TestClock.adjust("1 seconds")
     }))
 
-  it.effect("fails where nothing can be interrupted, and where it does not succeed by itself", () =>
+  it.effect("interruptionSweep fails without a point, and where the effect fails by itself", () =>
     Effect.gen(function*() {
       const none = yield* Effect.flip(interruptionSweep(Effect.void, Effect.void, { only: 1000 }))
       expect(none).toMatchObject({ _tag: "SweepFailed", reason: "nothing to interrupt" })
@@ -103,7 +103,7 @@ describe("interruptionSweep", () => {
       expect(endless).toMatchObject({ _tag: "SweepFailed", reason: "too many points", points: 20 })
     }))
 
-  it.effect("names the point where an interrupted run does not end", () =>
+  it.effect("interruptionSweep names the point where an interrupted run does not end", () =>
     Effect.gen(function*() {
       const stuck = Effect.onInterrupt(Effect.repeatN(Effect.yieldNow(), 20), () => Effect.never)
       const error = yield* Effect.flip(interruptionSweep(stuck, Effect.void, { patience: 50 }))
@@ -111,7 +111,7 @@ describe("interruptionSweep", () => {
       expect(error.message).toMatch(/has not ended, interrupted or not, at point \d+/)
     }))
 
-  it.effect("the time for which the process is kept from running takes no more than a part of the patience", () =>
+  it.effect("interruptionSweep counts only a part of the time in which the process is blocked", () =>
     Effect.gen(function*() {
       const stall = Effect.sync(() => {
         for (const end = performance.now() + 80; performance.now() < end;);
@@ -137,7 +137,7 @@ describe("interruptionSweep", () => {
       expect(runs).toBe(0)
     }))
 
-  it.effect("checks the run that is not interrupted, too", () =>
+  it.effect("interruptionSweep checks the run that is not interrupted, too", () =>
     Effect.gen(function*() {
       const r = yield* resource
       const scope = yield* Scope.make()

@@ -26,14 +26,14 @@ const unnamed = ResourceGuard.make(Effect.void, () => Effect.void)
 const statesOf = ({ leaks }: LeakCheck.LeaksFound) => leaks.map(({ state, typeName }) => `${typeName} ${state}`)
 
 describe("assertNoLeaks", () => {
-  it.effect("passes when all is cleaned up", () =>
+  it.effect("assertNoLeaks passes when all is cleaned up", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r", { fault: Fault.failForGood })
       yield* Effect.scoped(resource.guard())
       yield* assertNoLeaks
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("names every live guard with its id, age and acquire stack", () =>
+  it.effect("assertNoLeaks names every live guard with its id, age and acquire stack", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { id } = yield* Scope.extend(
@@ -50,7 +50,7 @@ describe("assertNoLeaks", () => {
       expect(error.message).toMatch(/LeakFree\.test\.ts:\d+/)
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("names what is being cleaned up, and what was abandoned", () =>
+  it.effect("assertNoLeaks names guards in cleanup and abandoned guards", () =>
     Effect.gen(function*() {
       const resource = yield* abandoned
       const hanging = yield* TestResource.make("hanging", { fault: Fault.hang })
@@ -68,7 +68,7 @@ describe("assertNoLeaks", () => {
 describe("LeakCheck.leakFree", () => {
   const check = LeakCheck.leakFree
 
-  it.effect("passes what it watches through: the value, and the error of its own", () =>
+  it.effect("leakFree returns the value, and the own error, of the effect that it watches", () =>
     Effect.gen(function*() {
       const fine = Effect.scoped(unnamed).pipe(Effect.as(1), Effect.provide(ResourceRegistry.layer))
       expect(yield* check(fine)).toBe(1)
@@ -76,7 +76,7 @@ describe("LeakCheck.leakFree", () => {
       expect(yield* Effect.flip(check(failing))).toBe("mine")
     }))
 
-  it.effect("fails for a guard that only its registry cleaned up", () =>
+  it.effect("leakFree fails for a guard that only its registry cleaned up", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(check(Effect.provide(leaked("Database"), ResourceRegistry.layer)))
       expect(statesOf(error as LeakCheck.LeaksFound)).toEqual(["Database left"])
@@ -84,7 +84,7 @@ describe("LeakCheck.leakFree", () => {
       expect(error.message).toContain("was left for its registry to clean up")
     }))
 
-  it.effect("names all that a shutdown took with it, and allows a shutdown that is meant", () =>
+  it.effect("leakFree names all guards that a shutdown cleaned up, and allows an intended shutdown", () =>
     Effect.gen(function*() {
       const chain = Effect.gen(function*() {
         const base = yield* leaked("base")
@@ -96,7 +96,7 @@ describe("LeakCheck.leakFree", () => {
       yield* check(chain, { allowShutdown: true })
     }))
 
-  it.effect("fails for a guard that is live, as its registry is", () =>
+  it.effect("leakFree fails for a live guard of a live registry", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const unclosed = Effect.flatMap(
@@ -108,7 +108,7 @@ describe("LeakCheck.leakFree", () => {
       yield* Scope.close(scope, Exit.void)
     }))
 
-  it.effect("fails for a guard that was abandoned", () =>
+  it.effect("leakFree fails for an abandoned guard", () =>
     Effect.gen(function*() {
       const run = abandoned.pipe(
         Effect.tap((resource) => resource.letGo),
@@ -117,7 +117,7 @@ describe("LeakCheck.leakFree", () => {
       expect(statesOf((yield* Effect.flip(check(run))) as LeakCheck.LeaksFound)).toEqual(["stuck abandoned"])
     }))
 
-  it.effect("sees a registry inside of the layers under test, and beside a monitor of theirs", () =>
+  it.effect("leakFree sees a registry inside the layers under test, and beside their own monitor", () =>
     Effect.gen(function*() {
       class App extends Context.Tag("App")<App, string>() {}
       const seen: Array<string> = []
@@ -131,14 +131,14 @@ describe("LeakCheck.leakFree", () => {
       expect(seen).toContain("Registered")
     }))
 
-  it.effect("tells guards of several registries with the same ids apart", () =>
+  it.effect("leakFree tells guards of several registries with the same ids apart", () =>
     Effect.gen(function*() {
       const fine = Effect.provide(Effect.scoped(unnamed), Layer.fresh(TestRegistry.layer))
       const both = Effect.andThen(fine, Effect.provide(leaked("second"), Layer.fresh(TestRegistry.layer)))
       expect(statesOf((yield* Effect.flip(check(both))) as LeakCheck.LeaksFound)).toEqual(["second left"])
     }))
 
-  it.effect("looks at a registry in context before and after", () =>
+  it.effect("leakFree checks a registry in context before and after", () =>
     Effect.gen(function*() {
       yield* leaked("before")
       yield* check(Effect.scoped(unnamed))
@@ -146,7 +146,7 @@ describe("LeakCheck.leakFree", () => {
       expect(statesOf(error as LeakCheck.LeaksFound)).toEqual(["during live"])
     }).pipe(Effect.provide(TestRegistry.layer)))
 
-  it.effect("tells where a guard was acquired, when the registry's events do", () =>
+  it.effect("leakFree shows where a guard was acquired, if the events of the registry do", () =>
     Effect.gen(function*() {
       const registered = Effect.flatMap(ResourceMonitor.ResourceMonitor, (monitor) => {
         const id = ResourceId.sequential().next()
@@ -157,7 +157,7 @@ describe("LeakCheck.leakFree", () => {
       expect(error.message).toMatch(/Database \([\da-f-]+\) is still live.*\n +at open \(app\.ts:12:3\)/)
     }))
 
-  it.effect("fails where there was no registry, unless that is meant", () =>
+  it.effect("leakFree fails without a registry, unless that is allowed", () =>
     Effect.gen(function*() {
       expect(yield* Effect.flip(check(Effect.void))).toMatchObject({ _tag: "NoRegistrySeen" })
       yield* check(Effect.void, { allowEmpty: true })
@@ -165,14 +165,14 @@ describe("LeakCheck.leakFree", () => {
 })
 
 describe("it.leakFree", () => {
-  it.leakFree("passes a test that cleans up", () =>
+  it.leakFree("it.leakFree passes a test that cleans up", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r")
       yield* Effect.scoped(resource.guard())
       expect(resource.released()).toBe(1)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-  it.leakFree.live("passes with the real services", () =>
+  it.leakFree.live("it.leakFree.live passes with the real services", () =>
     Effect.scoped(unnamed).pipe(Effect.provide(ResourceRegistry.layer)))
 
   it.leakFree.each([1, 2])(
@@ -181,12 +181,16 @@ describe("it.leakFree", () => {
     { allowEmpty: true }
   )
 
-  it.leakFree("takes options of vitest's and of its own", () => Effect.void, { allowEmpty: true, timeout: 10_000 })
+  it.leakFree("it.leakFree takes options of vitest and its own", () => Effect.void, {
+    allowEmpty: true,
+    timeout: 10_000
+  })
 
-  it.leakFree.fails("fails a test that leaks", () => leaked("r").pipe(Effect.provide(ResourceRegistry.layer)))
+  it.leakFree.fails("it.leakFree fails a test that leaks", () =>
+    leaked("r").pipe(Effect.provide(ResourceRegistry.layer)))
 
-  it.leakFree.fails("fails a test that abandons", () =>
+  it.leakFree.fails("it.leakFree fails a test that abandons a guard", () =>
     abandoned.pipe(Effect.tap((resource) => resource.letGo), Effect.provide(ResourceRegistry.layer)))
 
-  it.leakFree.fails("fails a test without a registry", () => Effect.void)
+  it.leakFree.fails("it.leakFree fails a test without a registry", () => Effect.void)
 })

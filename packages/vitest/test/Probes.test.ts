@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { HeapProbe, NodeProgram, ProcessTimers } from "../src/index.js"
 
-it.live("HeapProbe counts the tracked objects that somebody still holds", () =>
+it.live("HeapProbe counts the tracked objects that are still held", () =>
   Effect.gen(function*() {
     const probe = HeapProbe.make()
     const held = Array.from({ length: 10 }, (_, number) => probe.track({ number }))

@@ -33,7 +33,7 @@ describe("ProgramRunner.run", () => {
     expect(ProgramRunner.failureOf(outcome) === undefined).toBe(tag === "Ended" && effect !== kinds[1]![2])
   })
 
-  it("settles once nothing else is ready, whatever was forked in between", () => {
+  it("ProgramRunner settles once nothing else is ready, forked fibers included", () => {
     const outcome = ProgramRunner.run(({ settle }) =>
       Effect.gen(function*() {
         const seen: Array<number> = []
@@ -50,7 +50,7 @@ describe("ProgramRunner.run", () => {
     expect(outcome).toMatchObject({ _tag: "Ended", exit: Exit.succeed(500) })
   })
 
-  it("two that settle go on one after the other, the second once the first has nothing to do", () => {
+  it("two settling fibers go on one after the other, the second once the first is idle", () => {
     const order: Array<string> = []
     const outcome = ProgramRunner.run(({ settle }) =>
       Effect.gen(function*() {
@@ -64,7 +64,7 @@ describe("ProgramRunner.run", () => {
     expect(order).toEqual(["a 1", "a 2", "b 1", "b 2"])
   })
 
-  it("a day of sleeps takes no real time, and the wall clock goes with it", () => {
+  it("a day of sleeps in ProgramRunner takes no real time, and moves the wall clock", () => {
     const outcome = ProgramRunner.run(({ advance, clock }) =>
       Effect.gen(function*() {
         const before = clock.clock.unsafeCurrentTimeMillis()
@@ -77,7 +77,7 @@ describe("ProgramRunner.run", () => {
     expect(outcome).toMatchObject({ _tag: "Ended", exit: Exit.succeed([86_400_000, 86_400_000, 0]) })
   })
 
-  it("the same effect takes the same turns and sees the same random numbers, by its seed", () => {
+  it("an effect in ProgramRunner takes the same turns and sees the same random numbers, by its seed", () => {
     const program = Effect.replicateEffect(Effect.zipLeft(Random.nextInt, Effect.yieldNow()), 5)
     const of = (seed?: number) => ProgramRunner.run(() => program, seed === undefined ? {} : { seed })
     expect(of()).toEqual(of())
@@ -85,7 +85,7 @@ describe("ProgramRunner.run", () => {
     expect(of(1)).not.toEqual(of(2))
   })
 
-  it("what looks at the machine's time sees the clock's, and the machine's again afterwards", () => {
+  it("code that reads the machine's time sees the clock of ProgramRunner, and the machine's afterwards", () => {
     const before = performance.now()
     const stall = Effect.sync(() => {
       for (let n = 0, sum = 0; n < 5_000_000; n++) sum += n
@@ -104,7 +104,7 @@ describe("ProgramRunner.run", () => {
     expect(performance.now() - before).toBeLessThan(86_400_000)
   })
 
-  it("ends in the call, with no turn of the event loop in between", () => {
+  it("ProgramRunner ends in the call, with no turn of the event loop in between", () => {
     let turned = false
     queueMicrotask(() => {
       turned = true
@@ -117,7 +117,7 @@ describe("ProgramRunner.run", () => {
 })
 
 describe("ProgramRunner.shrink", () => {
-  it("keeps what fails together, and asks nothing of a list that is small enough", () => {
+  it("shrink keeps commands that fail together, and does not run a list that is small enough", () => {
     const commands = Array.from({ length: 40 }, (_, n) => n)
     const fails = (of: ReadonlyArray<number>) => [3, 17, 38].every((n) => of.includes(n))
     expect(ProgramRunner.shrink(commands, fails)).toEqual([3, 17, 38])

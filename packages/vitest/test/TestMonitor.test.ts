@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Layer } from "effect"
 import { TestMonitor, TestRegistry, TestResource } from "../src/index.js"
 
 describe("TestMonitor", () => {
-  it.effect("keeps every event in order, and gives those of a kind", () =>
+  it.effect("TestMonitor keeps every event in order, and returns those of a kind", () =>
     Effect.gen(function*() {
       const monitor = yield* TestMonitor.make
       const resource = yield* TestResource.make("r")
@@ -21,7 +21,7 @@ describe("TestMonitor", () => {
       expect((yield* monitor.eventsOf("Cleaned")).map(({ record }) => record.trigger)).toEqual(["scope"])
     }))
 
-  it.effect("waits for an event to come, and finds one that was", () =>
+  it.effect("TestMonitor waits for a future event, and finds a past one", () =>
     Effect.gen(function*() {
       const monitor = yield* TestMonitor.make
       const resource = yield* TestResource.make("r")
@@ -36,7 +36,7 @@ describe("TestMonitor", () => {
       expect((yield* monitor.waitForTag("Closed")).report.totals.total).toBe(0)
     }))
 
-  it.effect("stops waiting when it is interrupted", () =>
+  it.effect("TestMonitor stops waiting when it is interrupted", () =>
     Effect.gen(function*() {
       const monitor = yield* TestMonitor.make
       const waiting = yield* Effect.fork(monitor.waitForTag("Cleaned"))

@@ -38,7 +38,7 @@ describe("TestResource", () => {
       expect(resource.running()).toBe(0)
     }))
 
-  it.effect("fails as often as told, then succeeds", () =>
+  it.effect("a TestResource fails as often as its fault says, then succeeds", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r", { fault: Fault.fail(2) })
       expect(yield* Effect.flip(resource.release())).toMatchObject({ _tag: "ReleaseFault", resource: "r", attempt: 1 })
@@ -47,7 +47,7 @@ describe("TestResource", () => {
       expect([resource.attempts(), resource.released()]).toEqual([3, 1])
     }))
 
-  it.effect("acquires slowly, and counts once it has", () =>
+  it.effect("a TestResource acquires slowly, and counts once it has", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r", { fault: Fault.acquireSlowly("2 seconds") })
       const acquiring = yield* Effect.fork(resource.acquire)
@@ -65,7 +65,7 @@ describe("TestResource", () => {
       expect(resource.acquired()).toBe(0)
     }))
 
-  it.effect("says when attempts overlapped, of one resource and of all in a journal", () =>
+  it.effect("a TestResource and a Journal report attempts that overlapped", () =>
     Effect.gen(function*() {
       const journal = Journal.make()
       const a = yield* TestResource.make("a", { fault: Fault.hang, journal })
@@ -79,7 +79,7 @@ describe("TestResource", () => {
       expect(journal.of("released").toSorted()).toEqual(["a", "a", "b"])
     }))
 
-  it.effect("counts a throw before an Effect as an attempt that ended", () =>
+  it.effect("a TestResource counts a throw before an Effect as an attempt that ended", () =>
     Effect.gen(function*() {
       const resource = yield* TestResource.make("r", { fault: Fault.throws })
       expect(Exit.isFailure(yield* Effect.exit(Effect.suspend(resource.release)))).toBe(true)
@@ -113,7 +113,7 @@ describe("TestResource", () => {
       expect(resource.released()).toBe(1)
     }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-  it("refuses times and durations of a fault that are below 0 or no number", () => {
+  it("Fault refuses times and durations that are below 0 or no number", () => {
     for (const value of [-1, Number.NaN, "-5 seconds" as never]) {
       for (const make of [Fault.fail, Fault.slow, Fault.acquireSlowly]) {
         expect(() => make(value)).toThrow(/Invalid option "(times|duration)"/)

@@ -43,7 +43,7 @@ describe("Untellable", () => {
     expect(throwsAt(Untellable.make(form))).not.toEqual([])
   })
 
-  it("an untellable error is an Error, and a proxy throws at being asked", () => {
+  it("an untellable error is an Error, and a proxy throws on instanceof", () => {
     expect(Untellable.error() instanceof Error).toBe(true)
     expect(() => Untellable.proxy(new Error()) instanceof Error).toThrow(Untellable.LookedAt)
     expect(() => "message" in Untellable.proxy()).toThrow(Untellable.LookedAt)
@@ -55,7 +55,7 @@ describe("Untellable", () => {
     expect(() => inspect(Untellable.error())).toThrow(Untellable.LookedAt)
   })
 
-  it("a key with a hash is hashed, and throws where it is compared", () => {
+  it("an untellable key with a hash is hashed, and throws when it is compared", () => {
     const [a, b] = [Untellable.key({ hash: 7 }), Untellable.key({ hash: 7 })]
     expect([Hash.hash(a), Hash.hash(b)]).toEqual([7, 7])
     expect(() => Equal.equals(a, b)).toThrow(Untellable.LookedAt)
@@ -63,7 +63,7 @@ describe("Untellable", () => {
     expect(new Map([[a, "a"]]).get(a)).toBe("a")
   })
 
-  it("tells each look to `thrown`, and throws what that returns", () => {
+  it("an untellable value calls `thrown` at each access, and throws its result", () => {
     const seen: Array<PropertyKey> = []
     const dark = Untellable.error({
       thrown: (property) => {
@@ -82,7 +82,7 @@ describe("Untellable", () => {
     expect(seen).toEqual(["message", "stack"])
   })
 
-  it("what the look at a doubly untellable error throws throws at being looked at", () => {
+  it("the value thrown by a doubly untellable error throws on access, too", () => {
     const dark = Untellable.make("doubly") as Error
     let thrown: unknown
     try {
@@ -94,7 +94,7 @@ describe("Untellable", () => {
     expect(throwsAt(thrown)).toEqual(everyLook)
   })
 
-  it("Untellable is known for what it is without a look", () => {
+  it("isUntellable recognises an untellable value without an access", () => {
     const objects = Untellable.forms.filter((form) => form !== "symbol" && form !== "bigint")
     expect(objects.map(Untellable.make).every(Untellable.isUntellable)).toBe(true)
     expect([{}, new Error(), undefined, null, "text", Symbol("s")].some(Untellable.isUntellable)).toBe(false)
@@ -128,7 +128,7 @@ describe("Fault.untellable", () => {
       })
   )
 
-  it("Fault.untellable is named by how it ends", () => {
+  it("the name of Fault.untellable says how it ends", () => {
     expect((["fails", "dies", "throws"] as const).map((ends) => Fault.name(Fault.untellable("proxy", ends)))).toEqual([
       "fails untellably",
       "dies untellably",

@@ -5,7 +5,7 @@ import { VirtualClock } from "../src/index.js"
 const turns = Effect.repeatN(Effect.yieldNow(), 20)
 
 describe("VirtualClock", () => {
-  it.effect("wakes sleepers in the order of their instants, each at its own", () =>
+  it.effect("VirtualClock wakes sleepers in the order of their instants, each at its own", () =>
     Effect.gen(function*() {
       const { clock, now, pass } = VirtualClock.make()
       const woken: Array<readonly [number, number]> = []
@@ -19,7 +19,7 @@ describe("VirtualClock", () => {
       expect(now()).toBe(50)
     }))
 
-  it.effect("wakes in one pass who goes to sleep again on the way", () =>
+  it.effect("VirtualClock wakes in one pass a fiber that sleeps again on the way", () =>
     Effect.gen(function*() {
       const { clock, now, pass } = VirtualClock.make()
       const sleeping = yield* Effect.fork(Effect.repeatN(clock.sleep(Duration.seconds(1)), 9))
@@ -27,7 +27,7 @@ describe("VirtualClock", () => {
       expect([yield* Fiber.join(sleeping), now()]).toEqual([undefined, 10_000])
     }))
 
-  it.effect("forgets who is interrupted in its sleep", () =>
+  it.effect("VirtualClock forgets a fiber that is interrupted in its sleep", () =>
     Effect.gen(function*() {
       const { clock, sleepers } = VirtualClock.make()
       const sleeping = yield* Effect.fork(clock.sleep(Duration.hours(1)))
@@ -37,7 +37,7 @@ describe("VirtualClock", () => {
       expect(sleepers()).toBe(0)
     }))
 
-  it.effect("jumps without a wake, in wall time alone", () =>
+  it.effect("VirtualClock jumps in wall time alone, without a wake", () =>
     Effect.gen(function*() {
       const { clock, jump, now, sleepers } = VirtualClock.make()
       yield* Effect.fork(clock.sleep(Duration.hours(1)))

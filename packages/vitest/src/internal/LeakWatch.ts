@@ -15,7 +15,7 @@ interface Tracked {
 export class LeakWatch {
   sawRegistry = false
   private readonly tracked: Array<Tracked> = []
-  /** Registries for tests give the same ids anew: of equal ids the oldest ends first. */
+  /** Registries for tests repeat the same ids: of equal ids the oldest ends first. */
   private readonly open = new Map<string, Array<Tracked>>()
   private draining = 0
   private at = 0
