@@ -145,10 +145,10 @@ export class Wording {
     }
     const declaration = this.checker.getResolvedSignature(node)?.declaration
     const module = declaration?.getSourceFile().fileName.split("/").at(-1)
-    if (module === "Text.ts" && /count$/.test(name) && second !== undefined && ts.isStringLiteral(second)) {
+    if (module === "Text.ts" && name.endsWith("count") && second !== undefined && ts.isStringLiteral(second)) {
       return `{n ${second.text}s}`
     }
-    if (module === "Text.ts") return /resource$/.test(name) ? "{resource}" : this.argument(first, bound, depth)
+    if (module === "Text.ts") return name.endsWith("resource") ? "{resource}" : this.argument(first, bound, depth)
     if (module === "CleanupReport.ts") return "{report}"
     const method = ts.isPropertyAccessExpression(callee) ? callee.name.text : ""
     if (method === "join" && ts.isPropertyAccessExpression(callee)) {

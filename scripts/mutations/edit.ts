@@ -1,4 +1,4 @@
-/** A stretch of a file, and what is to stand there instead. */
+/** A stretch of a file, and its replacement. */
 export interface Edit {
   readonly file: string
   readonly start: number
