@@ -114,13 +114,13 @@ export const renderBeside = (suites: ReadonlyArray<Suite>, read: (file: string) 
   )
   return `# Beside Effect's own parts
 
-What Effect's own tests promise to their users is asked of Effect's part and of the one here that stands in its place, in
-other words and with other set-ups than there. Where the two answer differently the test fails, or it is in the list below.
+The tests below check what Effect's own tests promise. Each runs against Effect's part and against its counterpart in Patinox,
+in other words and with other set-ups than Effect's. A difference fails the test, unless it is in the list below.
 \`npx vitest run --project docs scripts/docs/beside.test.ts -u\` regenerates this document from the titles of the tests.
 
 ${
     table(
-      ["Effect's", "its tests", "here", "asked of both", "answered alike", "differently", "tests"],
+      ["Effect", "its tests", "Patinox", "checked for both", "equal", "different", "tests"],
       asked.map(({ effects, files, ours, questions, tests }) => {
         const differ = questions.filter(({ difference }) => difference !== undefined).length
         const counts = [questions.length, questions.length - differ, differ].map(String)
@@ -129,15 +129,15 @@ ${
     )
   }
 
-## What differs
+## Differences
 
-${table(["Effect's", "here", "there"], differing)}
+${table(["part", "Patinox", "Effect"], differing)}
 
-## What is not asked
+## Left out
 
 ${
     table(
-      ["Effect's", "what", "why"],
+      ["part", "what", "why"],
       asked.flatMap(({ effects, notAsked = [] }) => notAsked.map(([what, why]) => [`\`${effects}\``, what, why]))
     )
   }
