@@ -113,15 +113,17 @@ export class Cache<K, A, E> {
         }
       },
       options,
-      manager.timeToLive !== undefined,
-      typeof manager.timeToIdle === "function" || options.timeToIdle < Infinity,
-      guarded(policy, options, (defect) => this.reporter.policyFailed(options.policy.name, defect))
+      {
+        canExpire: manager.timeToLive !== undefined,
+        agesIdle: typeof manager.timeToIdle === "function" || options.timeToIdle < Infinity,
+        policy: guarded(policy, options, (defect) => this.reporter.policyFailed(options.policy.name, defect))
+      }
     )
   }
 
   /** The timer of a entry. */
   due(entry: CacheEntry<K, A, E>): void {
-    this.state.due(entry, this.timers.now())
+    this.state.due(entry)
     this.updateGauges()
   }
 
@@ -300,9 +302,9 @@ export class Cache<K, A, E> {
   fit(keys?: Iterable<K>): Array<CacheEntry<K, A, E>> {
     const { state, timers } = this
     const now = timers.now()
-    const entries = keys === undefined ? state.all() : [...keys].map((key) => state.peek(key))
+    const entries = keys === undefined ? state.entries.all() : [...keys].map((key) => state.entries.get(key))
     return entries.filter((entry) =>
-      entry !== undefined && entry.held?.isSpoiled !== true && state.isFit(entry, now)
+      entry !== undefined && entry.held?.isSpoiled !== true && state.entries.isFit(entry, now)
     ) as Array<
       CacheEntry<K, A, E>
     >
@@ -313,7 +315,7 @@ export class Cache<K, A, E> {
     Effect.uninterruptible(Seam.withFiber((fiber) => {
       const now = this.timers.now()
       const entries = this.fit(keys)
-      for (const entry of entries) this.state.use(entry)
+      for (const entry of entries) this.state.entries.use(entry)
       return Effect.orDie(Effect.forEach(entries, (entry) => this.keep(entry, fiber, now, { isUse: false })))
     }))
 
@@ -369,7 +371,7 @@ export class Cache<K, A, E> {
     entry.held!.remove(hold)
     this.state.leave(entry, isUse)
     // Who closes the cache may be the only one left that uses it.
-    if (!this.state.isOpen) this.state.host.notifyWaiters()
+    if (!this.state.isOpen) this.state.ports.notifyWaiters()
     this.updateGauges()
   }
 
@@ -411,7 +413,7 @@ export class Cache<K, A, E> {
 
   invalidateWhere(isMeant: (key: K, value: A) => boolean): number {
     // A failure cannot be chosen by its value, and the value that there would have been may be meant.
-    const [failures, values] = Arr.partition(this.state.all(), ({ exit }) => Exit.isSuccess(exit))
+    const [failures, values] = Arr.partition(this.state.entries.all(), ({ exit }) => Exit.isSuccess(exit))
     const meant = values.filter(({ exit, key }) => isMeant(key, (exit as Exit.Success<A, E>).value))
     this.state.invalidateThese([...meant, ...failures], this.timers.now())
     this.updateGauges()
@@ -438,7 +440,7 @@ export class Cache<K, A, E> {
     const { exit, key } = entry
     if (onRemoval === undefined || Exit.isFailure(exit)) return
     // It is not released before the listener has seen it.
-    this.state.hear(entry)
+    this.state.entries.hear(entry)
     const limit = this.options.releaseTimeout
     const heard = Seam.workingOn(entry, UserFunction.effect(() => onRemoval({ key, value: exit.value, reason }))).pipe(
       Effect.disconnect,
@@ -464,9 +466,9 @@ export class Cache<K, A, E> {
   }
 
   counts(): CacheError.CacheCounts {
-    const { running, waiting } = this.state
+    const { queued, running } = this.state.loads
     const { cached, inUse, releasing, weight } = this.state.occupancy
-    return { entries: cached, inUse, loading: running.size, waiting, releasing, weight }
+    return { entries: cached, inUse, loading: running.size, waiting: queued.size, releasing, weight }
   }
 
   closed(): CacheError.CacheClosed {

@@ -123,16 +123,16 @@ export class CacheClose {
    */
   join(fiber: Seam.CurrentFiber): void {
     const { cache } = this
-    for (const entry of cache.state.retired) {
+    for (const entry of cache.state.entries.retired) {
       for (const hold of entry.held!.holds()) {
         if (hold.isScoped ? hold.fiber === fiber : isInside(fiber, hold)) this.own.add(hold)
       }
     }
     for (const item of Seam.workOf(fiber)?.items() ?? []) {
-      const isOurs = item instanceof Load ? cache.state.running.has(item) : item.owner === cache
+      const isOurs = item instanceof Load ? cache.state.loads.running.has(item) : item.owner === cache
       if (isOurs) this.own.add(item)
     }
-    cache.state.host.notifyWaiters()
+    cache.state.ports.notifyWaiters()
   }
 
   /** Nobody but who closes the cache uses the value. */
@@ -150,7 +150,7 @@ export class CacheClose {
   private get held(): number {
     let held = 0
     if (this.own.size === 0) return held
-    for (const entry of this.cache.state.retired) if (this.isOwn(entry)) held++
+    for (const entry of this.cache.state.entries.retired) if (this.isOwn(entry)) held++
     return held
   }
 
@@ -158,7 +158,11 @@ export class CacheClose {
   private get ownRunning(): number {
     let own = 0
     for (const item of this.own) {
-      if (item instanceof CacheEntry ? item.status === "releasing" : this.cache.state.running.has(item as AnyLoading)) {
+      if (
+        item instanceof CacheEntry
+          ? item.status === "releasing"
+          : this.cache.state.loads.running.has(item as AnyLoading)
+      ) {
         own++
       }
     }
@@ -167,18 +171,18 @@ export class CacheClose {
 
   /** Lookups under way that the cache is not closed from. */
   private get unended(): Array<Attempt<any, any, any>> {
-    return [...this.cache.state.running].flatMap((loading) =>
+    return [...this.cache.state.loads.running].flatMap((loading) =>
       loading.attempt === undefined || this.own.has(loading) ? [] : [loading.attempt]
     )
   }
 
   private get running(): number {
-    const { occupancy, running } = this.cache.state
-    return running.size + occupancy.cached + occupancy.releasing - this.ownRunning
+    const { loads, occupancy } = this.cache.state
+    return loads.running.size + occupancy.cached + occupancy.releasing - this.ownRunning
   }
 
   private get isQuiet(): boolean {
-    return this.running === 0 && this.cache.state.retired.size === this.held
+    return this.running === 0 && this.cache.state.entries.retired.size === this.held
   }
 
   /** Waits until nothing is left, or the instant has come. */
@@ -205,12 +209,12 @@ export class CacheClose {
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
     const { lookups, options, releases, state, reporter, timers } = this.cache
     yield* this.quietBy(() => this.forceAt)
-    for (const loading of state.running) if (!this.own.has(loading)) lookups.cutOff(loading)
+    for (const loading of state.loads.running) if (!this.own.has(loading)) lookups.cutOff(loading)
     let n = 0
-    for (const entry of state.retired) {
+    for (const entry of state.entries.retired) {
       if (this.endsByItself(entry)) continue
       this.reclaimed++
-      state.reclaim(entry)
+      state.entries.reclaim(entry)
       if (++n % firstTurn === 0) yield* Seam.afterTimers
     }
     yield* this.quietBy(() => this.deadlineAt)

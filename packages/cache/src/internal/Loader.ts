@@ -106,7 +106,7 @@ export class Loader<K, A, E> {
   /** Nobody has asked for it, and its time is up; but by now somebody may wait. */
   private unasked(loading: Load<K, A, E>): void {
     if (loading.callers.size > 0) this.overdue(loading)
-    else this.cache.state.giveUp(loading)
+    else this.cache.state.loads.giveUp(loading)
   }
 
   /** Somebody has waited for all the time that there is: the others do not wait for ever. */
@@ -115,7 +115,7 @@ export class Loader<K, A, E> {
     if (attempt === undefined || phase !== "running" || callers.size === 0 || attempt.deadline !== undefined) return
     const at = Math.max(attempt.startedAt + acquireTimeout, timers.now()) + releaseTimeout
     this.limit(attempt, at, () => {
-      state.expel(attempt.loading)
+      state.loads.expel(attempt.loading)
       this.cutOff(attempt.loading)
     })
   }
@@ -159,7 +159,7 @@ export class Loader<K, A, E> {
     const now = timers.now()
     attempt.isAbandoned = true
     state.loads.abandoned.add(attempt)
-    state.letGo(attempt.loading, now)
+    state.abandoned(attempt.loading, now)
     this.cache.updateGauges()
     reporter.abandoned(attempt, now)
   }
@@ -231,9 +231,9 @@ export class Loader<K, A, E> {
       return this.emptied(scope, exit, () => this.failed(attempt, this.slotOf(loading, exit)))
     }
     const entry = this.slotOf(loading, exit)
-    const there = this.known(exit.value) ? state.peekLike(loading) : undefined
+    const there = this.known(exit.value) ? state.entries.like(loading) : undefined
     if (there !== undefined && isSameObject(there.exit, exit)) return this.givenAgain(attempt, there, entry, scope)
-    if (this.known(exit.value) && state.leaving(exit.value) !== undefined) {
+    if (this.known(exit.value) && state.entries.leaving(exit.value) !== undefined) {
       const gone = this.gone(attempt)
       metrics.loaded(took, true)
       return this.emptied(scope, gone, () => this.failed(attempt, this.slotOf(loading, gone)))
@@ -300,7 +300,7 @@ export class Loader<K, A, E> {
       state.discard(entry, now)
       return this.cache.updateGauges()
     }
-    const keepsOld = state.keeps(old, now)
+    const keepsOld = state.entries.keeps(old, now)
     const isEnded = loading.phase === "aborted"
     if (!isEnded) {
       if (keepsOld && old!.failures === 0) reporter.refreshFailed(old!, cause)
@@ -313,12 +313,12 @@ export class Loader<K, A, E> {
   }
 
   /** Where a failed lookup has left something in its scope, that goes first. */
-  private emptied<B>(
+  private emptied(
     scope: LazyScope,
     exit: Exit.Exit<unknown, unknown>,
-    then: () => Effect.Effect<B, never, Env> | void
+    then: () => Effect.Effect<unknown, never, Env> | void
   ): Effect.Effect<void, never, Env> {
-    const after = Effect.suspend(() => then() ?? Effect.void)
+    const after = Effect.suspend((): Effect.Effect<unknown, never, Env> => then() ?? Effect.void)
     if (!scope.isEmpty) return Effect.andThen(scope.close(exit), Effect.asVoid(after))
     scope.end()
     return Effect.asVoid(after)
@@ -332,7 +332,7 @@ export class Loader<K, A, E> {
     const { isPlain, state, reporter, timers } = this.cache
     const given = Exit.succeed(value)
     const keyed = { key: keptKey(key), hash: hashOf(key) }
-    const there = state.peekLike(keyed)
+    const there = state.entries.like(keyed)
     const isThere = there !== undefined && isSameObject(there.exit, given)
     let isTaken = state.isOpen
     if (!isThere && !isPlain && isObject(value) && this.owned.has(value)) {

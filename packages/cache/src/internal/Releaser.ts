@@ -96,7 +96,7 @@ export class Releaser<K, A, E> {
   ): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
     const { options, state, timers } = this.cache
     return Effect.suspend(() => {
-      state.seized(entry)
+      state.entries.seized(entry)
       this.cache.updateGauges()
       const noticed = Effect.match(this.scheduled(entry), {
         onFailure: (error) => this.whenOver(entry, Effect.fail(error)),

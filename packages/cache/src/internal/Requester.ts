@@ -53,12 +53,12 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     const { options, state, timers } = cache
     const work = Seam.workOf(fiber)
     const within = work?.lookup
-    const existing = state.loadingOf(key)
+    const existing = state.loads.get(key)
     this.count(existing)
     if (within !== undefined && existing?.waitsFor(within) === true) {
       return Effect.fail(new CacheCycle({ cache: options.name, key }))
     }
-    const loading = state.join(this, key, now, fiber)
+    const loading = state.loads.join(this, key, now, fiber)
     cache.updateGauges()
     if (loading === "closed") return Effect.fail(cache.closed())
     if (loading === "full") return Effect.fail(cache.full(key, false))
@@ -106,7 +106,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     this.isOver = true
     RoomCircle.leave(this)
     within?.waits(loading, -1)
-    cache.state.abandon(this, loading)
+    cache.state.loads.abandon(this, loading)
     cache.updateGauges()
     return Effect.fail(error)
   }
@@ -148,7 +148,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     this.resume = undefined
     RoomCircle.leave(this)
     cache.timers.clear(this)
-    if (entry === undefined) cache.state.abandon(this, loading)
+    if (entry === undefined) cache.state.loads.abandon(this, loading)
     else cache.state.leave(entry)
     cache.updateGauges()
   }
@@ -158,7 +158,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     const old = cache.state.givenOld(this, loading!, cache.timers.now())
     const stage = loading!.phase === "queued" ? "room" : "lookup"
     const counts = cache.counts()
-    cache.state.abandon(this, loading!)
+    cache.state.loads.abandon(this, loading!)
     cache.lookups.overdue(loading!)
     cache.updateGauges()
     if (old !== undefined) this.serve(old)

@@ -134,18 +134,18 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing
     invalidateWhere: (isMeant: (key: K, value: A) => boolean) =>
       UserFunction.effect(() => Effect.succeed(cache.invalidateWhere(isMeant))),
     invalidateAll: Effect.sync(() => cache.invalidateAll()),
-    keys: Effect.sync(() => state.all().map(({ key }) => key)),
+    keys: Effect.sync(() => state.entries.all().map(({ key }) => key)),
     stats: Effect.sync(() => ({ ...metrics.counters, ...cache.counts() })),
     snapshot: Effect.sync(() => {
       const now = timers.now()
-      const lookups = [...state.running, ...state.queued]
+      const lookups = [...state.loads.running, ...state.loads.queued]
       return {
         name: options.name,
         state: state.isOpen ? "open" as const : "closed" as const,
         ...metrics.counters,
         counts: cache.counts(),
-        entries: state.all().map((entry) => entryOf(cache, entry, now)),
-        retired: [...state.retired].map((entry) => entryOf(cache, entry, now)),
+        entries: state.entries.all().map((entry) => entryOf(cache, entry, now)),
+        retired: [...state.entries.retired].map((entry) => entryOf(cache, entry, now)),
         lookups: lookups.map(({ callers, key, phase, startedAt }) => ({
           key,
           callers: callers.size,

@@ -19,25 +19,25 @@ export const checkCounts = (world: World): void => {
   const cached = world.with("cached")
   const retired = world.with("retired")
   same("in the cache", state.occupancy.cached, cached.length)
-  same("retired", state.retired.size, retired.length)
+  same("retired", state.entries.retired.size, retired.length)
   same("being released", state.occupancy.releasing, world.with("releasing").length)
   same("in use", state.occupancy.inUse, new Set([...holds, ...hearing]).size)
   same("weight", state.occupancy.weight, world.bookedWeight)
-  same("lookups that run", state.running.size, loads.length)
+  same("lookups that run", state.loads.running.size, loads.length)
   for (const { entry } of world.books) {
     same("users", entry.users, [...holds, ...hearing].filter((held) => held === entry).length)
   }
   if (!state.isOpen) {
     for (const entry of cached) {
-      must("what is left in a closed cache is for nobody", state.peek(entry.key) === undefined)
+      must("what is left in a closed cache is for nobody", state.entries.get(entry.key) === undefined)
     }
-  } else for (const entry of cached) must("what is cached is found by its key", state.peek(entry.key) === entry)
-  same("values by key", state.all().length, cached.length)
-  for (const entry of retired) must("what is retired is in use", state.retired.has(entry) && entry.users > 0)
+  } else for (const entry of cached) must("what is cached is found by its key", state.entries.get(entry.key) === entry)
+  same("values by key", state.entries.all().length, cached.length)
+  for (const entry of retired) must("what is retired is in use", state.entries.retired.has(entry) && entry.users > 0)
   for (const entry of world.with("releasing")) {
     must("what is being released is in no hurry", world.releases.includes(entry))
   }
-  const lookups = [...state.running, ...state.queued]
+  const lookups = [...state.loads.running, ...state.loads.queued]
   const current = lookups.filter(({ isDetached }) => !isDetached).map(({ key }) => key)
   same("keys that are looked up once", new Set(current).size, current.length)
   // One may wait for the end of another, which runs.
@@ -67,10 +67,10 @@ export const checkRest = (world: World): void => {
     if (entry.status === "cached" && entry.users === 0) must("what idles is due then", due <= Math.max(time, idleUntil))
   }
   if (!state.isOpen) {
-    same("in a closed cache", state.occupancy.cached + state.queued.size, 0)
+    same("in a closed cache", state.occupancy.cached + state.loads.queued.size, 0)
     return
   }
-  if (state.queued.size === 0) return
+  if (state.loads.queued.size === 0) return
   world.count("waits for room")
   same("what waits where it may exceed", whenFull === "exceed", false)
   const { coming } = world
@@ -80,7 +80,7 @@ export const checkRest = (world: World): void => {
     "nobody waits while there is room",
     world.alive().length + coming >= maxEntries || world.countedWeight(world.alive()) >= maxWeight
   )
-  const queued = [...state.queued]
+  const queued = [...state.loads.queued]
   const older = [...world.with("retired"), ...world.with("releasing")].filter(({ isExempt }) => isExempt)
   const inUse = (key: string) => older.some((entry) => entry.key === key)
   must("a refresh waits only for an older value", queued.every(({ key, old }) => old === undefined || inUse(key)))

@@ -165,7 +165,7 @@ export class World implements CachePorts<string, number, string> {
     book!.reason = reason
     this.count(`removed as ${reason}`)
     if (!this.isListening || entry.held === undefined) return
-    this.state.hear(entry)
+    this.state.entries.hear(entry)
     this.hearing.push(entry)
   }
 
@@ -277,9 +277,9 @@ export class World implements CachePorts<string, number, string> {
   /** Asks for a new value, whatever is there. */
   join(key: string, takesOld = false): FakeCaller {
     const caller = new FakeCaller(this, key, takesOld, this.epoch(key))
-    const isComing = this.state.loadingOf(key) !== undefined
-    const mayBeFull = !isComing && this.needsRoom(key, this.state.peek(key) !== undefined) && !this.mayHaveRoom
-    const joined = this.state.join(caller, key, this.time, undefined as never)
+    const isComing = this.state.loads.get(key) !== undefined
+    const mayBeFull = !isComing && this.needsRoom(key, this.state.entries.get(key) !== undefined) && !this.mayHaveRoom
+    const joined = this.state.loads.join(caller, key, this.time, undefined as never)
     this.callers.push(caller)
     if (typeof joined === "string") {
       caller.outcome = joined
@@ -297,7 +297,8 @@ export class World implements CachePorts<string, number, string> {
     const used = this.lasting().filter((entry) => this.holds.includes(entry))
     const length = this.coming
     const weight = weightOf(used)
-    return used.length + length + this.state.queued.size < this.limits.maxEntries && weight < this.limits.maxWeight
+    return used.length + length + this.state.loads.queued.size < this.limits.maxEntries &&
+      weight < this.limits.maxWeight
   }
 
   private slotOf(key: string, epoch: number, exit: Exit.Exit<number, string>, { ttl = Infinity, weight = 1 }: Answer) {
@@ -332,7 +333,7 @@ export class World implements CachePorts<string, number, string> {
   failed(loading: FakeLoading = this.loads[0]!, ttl = 0): FakeSlot {
     const entry = this.slotOf(loading.key, this.finish(loading), Exit.fail("no"), { ttl, weight: 0 })
     const { old } = loading
-    const isKept = ttl > 0 && !this.state.keeps(old, this.time)
+    const isKept = ttl > 0 && !this.state.entries.keeps(old, this.time)
     const isAgain = this.aborted.has(loading) && loading.callers.size > 0
     if (!isAgain && !loading.isDetached) this.failedAt.set(loading.key, this.time)
     if (!isAgain || isKept) this.aborted.delete(loading)
@@ -366,7 +367,7 @@ export class World implements CachePorts<string, number, string> {
 
   abandon(caller: FakeCaller): void {
     caller.outcome = "left"
-    this.state.abandon(caller, caller.loading!)
+    this.state.loads.abandon(caller, caller.loading!)
   }
 
   private nothingBefore(key: string): void {
@@ -374,7 +375,7 @@ export class World implements CachePorts<string, number, string> {
   }
 
   invalidate(key: string): boolean {
-    const was = this.state.peek(key) !== undefined || this.state.loadingOf(key) !== undefined
+    const was = this.state.entries.get(key) !== undefined || this.state.loads.get(key) !== undefined
     this.nothingBefore(key)
     const gave = this.state.invalidate(key, this.time)
     same("whether anything was there", gave, was)
@@ -383,7 +384,13 @@ export class World implements CachePorts<string, number, string> {
 
   invalidateAll(): void {
     const { length } = this.with("cached")
-    for (const { key } of [...this.books.map(({ entry }) => entry), ...this.state.running, ...this.state.queued]) {
+    for (
+      const { key } of [
+        ...this.books.map(({ entry }) => entry),
+        ...this.state.loads.running,
+        ...this.state.loads.queued
+      ]
+    ) {
       this.nothingBefore(key)
     }
     same("how many there were", this.state.invalidateAll(this.time), length)
@@ -406,13 +413,13 @@ export class World implements CachePorts<string, number, string> {
     must("nothing is seized that is released", !book.isReleased)
     book.mayBeTaken = book.isReleased = true
     this.releases.push(entry)
-    this.state.seized(entry)
+    this.state.entries.seized(entry)
   }
 
   reclaim(entry: FakeSlot): void {
     this.bookOf(entry)!.mayBeTaken = true
     this.count("reclaimed")
-    this.state.reclaim(entry)
+    this.state.entries.reclaim(entry)
   }
 
   /** A release that has begun is over. */
@@ -425,7 +432,7 @@ export class World implements CachePorts<string, number, string> {
   due(entry: FakeSlot): void {
     // Its timer is set no more when it has fired.
     this.dues.set(entry, Infinity)
-    this.state.due(entry, this.time)
+    this.state.due(entry)
   }
 
   /** Time goes on; what is due on the way is done, unless timers are late. */
@@ -447,6 +454,6 @@ export class World implements CachePorts<string, number, string> {
   close(): void {
     const waiting = this.waiting().length
     same("callers that are refused", this.state.close(), waiting)
-    while (this.state.closeSome(2)) same("what is in a closed cache for others", this.state.peek("a"), undefined)
+    while (this.state.closeSome(2)) same("what is in a closed cache for others", this.state.entries.get("a"), undefined)
   }
 }

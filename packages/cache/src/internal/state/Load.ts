@@ -1,10 +1,8 @@
 /** A lookup: who waits for it, and how far it is. */
-import type { Deadline } from "@patinox/core/kernel"
-import type * as Seam from "../Seam.js"
+import type { CurrentFiber, Deadline } from "@patinox/core/kernel"
 import type { CacheEntry } from "./CacheEntry.js"
 import * as Aging from "./Expiry.js"
 import type { Keyed } from "./KeyMap.js"
-import type { Places } from "./RoomCircle.js"
 
 /** Somebody who waits for a lookup. */
 export interface LoadRequester<K, A, E> {
@@ -15,6 +13,14 @@ export interface LoadRequester<K, A, E> {
   refuse(): void
 }
 
+/** What holds the places of a cache. */
+export interface Places {
+  readonly running: Iterable<Load<any, any, any>>
+  readonly retired: Iterable<CacheEntry<any, any, any>>
+  readonly releasing: Iterable<CacheEntry<any, any, any>>
+  cached(): Iterable<CacheEntry<any, any, any>>
+}
+
 /**
  * `behind` another of its key; `queued` for room; `aborted` when nobody wants it any more or its time is up, and it has
  * not ended yet.
@@ -23,7 +29,7 @@ export type LoadPhase = "behind" | "queued" | "running" | "aborted" | "over"
 
 /** A lookup's function at work. A lookup that was abandoned, and is wanted, has another one. */
 export class Attempt<K, A, E> {
-  fiber: Seam.CurrentFiber | undefined = undefined
+  fiber: CurrentFiber | undefined = undefined
   /** When it has to end, where that is not known from its callers. */
   deadline: Deadline | undefined = undefined
   /** It is to be interrupted, as soon as all are that run with it. */
@@ -64,7 +70,7 @@ export class Load<K, A, E> implements Keyed<K> {
     /** The value that is there meanwhile, and will be replaced. */
     public old: CacheEntry<K, A, E> | undefined,
     /** What the fiber that asked first has, the lookup's has. */
-    readonly origin: Seam.CallerOrigin,
+    readonly origin: CurrentFiber,
     /** Where it has a place, or waits for one. */
     readonly owner: Places
   ) {

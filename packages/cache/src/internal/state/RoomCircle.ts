@@ -3,17 +3,17 @@
  * lookup holds its place, a use its value's, a release and a removal listener theirs, and any of them may ask again from
  * inside. Only what is certain counts: who holds a place and does not wait for this is taken to give it back.
  */
+import type { CurrentFiber } from "@patinox/core/kernel"
 import type { WorkItem } from "../ActiveWork.js"
-import type * as Seam from "../Seam.js"
 import type { CacheEntry } from "./CacheEntry.js"
-import type { Load } from "./Load.js"
+import type { Load, Places } from "./Load.js"
 
 type AnyLoading = Load<any, any, any>
 type AnySlot = CacheEntry<any, any, any>
 
 /** A caller that waits for a lookup. */
 export interface Waiter {
-  readonly fiber: Seam.CurrentFiber
+  readonly fiber: CurrentFiber
   readonly loading: AnyLoading | undefined
   /** What it is a part of: lookups, releases and listeners that do not end before it has an answer. */
   readonly within: ReadonlyArray<WorkItem>
@@ -21,15 +21,7 @@ export interface Waiter {
   sibling: Waiter | undefined
 }
 
-/** What holds the places of a cache. */
-export interface Places {
-  readonly running: Iterable<AnyLoading>
-  readonly retired: Iterable<AnySlot>
-  readonly releasing: Iterable<AnySlot>
-  cached(): Iterable<AnySlot>
-}
-
-const byFiber = new Map<Seam.CurrentFiber, Waiter>()
+const byFiber = new Map<CurrentFiber, Waiter>()
 /** Those that are a part of something. */
 const nested = new Set<Waiter>()
 

@@ -89,10 +89,10 @@ const steps: Record<string, fc.Arbitrary<Step>> = {
     on(
       n,
       ({ callers }) => callers.filter(({ loading, outcome }) => loading && outcome !== "waiting"),
-      (world, caller) => world.state.abandon(caller, caller.loading!)
+      (world, caller) => world.state.loads.abandon(caller, caller.loading!)
     )
   ),
-  giveUp: anything.map((n) => on(n, loads, ({ state }, loading) => state.giveUp(loading))),
+  giveUp: anything.map((n) => on(n, loads, ({ state }, loading) => state.loads.giveUp(loading))),
   leave: anything.map((n) => on(n, ({ holds }) => holds, (world, entry) => world.leave(entry))),
   heard: anything.map((n) => on(n, ({ hearing }) => hearing, (world, entry) => world.heard(entry))),
   invalidate: key.map((key): Step => (world) => {
@@ -108,7 +108,7 @@ const steps: Record<string, fc.Arbitrary<Step>> = {
     on(n, ({ books }) => books, (world, { entry }) => {
       // A timer that was taken back may fire all the same, but no other.
       if (entry.status === "cached") world.due(entry)
-      else world.state.due(entry, world.time)
+      else world.state.due(entry)
     })
   ),
   pass: fc.constantFrom(0.3, 1, 7, 30, 100, 1_000, 1_000, 3_000).map((millis): Step => (world) => world.pass(millis)),
@@ -123,7 +123,7 @@ const ends: Record<string, fc.Arbitrary<Step>> = {
     if (world.state.isOpen) world.close()
   }),
   reclaim: anything.map((n) =>
-    on(n, ({ state }) => state.isOpen ? [] : [...state.retired], (world, entry) => world.reclaim(entry))
+    on(n, ({ state }) => state.isOpen ? [] : [...state.entries.retired], (world, entry) => world.reclaim(entry))
   )
 }
 
@@ -174,7 +174,7 @@ const settle = (world: World): void => {
     else if (releases.length > 0) world.released()
     else if (holds.length > 0) world.leave(holds[0]!)
     else if (hearing.length > 0) world.heard(hearing[0]!)
-    else if (state.queued.size > 0) throw new Error("a lookup waits while nothing is in use")
+    else if (state.loads.queued.size > 0) throw new Error("a lookup waits while nothing is in use")
     else return
     checkRest(world)
   }
@@ -233,9 +233,10 @@ describe("the decisions of a cache, in any sequence", () => {
             world.close()
           }
           settle(world)
-          const { retired, running, waiting } = world.state
+          const { entries, loads } = world.state
           const { cached, inUse, releasing, weight } = world.state.occupancy
-          expect([cached, inUse, releasing, retired.size, running.size, waiting, weight]).toEqual([0, 0, 0, 0, 0, 0, 0])
+          expect([cached, inUse, releasing, entries.retired.size, weight]).toEqual([0, 0, 0, 0, 0])
+          expect([loads.running.size, loads.queued.size]).toEqual([0, 0])
           expect(world.waiting()).toEqual([])
           for (const { isReleased, entry } of world.books) {
             expect(entry.status).toBe("gone")

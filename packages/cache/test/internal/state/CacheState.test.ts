@@ -115,7 +115,7 @@ describe("a refresh whose old value goes meanwhile", () => {
     const [refresh] = world.loads
     world.pass(5)
     expect(refresh!.phase).toBe("aborted")
-    expect(world.state.loadingOf("a")).toBe(undefined)
+    expect(world.state.loads.get("a")).toBe(undefined)
     const caller = miss(world, "a")
     expect(caller.loading).not.toBe(refresh)
     const late = world.loaded(refresh)
