@@ -4,6 +4,7 @@ const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   pool: ["PoolState", "IdleItems", "Creations", "WaitQueue", "CircuitBreaker"],
   cache: [
     "CacheState",
+    "Entries",
     "Loads",
     "LoadQueue",
     "Occupancy",

@@ -1,5 +1,5 @@
 /** What a snapshot, a report and a line in the log say of a lookup that does not end. */
-import * as Seam from "./Seam.js"
+import { fiberNumber, spanOf } from "@patinox/core/kernel"
 import type { Attempt } from "./state/Load.js"
 
 /** A lookup that does not end, and how it can be found. */
@@ -10,12 +10,12 @@ export interface AbandonedLookup {
   readonly spanName?: string
 }
 
-export const abandonedOf = ({ fiber, loading, startedAt }: Attempt<any, any, any>, now: number): AbandonedLookup => {
-  const span = fiber === undefined ? undefined : Seam.spanOf(fiber)
+export const abandonedOf = ({ fiber, load, startedAt }: Attempt<any, any, any>, now: number): AbandonedLookup => {
+  const span = fiber === undefined ? undefined : spanOf(fiber)
   return {
-    key: loading.key,
+    key: load.key,
     runningMillis: now - startedAt,
-    fiberId: fiber === undefined ? "none" : `#${Seam.fiberNumber(fiber)}`,
+    fiberId: fiber === undefined ? "none" : `#${fiberNumber(fiber)}`,
     ...(span?._tag === "Span" ? { spanName: span.name } : undefined)
   }
 }

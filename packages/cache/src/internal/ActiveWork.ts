@@ -1,7 +1,9 @@
 /**
- * What a fiber does for a cache: a lookup, a release, a listener. Those that it forks do it, too, and it may be a part of
+ * What a fiber does for a cache: a load, a release, a listener. Those that it forks do it, too, and it may be a part of
  * something else that is done for a cache.
  */
+import { type CurrentFiber, inherited, withFiber } from "@patinox/core/kernel"
+import { Effect } from "effect"
 import type { CacheEntry } from "./state/CacheEntry.js"
 import { Load } from "./state/Load.js"
 
@@ -19,9 +21,9 @@ export class ActiveWork {
     return this.item === undefined ? this.outer?.current : this
   }
 
-  /** The innermost lookup. */
-  get lookup(): Load<any, any, any> | undefined {
-    return this.item instanceof Load ? this.item : this.outer?.lookup
+  /** The innermost load. */
+  get load(): Load<any, any, any> | undefined {
+    return this.item instanceof Load ? this.item : this.outer?.load
   }
 
   /** What has come of it may know this work for as long as it lives: it keeps nothing else alive. */
@@ -35,3 +37,14 @@ export class ActiveWork {
     if (this.outer !== undefined) yield* this.outer.items()
   }
 }
+
+const current = /* @__PURE__ */ inherited<ActiveWork>()
+
+export const workOf = (fiber: CurrentFiber): ActiveWork | undefined => current.of(fiber)
+
+/** Whatever runs inside of the effect works on the item, until that has ended. */
+export const workingOn = <A, E, R>(item: WorkItem, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  withFiber((fiber) => {
+    const work = new ActiveWork(item, workOf(fiber))
+    return Effect.ensuring(current.during(work, effect), Effect.sync(() => work.end()))
+  })

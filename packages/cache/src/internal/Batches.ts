@@ -2,8 +2,8 @@
  * Requests of lookups that run side by side go out as one batch, as they would in one `Effect.forEach` with batching: each
  * lookup has a fiber of its own, where Effect sees no neighbours.
  */
+import { type AppRuntime, forkFor, interruptLater, makeDeferred, withFiber } from "@patinox/core/kernel"
 import { Deferred, Effect, Exit, Fiber, RequestBlock } from "effect"
-import * as Seam from "./Seam.js"
 
 interface Blocked {
   readonly requests: RequestBlock.RequestBlock
@@ -16,7 +16,7 @@ const turns = Effect.repeatN(Effect.yieldNow(), 2)
 export class Batches {
   private blocked: Array<Blocked> = []
 
-  constructor(private readonly runtime: Seam.CacheRuntime<never>) {}
+  constructor(private readonly runtime: AppRuntime<never>) {}
 
   /** The exit of a lookup, in an uninterruptible region. Its requests wait for those of others. */
   run<A, E, R>(lookup: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> {
@@ -31,10 +31,10 @@ export class Batches {
   }
 
   private resolved(requests: RequestBlock.RequestBlock): Effect.Effect<void> {
-    return Seam.withFiber((fiber) => {
-      const done = Seam.makeDeferred<void>()
+    return withFiber((fiber) => {
+      const done = makeDeferred<void>()
       this.blocked.push({ requests, done })
-      if (this.blocked.length === 1) Seam.forkFor(fiber, this.runtime, this.flush)
+      if (this.blocked.length === 1) forkFor(fiber, this.runtime, this.flush)
       return Deferred.await(done)
     })
   }
@@ -60,6 +60,6 @@ export class Batches {
 const ended = <A, E, R>(rest: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.flatMap(Effect.forkDaemon(rest), (fiber) =>
     Effect.suspend(() => {
-      Seam.interruptLater(fiber)
+      interruptLater(fiber)
       return Fiber.await(fiber)
     }))

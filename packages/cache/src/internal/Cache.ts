@@ -1,46 +1,29 @@
 /**
- * A cache as it runs: the decisions of `CacheState` carried out. A hit is synchronous; who finds nothing waits as a
- * `Requester`; lookups and releases run in fibers of their own (`Loader`, `Releaser`), off everybody's path.
+ * What callers do with a cache: a hit is synchronous; a caller that finds nothing waits as a `Requester`. Loads and releases
+ * run in fibers of their own (`Loader`, `Releaser`), off every caller's path.
  */
-import { PatinoxError, type RecoveryPolicy, type ResourceRegistry } from "@patinox/core"
-import { checkDuration, closedExit, enter, readOptions, type Timers, UserFunction } from "@patinox/core/kernel"
-import { Array as Arr, Cause, Duration, Effect, Exit, Scope } from "effect"
-import * as CacheError from "../CacheError.js"
-import type { PolicyState } from "../CachePolicy.js"
-import { CacheMetrics } from "./CacheMetrics.js"
-import type { ResolvedCache } from "./CacheOptions.js"
-import { CacheReporter, named } from "./CacheReporter.js"
+import { PatinoxError } from "@patinox/core"
+import {
+  checkDuration,
+  closedExit,
+  type CurrentFiber,
+  enter,
+  finalizersOf,
+  readOptions,
+  scopeOf,
+  type Timers,
+  UserFunction,
+  withFiber
+} from "@patinox/core/kernel"
+import { Array as Arr, type Duration, Effect, Exit, Scope } from "effect"
+import type { CacheError } from "../CacheError.js"
+import type { CacheMetrics } from "./CacheMetrics.js"
+import type { CacheParts } from "./CacheParts.js"
 import { Borrow, type Lease } from "./Lease.js"
-import { Loader } from "./Loader.js"
-import { guarded } from "./policy/GuardedPolicy.js"
-import { Releaser } from "./Releaser.js"
-import { Requester } from "./Requester.js"
-import * as Seam from "./Seam.js"
-import type { CacheEntry, RemovalReason } from "./state/CacheEntry.js"
-import { CacheState } from "./state/CacheState.js"
-
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-/** A value that has left the cache. */
-export interface Removal<out K, out A> {
-  readonly key: K
-  readonly value: A
-  readonly reason: RemovalReason
-}
-
-/** What a cache does with its keys and values, with everything that it needs provided. */
-export interface Manager<K, A, E> {
-  /** What it gives is `found` in the very step in which it comes, before anything can be interrupted. */
-  readonly lookup: (key: K, found: (value: A) => void) => Effect.Effect<A, E, Scope.Scope>
-  /** The values of several keys, in their order. */
-  readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, Scope.Scope>
-  readonly release?: (value: A, key: K) => Effect.Effect<unknown, unknown>
-  readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, unknown>
-  readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown>
-  readonly weigher?: (value: A, key: K) => number
-  readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
-  readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
-}
+import type { Loader } from "./Loader.js"
+import { Requester, type RequesterContext, type Restore } from "./Requester.js"
+import type { CacheEntry } from "./state/CacheEntry.js"
+import type { CacheState } from "./state/CacheState.js"
 
 /** Of a single call. */
 export interface CallOptions {
@@ -48,83 +31,37 @@ export interface CallOptions {
   readonly acquireTimeout?: Duration.DurationInput
 }
 
-export interface CacheParts {
-  readonly timers: Timers
-  readonly runtime: Seam.CacheRuntime<ResourceRegistry.ResourceRegistry | Scope.Scope>
-  /** As the options' policy has made it. */
-  readonly policy: PolicyState
-  /** From 0 to 1. */
-  readonly random: () => number
-  /** Values are not released, and so not counted as in use. */
-  readonly isPlain: boolean
-}
-
 /** How a caller that finds nothing goes on. */
-interface Asking {
-  readonly fiber: Seam.CurrentFiber
+interface Call {
+  readonly fiber: CurrentFiber
   readonly now: number
   readonly restore: Restore
   readonly options: CallOptions | undefined
   readonly takesOld?: boolean
 }
 
-/** One of several that somebody asks for: either it is got, inside an uninterruptible region, or it is cancelled. */
+/** One of several that a caller asks for: either it is got, inside an uninterruptible region, or it is cancelled. */
 interface Wanted<A, E, R> {
   readonly got: Effect.Effect<A, E, R>
   readonly cancel: () => void
 }
 
 export class Cache<K, A, E> {
-  readonly state: CacheState<K, A, E>
-  readonly metrics: CacheMetrics
-  readonly reporter: CacheReporter
-  readonly lookups: Loader<K, A, E>
-  readonly releases: Releaser<K, A, E>
-  readonly timers: Timers
-  readonly runtime: CacheParts["runtime"]
-  readonly isPlain: boolean
-  /** Those that wait for the counts to change. */
-  readonly onSettled = new Set<() => void>()
-  onRegistryClosed: () => void = () => {}
-  private whyClosed: CacheError.CacheClosed["reason"] = "closed"
+  private readonly state: CacheState<K, A, E>
+  private readonly loader: Loader<K, A, E>
+  private readonly metrics: CacheMetrics
+  private readonly timers: Timers
+  private readonly acquireTimeout: number
+  private readonly requests: RequesterContext<K, A, E>
 
-  constructor(
-    readonly options: ResolvedCache,
-    readonly manager: Manager<K, A, E>,
-    { isPlain, policy, random, runtime, timers }: CacheParts
-  ) {
+  constructor({ context, limits, loader, refusals, state }: CacheParts<K, A, E>) {
+    const { metrics, options, timers } = context
+    this.state = state
+    this.loader = loader
+    this.metrics = metrics
     this.timers = timers
-    this.runtime = runtime
-    this.isPlain = isPlain
-    this.metrics = new CacheMetrics(options.name)
-    this.reporter = new CacheReporter(options.name, runtime as Seam.CacheRuntime<never>, timers)
-    this.lookups = new Loader(this, random)
-    this.releases = new Releaser(this)
-    this.state = new CacheState<K, A, E>(
-      {
-        load: (loading) => this.lookups.start(loading),
-        abort: (loading) => this.lookups.abort(loading),
-        removed: (entry, reason) => this.removed(entry, reason),
-        release: (entry) => this.releases.start(entry),
-        dueAt: (entry, at) => timers.set(entry, at),
-        now: () => timers.now(),
-        notifyWaiters: () => {
-          for (const look of this.onSettled) look()
-        }
-      },
-      options,
-      {
-        canExpire: manager.timeToLive !== undefined,
-        agesIdle: typeof manager.timeToIdle === "function" || options.timeToIdle < Infinity,
-        policy: guarded(policy, options, (defect) => this.reporter.policyFailed(options.policy.name, defect))
-      }
-    )
-  }
-
-  /** The timer of a entry. */
-  due(entry: CacheEntry<K, A, E>): void {
-    this.state.due(entry)
-    this.updateGauges()
+    this.acquireTimeout = options.acquireTimeout
+    this.requests = { state, limits, refusals, metrics, timers }
   }
 
   // --- asking --------------------------------------------------------------------------------------------------------
@@ -133,79 +70,78 @@ export class Cache<K, A, E> {
     key: K,
     f: (value: A) => Effect.Effect<B, E2, R2>,
     options?: CallOptions
-  ): Effect.Effect<B, E | E2 | CacheError.CacheError, R2> {
+  ): Effect.Effect<B, E | E2 | CacheError, R2> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
+      withFiber((fiber) => {
         const now = this.timers.now()
         const entry = this.state.take(key, now, fiber)
         if (entry !== undefined) {
           this.metrics.hit()
-          return this.using(entry, fiber, now, f, restore)
+          return this.useEntry(entry, new Borrow(fiber, now), f, restore)
         }
-        return this.ask(key, { fiber, now, restore, options }, (entry) =>
-          this.using(entry, fiber, this.timers.now(), f, restore))
+        return this.request(key, { fiber, now, restore, options }, (entry) =>
+          this.useEntry(entry, new Borrow(fiber, this.timers.now()), f, restore))
       })
     )
   }
 
-  private ask<B, E2, R2>(
+  private request<B, E2, R2>(
     key: K,
-    asking: Asking,
+    call: Call,
     then: (entry: CacheEntry<K, A, E>) => Effect.Effect<B, E2, R2>
-  ): Effect.Effect<B, E2 | CacheError.CacheError, R2> {
-    return this.callerOf(key, asking, then).start(asking.now)
+  ): Effect.Effect<B, E2 | CacheError, R2> {
+    return this.requester(key, call, then).start(call.now)
   }
 
-  private callerOf<B, E2, R2>(
+  private requester<B, E2, R2>(
     key: K,
-    { fiber, options, restore, takesOld = true }: Asking,
+    { fiber, options, restore, takesOld = true }: Call,
     then: (entry: CacheEntry<K, A, E>) => Effect.Effect<B, E2, R2>
   ): Requester<K, A, E, B, E2, R2> {
-    return new Requester(this, { key, fiber, limit: this.limitOf(options), takesOld, restore, then })
+    return new Requester(this.requests, { key, fiber, limit: this.limitOf(options), takesOld, restore, then })
   }
 
   /** A bad one is a mistake of the program, and ends it with the `Validation`. */
   private limitOf(options: CallOptions | undefined): number {
-    if (options === undefined) return this.options.acquireTimeout
+    if (options === undefined) return this.acquireTimeout
     const checked = readOptions(() => {
       const { acquireTimeout } = options
       return acquireTimeout === undefined
-        ? this.options.acquireTimeout
+        ? this.acquireTimeout
         : checkDuration("acquireTimeout", acquireTimeout)
     })
     if (checked instanceof PatinoxError.Validation) throw checked
     return checked
   }
 
-  private using<B, E2, R2>(
+  private useEntry<B, E2, R2>(
     entry: CacheEntry<K, A, E>,
-    fiber: Seam.CurrentFiber,
-    now: number,
+    borrow: Borrow,
     f: (value: A) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E | E2, R2> {
     const { held } = entry
     if (held === undefined || held.isSpoiled) return this.failure(entry)
-    const hold = this.hold(held, fiber, now)
-    hold.inside = enter(fiber, hold)
+    held.add(borrow)
+    borrow.inside = enter(borrow.fiber, borrow)
     // One step less than `Effect.exit` and what follows it.
     return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, held.value, undefined))), {
       onFailure: (cause) => {
-        this.letGo(entry, hold)
+        this.endBorrow(entry, borrow)
         return Effect.failCause(cause)
       },
       onSuccess: (value) => {
-        this.letGo(entry, hold)
+        this.endBorrow(entry, borrow)
         return Effect.succeed(value)
       }
     })
   }
 
   /** For as long as the scope at hand is open. */
-  readonly get = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> =>
-    Seam.withFiber((fiber) => {
-      const scope = Seam.scopeOf(fiber)
-      const finalizers = Seam.finalizersOf(scope)
+  readonly get = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError, Scope.Scope> =>
+    withFiber((fiber) => {
+      const scope = scopeOf(fiber)
+      const finalizers = finalizersOf(scope)
       if (finalizers === undefined) return this.getBound(key, options)
       const now = this.timers.now()
       const entry = this.state.take(key, now, fiber)
@@ -214,23 +150,23 @@ export class Cache<K, A, E> {
       const { held } = entry
       if (held === undefined || held.isSpoiled) return this.failure(entry)
       // All in one step, in which nothing can be interrupted.
-      const hold = this.hold(held, fiber, now)
-      finalizers.set({}, this.lettingGo(entry, hold, scope))
+      const borrow = this.borrow(held, fiber, now)
+      finalizers.set({}, this.finalizerOf(entry, borrow, scope))
       return Effect.succeed(held.value)
     })
 
-  private getBound(key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError, Scope.Scope> {
+  private getBound(key: K, options?: CallOptions): Effect.Effect<A, E | CacheError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => this.getNow(key, { fiber, now: this.timers.now(), restore, options }).got)
+      withFiber((fiber) => this.getNow(key, { fiber, now: this.timers.now(), restore, options }).got)
     )
   }
 
-  private getNow(key: K, asking: Asking): Wanted<A, E | CacheError.CacheError, Scope.Scope> {
-    const { fiber, now } = asking
+  private getNow(key: K, call: Call): Wanted<A, E | CacheError, Scope.Scope> {
+    const { fiber, now } = call
     const entry = this.state.take(key, now, fiber)
-    const wasOpen = closedExit(Seam.scopeOf(fiber)) === undefined
+    const wasOpen = closedExit(scopeOf(fiber)) === undefined
     if (entry === undefined) {
-      return this.wanted(key, asking, (entry) => this.keep(entry, fiber, this.timers.now(), { wasOpen }))
+      return this.wanted(key, call, (entry) => this.keep(entry, fiber, this.timers.now(), { wasOpen }))
     }
     this.metrics.hit()
     return {
@@ -241,22 +177,22 @@ export class Cache<K, A, E> {
 
   private wanted<R>(
     key: K,
-    asking: Asking,
+    call: Call,
     then: (entry: CacheEntry<K, A, E>) => Effect.Effect<A, E, R>
-  ): Wanted<A, E | CacheError.CacheError, R> {
-    const caller = this.callerOf(key, asking, then)
-    return { got: caller.start(asking.now), cancel: () => caller.cancel() }
+  ): Wanted<A, E | CacheError, R> {
+    const requester = this.requester(key, call, then)
+    return { got: requester.start(call.now), cancel: () => requester.cancel() }
   }
 
-  /** All are asked for at once, and waited for one by one. Whoever fails leaves the rest. */
-  getAll(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError.CacheError, Scope.Scope> {
-    return this.all(keys, options, (key, asking) => this.getNow(key, asking))
+  /** All are requested at once, and waited for one by one. A failure cancels the rest. */
+  getAll(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError, Scope.Scope> {
+    return this.all(keys, options, (key, call) => this.getNow(key, call))
   }
 
-  getAllPlain(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError.CacheError> {
-    return this.all(keys, options, (key, asking) => {
-      const entry = this.state.take(key, asking.now, asking.fiber)
-      if (entry === undefined) return this.wanted(key, asking, (entry) => entry.exit)
+  getAllPlain(keys: Iterable<K>, options?: CallOptions): Effect.Effect<Array<A>, E | CacheError> {
+    return this.all(keys, options, (key, call) => {
+      const entry = this.state.take(key, call.now, call.fiber)
+      if (entry === undefined) return this.wanted(key, call, (entry) => entry.exit)
       this.metrics.hit()
       return { got: entry.exit, cancel: () => {} }
     })
@@ -265,16 +201,16 @@ export class Cache<K, A, E> {
   private all<R>(
     keys: Iterable<K>,
     options: CallOptions | undefined,
-    getNow: (key: K, asking: Asking) => Wanted<A, E | CacheError.CacheError, R>
-  ): Effect.Effect<Array<A>, E | CacheError.CacheError, R> {
+    getNow: (key: K, call: Call) => Wanted<A, E | CacheError, R>
+  ): Effect.Effect<Array<A>, E | CacheError, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
+      withFiber((fiber) => {
         this.limitOf(options)
-        const asking = { fiber, now: this.timers.now(), restore, options }
+        const call = { fiber, now: this.timers.now(), restore, options }
         const keyed = UserFunction.call<ReadonlyArray<K> | Effect.Effect<never>>(() => [...keys], UserFunction.dieOf)
         if (Effect.isEffect(keyed)) return keyed
-        const left = this.lookups.together(() => keyed.map((key) => getNow(key, asking))).reverse()
-        const next: Effect.Effect<A, E | CacheError.CacheError, R> = Effect.suspend(() => left.pop()!.got)
+        const left = this.loader.together(() => keyed.map((key) => getNow(key, call))).reverse()
+        const next: Effect.Effect<A, E | CacheError, R> = Effect.suspend(() => left.pop()!.got)
         return Effect.onError(
           Effect.all(keyed.map(() => next)),
           () => Effect.sync(() => left.forEach(({ cancel }) => cancel()))
@@ -285,7 +221,7 @@ export class Cache<K, A, E> {
 
   /** As `get`, where a good value is there. */
   readonly getIfPresent = (key: K): Effect.Effect<Exit.Exit<A, E> | undefined, never, Scope.Scope> =>
-    Effect.uninterruptible(Seam.withFiber((fiber) => {
+    Effect.uninterruptible(withFiber((fiber) => {
       const entry = this.present(key)
       return entry === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(entry, fiber, this.timers.now()))
     }))
@@ -312,7 +248,7 @@ export class Cache<K, A, E> {
 
   /** For as long as the scope at hand is open, without a use. */
   readonly peek = (keys?: Iterable<K>): Effect.Effect<Array<A>, never, Scope.Scope> =>
-    Effect.uninterruptible(Seam.withFiber((fiber) => {
+    Effect.uninterruptible(withFiber((fiber) => {
       const now = this.timers.now()
       const entries = this.fit(keys)
       for (const entry of entries) this.state.entries.use(entry)
@@ -321,63 +257,60 @@ export class Cache<K, A, E> {
 
   private keep(
     entry: CacheEntry<K, A, E>,
-    fiber: Seam.CurrentFiber,
+    fiber: CurrentFiber,
     now: number,
     { isUse = true, wasOpen = false }: { readonly isUse?: boolean; readonly wasOpen?: boolean } = {}
   ): Effect.Effect<A, E> {
     const { held } = entry
     if (held === undefined || held.isSpoiled) return this.failure(entry)
-    const scope = Seam.scopeOf(fiber)
-    const hold = this.hold(held, fiber, now)
+    const scope = scopeOf(fiber)
+    const borrow = this.borrow(held, fiber, now)
     return Effect.flatMap(
-      Scope.addFinalizerExit(scope, this.lettingGo(entry, hold, scope, isUse)),
-      // A scope that has closed meanwhile has let go of it, and it may be released by now.
-      () => hold.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)
+      Scope.addFinalizerExit(scope, this.finalizerOf(entry, borrow, scope, isUse)),
+      // A scope that has closed meanwhile has ended the borrow, and the value may be released by now.
+      () => borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)
     )
   }
 
   /** Done when it is called, and so out of reach of an interruption: a scope hands its closer's interruptibility on. */
-  private lettingGo(
+  private finalizerOf(
     entry: CacheEntry<K, A, E>,
-    hold: Borrow,
+    borrow: Borrow,
     scope: Scope.Scope,
     isUse = true
   ): () => Effect.Effect<void> {
-    hold.scope = scope
+    borrow.scope = scope
     return () => {
-      this.letGo(entry, hold, isUse)
+      this.endBorrow(entry, borrow, isUse)
       return Effect.void
     }
   }
 
-  /** One that has a value none the less is put aside. */
+  /** An entry that has a value none the less is released. */
   private failure(entry: CacheEntry<K, A, E>): Effect.Effect<never, E> {
     this.state.leave(entry)
-    this.updateGauges()
     return entry.exit as Exit.Exit<never, E>
   }
 
-  private hold(held: Lease<A>, fiber: Seam.CurrentFiber, now: number): Borrow {
-    const hold = new Borrow(fiber, now)
-    held.add(hold)
-    this.updateGauges()
-    return hold
+  private borrow(held: Lease<A>, fiber: CurrentFiber, now: number): Borrow {
+    const borrow = new Borrow(fiber, now)
+    held.add(borrow)
+    return borrow
   }
 
-  private letGo(entry: CacheEntry<K, A, E>, hold: Borrow, isUse = true): void {
-    if (hold.isOver) return
-    hold.isOver = true
-    hold.inside?.end()
-    entry.held!.remove(hold)
+  private endBorrow(entry: CacheEntry<K, A, E>, borrow: Borrow, isUse = true): void {
+    if (borrow.isOver) return
+    borrow.isOver = true
+    borrow.inside?.end()
+    entry.held!.remove(borrow)
     this.state.leave(entry, isUse)
-    // Who closes the cache may be the only one left that uses it.
+    // The fiber that closes the cache may be the only one left that uses it.
     if (!this.state.isOpen) this.state.ports.notifyWaiters()
-    this.updateGauges()
   }
 
   /** The way of a plain cache: a value that is there costs one step. */
-  readonly getPlain = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError.CacheError> =>
-    Seam.withFiber((fiber) => {
+  readonly getPlain = (key: K, options?: CallOptions): Effect.Effect<A, E | CacheError> =>
+    withFiber((fiber) => {
       const now = this.timers.now()
       const entry = this.state.take(key, now, fiber)
       if (entry !== undefined) {
@@ -385,20 +318,19 @@ export class Cache<K, A, E> {
         return entry.exit
       }
       return Effect.uninterruptibleMask((restore) =>
-        this.ask(key, { fiber, now, restore, options }, (entry) => entry.exit)
+        this.request(key, { fiber, now, restore, options }, (entry) => entry.exit)
       )
     })
 
   // --- by hand -------------------------------------------------------------------------------------------------------
 
-  /** Looks the key up anew, whatever is there; that stays until the new value is there, and where there will be none. */
-  refresh(key: K, options?: CallOptions): Effect.Effect<void, E | CacheError.CacheError> {
+  /** Loads the key anew, whatever is there; that stays until the new value is there, and where there will be none. */
+  refresh(key: K, options?: CallOptions): Effect.Effect<void, E | CacheError> {
     return Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
-        const asking = { fiber, now: this.timers.now(), restore, options, takesOld: false }
-        return this.ask(key, asking, (entry): Effect.Effect<void, E> => {
+      withFiber((fiber) => {
+        const call = { fiber, now: this.timers.now(), restore, options, takesOld: false }
+        return this.request(key, call, (entry): Effect.Effect<void, E> => {
           this.state.leave(entry)
-          this.updateGauges()
           return Exit.asVoid(entry.exit)
         })
       })
@@ -406,9 +338,7 @@ export class Cache<K, A, E> {
   }
 
   invalidate(key: K): boolean {
-    const was = this.state.invalidate(key, this.timers.now())
-    this.updateGauges()
-    return was
+    return this.state.invalidate(key, this.timers.now())
   }
 
   invalidateWhere(isMeant: (key: K, value: A) => boolean): number {
@@ -416,90 +346,10 @@ export class Cache<K, A, E> {
     const [failures, values] = Arr.partition(this.state.entries.all(), ({ exit }) => Exit.isSuccess(exit))
     const meant = values.filter(({ exit, key }) => isMeant(key, (exit as Exit.Success<A, E>).value))
     this.state.invalidateThese([...meant, ...failures], this.timers.now())
-    this.updateGauges()
     return meant.length
   }
 
   invalidateAll(): number {
-    const invalidated = this.state.invalidateAll(this.timers.now())
-    this.updateGauges()
-    return invalidated
-  }
-
-  // --- what is told --------------------------------------------------------------------------------------------------
-
-  private removed(entry: CacheEntry<K, A, E>, reason: RemovalReason): void {
-    this.metrics.removed(reason)
-    this.reporter.emit(() => ({
-      _tag: "Removed",
-      ...named(entry),
-      reason,
-      ageMillis: this.timers.now() - entry.writtenAt
-    }))
-    const { onRemoval } = this.manager
-    const { exit, key } = entry
-    if (onRemoval === undefined || Exit.isFailure(exit)) return
-    // It is not released before the listener has seen it.
-    this.state.entries.hear(entry)
-    const limit = this.options.releaseTimeout
-    const heard = Seam.workingOn(entry, UserFunction.effect(() => onRemoval({ key, value: exit.value, reason }))).pipe(
-      Effect.disconnect,
-      Effect.interruptible,
-      Effect.timeoutFailCause({
-        duration: Duration.millis(limit),
-        onTimeout: () => Cause.die(new Error(`it took longer than ${limit} ms`))
-      })
-    )
-    Seam.forkLater(
-      this.runtime,
-      Effect.map(Effect.exit(heard), (exit) => {
-        if (Exit.isFailure(exit)) this.reporter.listenerFailed(entry, exit.cause)
-        this.state.heard(entry)
-        this.updateGauges()
-      })
-    )
-  }
-
-  updateGauges(): void {
-    const { cached, inUse, weight } = this.state.occupancy
-    this.metrics.count(cached, weight, inUse)
-  }
-
-  counts(): CacheError.CacheCounts {
-    const { queued, running } = this.state.loads
-    const { cached, inUse, releasing, weight } = this.state.occupancy
-    return { entries: cached, inUse, loading: running.size, waiting: queued.size, releasing, weight }
-  }
-
-  closed(): CacheError.CacheClosed {
-    return new CacheError.CacheClosed({ cache: this.options.name, reason: this.whyClosed })
-  }
-
-  /** No value can be registered any more. */
-  refusedByRegistry(): void {
-    if (!this.state.isOpen) return
-    this.whyClosed = "registry shutting down"
-    this.onRegistryClosed()
-  }
-
-  full(key: K, isCircle: boolean): CacheError.CacheFull {
-    const { name } = this.options
-    return new CacheError.CacheFull({
-      cache: name,
-      key,
-      ...(isCircle ? { isCircle } : undefined),
-      counts: this.counts()
-    })
-  }
-
-  timedOut(
-    key: K,
-    stage: CacheError.CacheStage,
-    limitMillis: number,
-    counts: CacheError.CacheCounts
-  ): CacheError.CacheTimeout {
-    const error = new CacheError.CacheTimeout({ cache: this.options.name, key, stage, limitMillis, counts })
-    this.reporter.emit(() => ({ _tag: "TimedOut", error }))
-    return error
+    return this.state.invalidateAll(this.timers.now())
   }
 }

@@ -3,17 +3,29 @@
  * released, what is in use is waited for and, before the deadline, released under its users' hands.
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
-import { callback, type Deadline, isInside, makeDeadline } from "@patinox/core/kernel"
+import {
+  callback,
+  type CurrentFiber,
+  type Deadline,
+  forkLater,
+  isInside,
+  makeDeadline,
+  makeDeferred,
+  nextTurn
+} from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
 import { type AbandonedLookup, abandonedOf } from "./AbandonedLookup.js"
-import type { WorkItem } from "./ActiveWork.js"
-import type { Cache } from "./Cache.js"
+import { type WorkItem, workOf } from "./ActiveWork.js"
+import type { CacheContext } from "./CacheContext.js"
+import type { CacheParts } from "./CacheParts.js"
 import type { Borrow } from "./Lease.js"
-import * as Seam from "./Seam.js"
+import type { LoadLimits } from "./LoadLimits.js"
+import type { Releaser } from "./Releaser.js"
 import { CacheEntry } from "./state/CacheEntry.js"
+import type { CacheState } from "./state/CacheState.js"
 import { type Attempt, Load } from "./state/Load.js"
 
-type AnyLoading = Load<any, any, any>
+type AnyLoad = Load<any, any, any>
 
 /** What became of a cache. */
 export interface CacheReport {
@@ -50,8 +62,10 @@ const longMillis = 5
 /** Shortly before the deadline, so that there is time to release: a fifth of the time, at most 5 seconds. */
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
+type CloseParts = Pick<CacheParts<any, any, any>, "context" | "limits" | "releaser" | "state" | "waiters">
+
 export class CacheClose {
-  readonly report = Seam.makeDeferred<CacheReport>()
+  readonly report = makeDeferred<CacheReport>()
   /** What those use or do who wait for the end: nobody waits for these. */
   private readonly own = new Set<Borrow | WorkItem>()
   private readonly startedAt: number
@@ -64,9 +78,21 @@ export class CacheClose {
   private released = 0
   private readonly failed: Array<CacheReport["failed"][number]> = []
 
-  constructor(private readonly cache: Cache<any, any, any>) {
-    this.startedAt = cache.timers.now()
-    this.endBy(this.startedAt, cache.options.closeTimeout)
+  private readonly context: CacheContext<any, any, any>
+  private readonly state: CacheState<any, any, any>
+  private readonly limits: LoadLimits<any, any, any>
+  private readonly releaser: Releaser<any, any, any>
+  /** Those that wait for the counts to change. */
+  private readonly waiters: Set<() => void>
+
+  constructor({ context, limits, releaser, state, waiters }: CloseParts) {
+    this.context = context
+    this.state = state
+    this.limits = limits
+    this.releaser = releaser
+    this.waiters = waiters
+    this.startedAt = context.timers.now()
+    this.endBy(this.startedAt, context.options.closeTimeout)
   }
 
   private endBy(now: number, timeout: number): void {
@@ -77,7 +103,7 @@ export class CacheClose {
 
   /** Who closes it has no more than this. */
   hasten(timeout: number): void {
-    const { timers } = this.cache
+    const { timers } = this.context
     const now = timers.now()
     if (now + timeout >= this.deadlineAt) return
     this.endBy(now, timeout)
@@ -86,17 +112,16 @@ export class CacheClose {
 
   /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
   start(): void {
-    const { releases, runtime, state, reporter } = this.cache
-    releases.onReleased = ({ error, entry }) => {
+    const { context: { reporter, runtime }, releaser, state } = this
+    releaser.onReleased = ({ error, entry }) => {
       this.released++
       if (error !== undefined) this.failed.push({ id: entry.held!.id, key: entry.key, error })
     }
     reporter.emit(() => ({ _tag: "Closing" }))
     this.refused = state.close()
     const isMore = state.closeSome(firstTurn)
-    this.cache.updateGauges()
-    Seam.forkLater(runtime, this.finish)
-    if (isMore) Seam.forkLater(runtime, this.goOn(firstTurn / 2))
+    forkLater(runtime, this.finish)
+    if (isMore) forkLater(runtime, this.goOn(firstTurn / 2))
   }
 
   /**
@@ -105,13 +130,12 @@ export class CacheClose {
    */
   private goOn(most: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { state, timers } = this.cache
+      const { context: { timers }, state } = this
       const from = timers.now()
-      return Effect.flatMap(Seam.afterTimers, () => {
+      return Effect.flatMap(nextTurn, () => {
         const took = timers.now() - from
         const next = took > longMillis ? Math.max(1, most / 2) : took < shortMillis ? most * 2 : most
         const isMore = state.closeSome(Math.ceil(Math.min(next, longestTurn)))
-        this.cache.updateGauges()
         return isMore ? this.goOn(Math.min(next, longestTurn)) : Effect.void
       })
     })
@@ -121,18 +145,18 @@ export class CacheClose {
    * A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such, whatever
    * stands in between: a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of has got for a scope is another thing: that fiber need not be waiting.
    */
-  join(fiber: Seam.CurrentFiber): void {
-    const { cache } = this
-    for (const entry of cache.state.entries.retired) {
+  join(fiber: CurrentFiber): void {
+    const { state } = this
+    for (const entry of state.entries.retired) {
       for (const hold of entry.held!.holds()) {
         if (hold.isScoped ? hold.fiber === fiber : isInside(fiber, hold)) this.own.add(hold)
       }
     }
-    for (const item of Seam.workOf(fiber)?.items() ?? []) {
-      const isOurs = item instanceof Load ? cache.state.loads.running.has(item) : item.owner === cache
+    for (const item of workOf(fiber)?.items() ?? []) {
+      const isOurs = item instanceof Load ? state.loads.running.has(item) : item.owner === state
       if (isOurs) this.own.add(item)
     }
-    cache.state.ports.notifyWaiters()
+    state.ports.notifyWaiters()
   }
 
   /** Nobody but who closes the cache uses the value. */
@@ -150,7 +174,7 @@ export class CacheClose {
   private get held(): number {
     let held = 0
     if (this.own.size === 0) return held
-    for (const entry of this.cache.state.entries.retired) if (this.isOwn(entry)) held++
+    for (const entry of this.state.entries.retired) if (this.isOwn(entry)) held++
     return held
   }
 
@@ -161,7 +185,7 @@ export class CacheClose {
       if (
         item instanceof CacheEntry
           ? item.status === "releasing"
-          : this.cache.state.loads.running.has(item as AnyLoading)
+          : this.state.loads.running.has(item as AnyLoad)
       ) {
         own++
       }
@@ -171,26 +195,26 @@ export class CacheClose {
 
   /** Lookups under way that the cache is not closed from. */
   private get unended(): Array<Attempt<any, any, any>> {
-    return [...this.cache.state.loads.running].flatMap((loading) =>
-      loading.attempt === undefined || this.own.has(loading) ? [] : [loading.attempt]
+    return [...this.state.loads.running].flatMap((load) =>
+      load.attempt === undefined || this.own.has(load) ? [] : [load.attempt]
     )
   }
 
   private get running(): number {
-    const { loads, occupancy } = this.cache.state
+    const { loads, occupancy } = this.state
     return loads.running.size + occupancy.cached + occupancy.releasing - this.ownRunning
   }
 
   private get isQuiet(): boolean {
-    return this.running === 0 && this.cache.state.entries.retired.size === this.held
+    return this.running === 0 && this.state.entries.retired.size === this.held
   }
 
   /** Waits until nothing is left, or the instant has come. */
   private quietBy(until: () => number): Effect.Effect<void> {
-    const { onSettled, timers } = this.cache
+    const { context: { timers }, waiters } = this
     return callback<void>((resume) => {
       const over = () => {
-        onSettled.delete(look)
+        waiters.delete(look)
         timers.clear(deadline)
         this.stage = undefined
         resume(Effect.void)
@@ -199,7 +223,7 @@ export class CacheClose {
         if (this.isQuiet) over()
       }
       const deadline = makeDeadline(over)
-      onSettled.add(look)
+      waiters.add(look)
       this.stage = { deadline, until }
       timers.set(deadline, until())
       look()
@@ -207,21 +231,20 @@ export class CacheClose {
   }
 
   private readonly finish: Effect.Effect<void> = Effect.gen(this, function*() {
-    const { lookups, options, releases, state, reporter, timers } = this.cache
+    const { context: { options, reporter, timers }, limits, releaser, state } = this
     yield* this.quietBy(() => this.forceAt)
-    for (const loading of state.loads.running) if (!this.own.has(loading)) lookups.cutOff(loading)
+    for (const load of state.loads.running) if (!this.own.has(load)) limits.cutOff(load)
     let n = 0
     for (const entry of state.entries.retired) {
       if (this.endsByItself(entry)) continue
       this.reclaimed++
       state.entries.reclaim(entry)
-      if (++n % firstTurn === 0) yield* Seam.afterTimers
+      if (++n % firstTurn === 0) yield* nextTurn
     }
     yield* this.quietBy(() => this.deadlineAt)
     const isQuiet = this.isQuiet
     const abandoned = [...state.loads.abandoned, ...this.unended]
-    releases.onReleased = undefined
-    this.cache.updateGauges()
+    releaser.onReleased = undefined
     reporter.closed()
     yield* Deferred.succeed(this.report, {
       cache: options.name,

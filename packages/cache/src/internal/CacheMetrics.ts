@@ -1,6 +1,6 @@
 /** The metrics of a cache, by its name. All names start with `patinox_cache_`; times are in milliseconds. */
+import { updateNow } from "@patinox/core/kernel"
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
-import * as Seam from "./Seam.js"
 import type { RemovalReason } from "./state/CacheEntry.js"
 
 // From a twentieth of a millisecond to about a minute.
@@ -53,6 +53,13 @@ const totalsOf = (cache: string): Totals => {
   return totals
 }
 
+/** What of a cache its gauges show. */
+interface Taken {
+  readonly cached: number
+  readonly inUse: number
+  readonly weight: number
+}
+
 export class CacheMetrics {
   private readonly totals: Totals
   // One array for each set of labels: a metric finds its state by it.
@@ -72,21 +79,21 @@ export class CacheMetrics {
     this.labels = [MetricLabel.make("cache", cache)]
     this.totals = totalsOf(cache)
     // That the gauges are there says that the cache is.
-    Seam.updateNow(entries, this.totals.entries, this.labels)
-    Seam.updateNow(weight, this.totals.weight, this.labels)
-    Seam.updateNow(inUse, this.totals.inUse, this.labels)
+    updateNow(entries, this.totals.entries, this.labels)
+    updateNow(weight, this.totals.weight, this.labels)
+    updateNow(inUse, this.totals.inUse, this.labels)
   }
 
   /** What there is now. */
-  count(entriesNow: number, weightNow: number, inUseNow: number): void {
+  updateGauges({ cached: entriesNow, inUse: inUseNow, weight: weightNow }: Taken): void {
     const { labels, totals } = this
     if (entriesNow !== this.lastEntries) {
-      Seam.updateNow(entries, totals.entries += entriesNow - this.lastEntries, labels)
+      updateNow(entries, totals.entries += entriesNow - this.lastEntries, labels)
       this.lastEntries = entriesNow
     }
     if (weightNow !== this.lastWeight) this.weighs(weightNow)
     if (inUseNow !== this.lastInUse) {
-      Seam.updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
+      updateNow(inUse, totals.inUse += inUseNow - this.lastInUse, labels)
       this.lastInUse = inUseNow
     }
   }
@@ -97,27 +104,27 @@ export class CacheMetrics {
     totals.weighing += (weightNow > 0 ? 1 : 0) - (lastWeight > 0 ? 1 : 0)
     // Fractions leave something behind.
     if (totals.weighing === 0) totals.weight = 0
-    Seam.updateNow(weight, totals.weight, this.labels)
+    updateNow(weight, totals.weight, this.labels)
     this.lastWeight = weightNow
   }
 
   hit(): void {
     this.hits++
-    Seam.updateNow(hits, 1, this.labels)
+    updateNow(hits, 1, this.labels)
   }
 
   missed(): void {
     this.misses++
-    Seam.updateNow(misses, 1, this.labels)
+    updateNow(misses, 1, this.labels)
   }
 
   loaded(millis: number, hasFailed: boolean): void {
     if (hasFailed) {
       this.loadFailures++
-      Seam.updateNow(failures, 1, this.labels)
+      updateNow(failures, 1, this.labels)
     } else this.loads++
     this.loadMillis += millis
-    Seam.updateNow(loadTime, millis, this.labels)
+    updateNow(loadTime, millis, this.labels)
   }
 
   removed(reason: RemovalReason): void {
@@ -127,7 +134,7 @@ export class CacheMetrics {
       labels = [...this.labels, MetricLabel.make("reason", reason)]
       this.byReason.set(reason, labels)
     }
-    Seam.updateNow(removed, 1, labels)
+    updateNow(removed, 1, labels)
   }
 
   get counters(): CacheCounters {

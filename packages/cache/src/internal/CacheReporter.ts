@@ -1,9 +1,8 @@
 /** Tells what happens in a cache: as events to who listens, and what somebody should look at as a line in the log. */
-import { EventHub, Text, type Timers, wallMillis } from "@patinox/core/kernel"
+import { type AppRuntime, EventHub, forkLater, Text, type Timers, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { CacheEvent } from "../CacheEvent.js"
 import { abandonedOf } from "./AbandonedLookup.js"
-import * as Seam from "./Seam.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
 import type { Attempt } from "./state/Load.js"
 
@@ -15,7 +14,7 @@ export class CacheReporter {
 
   constructor(
     private readonly cache: string,
-    private readonly runtime: Seam.CacheRuntime<never>,
+    private readonly runtime: AppRuntime<never>,
     private readonly timers: Timers
   ) {}
 
@@ -32,7 +31,7 @@ export class CacheReporter {
   private warn(message: string, entry?: CacheEntry<any, any, any>): void {
     const id = entry?.held?.guard?.id
     const details = id === undefined ? {} : { "patinox.resource.id": id }
-    Seam.forkLater(
+    forkLater(
       this.runtime,
       Effect.annotateLogs(Effect.logWarning(message), { "patinox.cache": this.cache, ...details })
     )

@@ -1,8 +1,7 @@
 /** A value that has to be released: its guard, the scope that it was looked up in, and who uses it. */
 import type { ResourceGuard, ResourceId } from "@patinox/core"
-import type { LazyScope, Midst } from "@patinox/core/kernel"
+import { type CurrentFiber, type LazyScope, type Midst, scopeOrUndefined } from "@patinox/core/kernel"
 import type { Scope } from "effect"
-import * as Seam from "./Seam.js"
 
 /** One use of a value. */
 export class Borrow {
@@ -14,15 +13,15 @@ export class Borrow {
   /** The use, where it is not for a scope. */
   inside: Midst | undefined = undefined
 
-  constructor(readonly fiber: Seam.CurrentFiber, readonly since: number) {}
+  constructor(readonly fiber: CurrentFiber, readonly since: number) {}
 
   get isScoped(): boolean {
     return this.scope !== undefined
   }
 
   /** Whether it cannot end while the fiber waits: somebody else may close a scope that is not the fiber's. */
-  endsAfter(fiber: Seam.CurrentFiber): boolean {
-    return this.fiber === fiber && (this.scope === undefined || this.scope === Seam.scopeOrUndefined(fiber))
+  endsAfter(fiber: CurrentFiber): boolean {
+    return this.fiber === fiber && (this.scope === undefined || this.scope === scopeOrUndefined(fiber))
   }
 }
 

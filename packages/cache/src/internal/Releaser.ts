@@ -2,15 +2,15 @@
  * How values go: each is released through the registry, once nobody uses it. Where somebody else has begun to release it,
  * the cache notices, and its users get a moment.
  */
-import { CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
-import { type CleanupError } from "@patinox/core"
-import { callback, makeDeadline, UserFunction } from "@patinox/core/kernel"
+import { type CleanupError, CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
+import { callback, forkLater, makeDeadline, makeDeferred, UserFunction } from "@patinox/core/kernel"
 import { Cause, Deferred, Duration, Effect, Exit, Option } from "effect"
-import type { Cache } from "./Cache.js"
+import { workingOn } from "./ActiveWork.js"
+import type { CacheContext } from "./CacheContext.js"
 import { named } from "./CacheReporter.js"
 import type { Lease } from "./Lease.js"
-import * as Seam from "./Seam.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
+import type { CacheState } from "./state/CacheState.js"
 
 /** What became of a value. */
 export interface Release {
@@ -22,7 +22,7 @@ export class Releaser<K, A, E> {
   /** Who closes the cache wants to know. */
   onReleased: ((release: Release) => void) | undefined = undefined
 
-  constructor(private readonly cache: Cache<K, A, E>) {}
+  constructor(private readonly context: CacheContext<K, A, E>, private readonly state: CacheState<K, A, E>) {}
 
   start(entry: CacheEntry<K, A, E>): void {
     this.whenOver(entry, Effect.flatMap(this.scheduled(entry), ({ await: over }) => over))
@@ -41,7 +41,7 @@ export class Releaser<K, A, E> {
    * another attempt comes to what its close came to.
    */
   byHand(entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown> {
-    const { release } = this.cache.manager
+    const { release } = this.context.manager
     const held = entry.held!
     const released = release === undefined || held.hasReleased ? Effect.void : Effect.map(
       UserFunction.effect(() => release(held.value, entry.key)),
@@ -49,7 +49,7 @@ export class Releaser<K, A, E> {
         held.hasReleased = true
       }
     )
-    return Seam.workingOn(entry, Effect.andThen(released, this.closing(held)))
+    return workingOn(entry, Effect.andThen(released, this.closing(held)))
   }
 
   private closing(held: Lease<A>): Effect.Effect<void, ResourceGuard.FinalizersFailed> {
@@ -70,7 +70,7 @@ export class Releaser<K, A, E> {
 
   /** Of a value that the registry does not take: in time all the same, and whatever becomes of the fiber at hand. */
   unregistered(entry: CacheEntry<K, A, E>): Effect.Effect<void> {
-    const { options: { releaseTimeout }, runtime } = this.cache
+    const { options: { releaseTimeout }, runtime } = this.context
     // Refused at the last moment, it has been released by its guard.
     const release = entry.held!.isReleased ? Effect.void : this.byHand(entry)
     const limited = release.pipe(
@@ -78,8 +78,8 @@ export class Releaser<K, A, E> {
       Effect.interruptible,
       Effect.timeout(Duration.millis(releaseTimeout))
     )
-    const over = Seam.makeDeferred<void>()
-    Seam.forkLater(
+    const over = makeDeferred<void>()
+    forkLater(
       runtime,
       Effect.exit(limited).pipe(
         Effect.flatMap((exit) => this.leftovers(entry, exit)),
@@ -94,10 +94,9 @@ export class Releaser<K, A, E> {
     entry: CacheEntry<K, A, E>,
     held: Lease<A>
   ): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
-    const { options, state, timers } = this.cache
+    const { options, timers } = this.context
     return Effect.suspend(() => {
-      state.entries.seized(entry)
-      this.cache.updateGauges()
+      this.state.entries.seized(entry)
       const noticed = Effect.match(this.scheduled(entry), {
         onFailure: (error) => this.whenOver(entry, Effect.fail(error)),
         onSuccess: ({ await: over }) => this.whenOver(entry, over)
@@ -121,7 +120,7 @@ export class Releaser<K, A, E> {
 
   /** Of a release that has begun already, only its end can be waited for. */
   private scheduled(entry: CacheEntry<K, A, E>) {
-    const request = { resource: entry.held!.id, priority: this.cache.options.priority }
+    const request = { resource: entry.held!.id, priority: this.context.options.priority }
     return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
   }
 
@@ -130,16 +129,15 @@ export class Releaser<K, A, E> {
     entry: CacheEntry<K, A, E>,
     over: Effect.Effect<void, CleanupError.CleanupError<unknown>, ResourceRegistry.ResourceRegistry>
   ): void {
-    const { runtime, state, reporter, timers } = this.cache
-    Seam.forkLater(
+    const { reporter, runtime, timers } = this.context
+    forkLater(
       runtime,
       Effect.flatMap(Effect.exit(over), (exit) => {
         const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
         return Effect.map(this.leftovers(entry, exit), () => {
           this.onReleased?.({ entry, error })
           reporter.emit(() => ({ _tag: "Released", ...named(entry), ...(error === undefined ? undefined : { error }) }))
-          state.released(entry, timers.now())
-          this.cache.updateGauges()
+          this.state.released(entry, timers.now())
         })
       })
     )

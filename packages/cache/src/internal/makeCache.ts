@@ -1,23 +1,37 @@
 /** Makes caches: options checked, everything that their functions need provided, and what their users see of them. */
 import { PatinoxError } from "@patinox/core"
-import { leftMillis, limitsItself, makeTimers, readOptions, UserFunction } from "@patinox/core/kernel"
+import {
+  type AppRuntime,
+  fiberNumber,
+  leftMillis,
+  limitsItself,
+  makeTimers,
+  readOptions,
+  spanOf,
+  UserFunction,
+  withFiber,
+  withoutSpan,
+  withScope
+} from "@patinox/core/kernel"
 import { Array as Arr, type Context, Deferred, Effect, Exit, Option, Scope } from "effect"
 import type { CacheOptions, CacheSnapshot, PlainCache, PlainOptions, ResourceCache } from "../ResourceCache.js"
 import { abandonedOf } from "./AbandonedLookup.js"
-import { Cache, type CallOptions, type Manager } from "./Cache.js"
+import { Cache, type CallOptions } from "./Cache.js"
 import { CacheClose } from "./CacheClose.js"
+import type { Env } from "./CacheContext.js"
+import { type Given, makeManager } from "./CacheManager.js"
+import { CacheMetrics } from "./CacheMetrics.js"
 import { type CacheSettings, checkFunctions, makePolicy, type ReleaseSettings, resolve } from "./CacheOptions.js"
-import * as Seam from "./Seam.js"
+import { assemble, type CacheParts } from "./CacheParts.js"
+import { CacheReporter } from "./CacheReporter.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
-
-type Given<K, A, E> = CacheOptions<K, A, E, any, any, any, any, any> | PlainOptions<K, A, E, any, any>
 
 const prepare = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
   options: Given<K, A, E>,
   name: string,
   isPlain: boolean
-): Effect.Effect<Cache<K, A, E>, PatinoxError.Validation, any> =>
+): Effect.Effect<CacheParts<K, A, E>, PatinoxError.Validation, any> =>
   Effect.gen(function*() {
     // Read once, as a getter may throw, or answer otherwise the next time.
     const given = readOptions(() => ({ ...options }))
@@ -29,67 +43,48 @@ const prepare = <K, A, E>(
     if (resolved instanceof PatinoxError.Validation) return yield* Effect.fail(resolved)
     const policy = makePolicy(resolved)
     if (policy instanceof PatinoxError.Validation) return yield* Effect.fail(policy)
-    const runtime = Seam.runtimeOf(yield* Effect.runtime<any>())
+    const around: AppRuntime<any> = withoutSpan(yield* Effect.runtime<any>())
     const random = yield* Effect.randomWith(Effect.succeed)
-    const { lookupAll } = given
-    const { recovery, release } = given as CacheOptions<K, A, E, any, any, any, any, any>
-    const own = <Args extends ReadonlyArray<unknown>>(
-      f: ((...args: Args) => Effect.Effect<unknown, unknown, any>) | undefined
-    ) =>
-      // What it opens for its own sake is closed at its end, and not with the scope that the cache was made in.
-      f && ((...args: Args) =>
-        Effect.provide(Effect.scoped(UserFunction.effect(() => f(...args))), runtime.context) as Effect.Effect<
-          unknown,
-          unknown
-        >)
-    const manager = {
-      lookup: (key: K, found: (value: A) => void) => {
-        // Not `map`, which takes one step more.
-        const noted = Effect.flatMap(lookup(key), (value) => {
-          found(value)
-          return Effect.succeed(value)
-        })
-        // A value has a scope of its own, whatever scope there is where the cache is made.
-        return isPlain ? noted : Seam.provideAround(noted, runtime)
-      },
-      lookupAll: lookupAll && ((keys: ReadonlyArray<K>) => {
-        const values = UserFunction.effect(() => lookupAll(keys))
-        return isPlain ? values : Seam.provideAround(values, runtime)
-      }),
-      release: own(release),
-      recovery: recovery?.fallback === undefined ? recovery : { ...recovery, fallback: own(recovery.fallback) },
-      onRemoval: own(given.onRemoval),
-      weigher: given.weigher,
-      timeToLive: given.timeToLive,
-      timeToIdle: given.timeToIdle
-    } as Manager<K, A, E>
-    // Values that need no release need no room, either, until they are there.
-    return new Cache(isPlain ? { ...resolved, whenFull: "exceed" } : resolved, manager, {
-      policy,
-      timers: yield* makeTimers,
-      // Guards leave nothing in their scope when they go.
-      runtime: isPlain ? runtime : Seam.withScope(runtime, yield* Scope.make()),
-      random: () => UserFunction.call(() => Effect.runSync(random.next), () => 0),
+    const timers = yield* makeTimers
+    // Guards leave nothing in their scope when they go.
+    const runtime: AppRuntime<Env> = isPlain ? around : withScope(around, yield* Scope.make())
+    const context = {
+      // Values that need no release need no room, either, until they are there.
+      options: isPlain ? { ...resolved, whenFull: "exceed" as const } : resolved,
+      manager: makeManager(lookup, given, { runtime: around, isPlain }),
+      timers,
+      runtime,
+      reporter: new CacheReporter(resolved.name, runtime as AppRuntime<never>, timers),
+      metrics: new CacheMetrics(resolved.name),
       isPlain
+    }
+    return assemble(context, {
+      policy,
+      random: () => UserFunction.call(() => Effect.runSync(random.next), () => 0)
     })
   })
 
 /** It ends when the scope at hand closes. */
-const closing = <K, A, E>(cache: Cache<K, A, E>) => {
+const closing = <K, A, E>(parts: CacheParts<K, A, E>) => {
+  const { context: { runtime }, refusals, registrar, state } = parts
   let started: CacheClose | undefined
   const start = (): CacheClose => {
     if (started !== undefined) return started
-    started = new CacheClose(cache)
+    started = new CacheClose(parts)
     started.start()
     return started
   }
-  cache.onRegistryClosed = start
+  registrar.onRefused = () => {
+    if (!state.isOpen) return
+    refusals.registryClosed()
+    start()
+  }
   /** With its scope it has no more time than that, or than the process that shuts down. */
   return (isWithScope: boolean) =>
     Effect.uninterruptibleMask((restore) =>
-      Seam.withFiber((fiber) => {
+      withFiber((fiber) => {
         const closing = start()
-        if (isWithScope) closing.hasten(leftMillis(fiber, cache.runtime.context as Context.Context<never>))
+        if (isWithScope) closing.hasten(leftMillis(fiber, runtime.context as Context.Context<never>))
         closing.join(fiber)
         return restore(Deferred.await(closing.report))
       })
@@ -103,8 +98,7 @@ const endingWith = (close: Effect.Effect<unknown>) =>
     (scope) => Scope.addFinalizerExit(scope, limitsItself(() => Effect.uninterruptible(close)))
   )
 
-const entryOf = <K, A, E>(
-  cache: Cache<K, A, E>,
+const snapshotOf = <K, A, E>(
   entry: CacheEntry<K, A, E>,
   now: number
 ): CacheSnapshot<K>["entries"][number] => ({
@@ -115,9 +109,9 @@ const entryOf = <K, A, E>(
   ...(entry.expiresAt === Infinity ? undefined : { expiresInMillis: entry.expiresAt - now }),
   ...(entry.held?.guard === undefined ? undefined : { id: entry.held.guard.id }),
   users: (entry.held?.holds() ?? []).map(({ fiber, since }) => {
-    const span = Seam.spanOf(fiber)
+    const span = spanOf(fiber)
     return {
-      fiberId: `#${Seam.fiberNumber(fiber)}`,
+      fiberId: `#${fiberNumber(fiber)}`,
       heldMillis: now - since,
       ...(span?._tag === "Span" ? { spanName: span.name } : undefined)
     }
@@ -125,8 +119,11 @@ const entryOf = <K, A, E>(
 })
 
 /** What both kinds of caches have. */
-const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing>) => {
-  const { metrics, options, state, reporter, timers } = cache
+const commonOf = <K, A, E>(
+  { context: { metrics, options, reporter, timers }, given, refusals, state }: CacheParts<K, A, E>,
+  cache: Cache<K, A, E>,
+  end: ReturnType<typeof closing>
+) => {
   return {
     name: options.name,
     refresh: (key: K, options?: CallOptions) => cache.refresh(key, options),
@@ -135,7 +132,7 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing
       UserFunction.effect(() => Effect.succeed(cache.invalidateWhere(isMeant))),
     invalidateAll: Effect.sync(() => cache.invalidateAll()),
     keys: Effect.sync(() => state.entries.all().map(({ key }) => key)),
-    stats: Effect.sync(() => ({ ...metrics.counters, ...cache.counts() })),
+    stats: Effect.sync(() => ({ ...metrics.counters, ...refusals.counts() })),
     snapshot: Effect.sync(() => {
       const now = timers.now()
       const lookups = [...state.loads.running, ...state.loads.queued]
@@ -143,9 +140,9 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing
         name: options.name,
         state: state.isOpen ? "open" as const : "closed" as const,
         ...metrics.counters,
-        counts: cache.counts(),
-        entries: state.entries.all().map((entry) => entryOf(cache, entry, now)),
-        retired: [...state.entries.retired].map((entry) => entryOf(cache, entry, now)),
+        counts: refusals.counts(),
+        entries: state.entries.all().map((entry) => snapshotOf(entry, now)),
+        retired: [...state.entries.retired].map((entry) => snapshotOf(entry, now)),
         lookups: lookups.map(({ callers, key, phase, startedAt }) => ({
           key,
           callers: callers.size,
@@ -155,6 +152,7 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing
         abandoned: [...state.loads.abandoned].map((attempt) => abandonedOf(attempt, now))
       }
     }),
+    set: (key: K, value: A) => given.set(key, value),
     events: reporter.stream,
     close: end(false)
   }
@@ -163,29 +161,16 @@ const commonOf = <K, A, E>(cache: Cache<K, A, E>, end: ReturnType<typeof closing
 const valuesOf = <K, A, E>(entries: ReadonlyArray<CacheEntry<K, A, E>>): Array<A> =>
   entries.map(({ exit }) => (exit as Exit.Success<A, E>).value)
 
-/** A value given by hand, registered in a fiber that belongs to nobody. A closed cache, too, has to release it. */
-const setting = <K, A, E>(cache: Cache<K, A, E>, key: K, value: A) =>
-  Effect.suspend(() => {
-    const done = Seam.makeDeferred<Exit.Exit<boolean>>()
-    Seam.forkLater(
-      cache.runtime,
-      Effect.flatMap(cache.lookups.set(key, value), (exit) => Deferred.succeed(done, exit))
-    )
-    return Effect.flatMap(
-      Effect.flatten(Deferred.await(done)),
-      (isTaken) => isTaken ? Effect.void : Effect.fail(cache.closed())
-    )
-  })
-
 export const makeCache = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
   given: CacheOptions<K, A, E, any, any, any, any, any>,
   name: string
 ): Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Validation, any> =>
-  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, false), (cache) => {
-    const end = closing(cache)
+  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, false), (parts) => {
+    const cache = new Cache(parts)
+    const end = closing(parts)
     const made: ResourceCache<K, A, E> = {
-      ...commonOf(cache, end),
+      ...commonOf(parts, cache, end),
       get: cache.get,
       getAll: (keys, options) => cache.getAll(keys, options),
       use: (key, f, options) => cache.use(key, f, options),
@@ -195,8 +180,7 @@ export const makeCache = <K, A, E>(
         Effect.flatMap(
           cache.getIfPresent(key),
           (exit) => exit === undefined || Exit.isFailure(exit) ? Effect.succeedNone : Effect.succeedSome(exit.value)
-        ),
-      set: (key, value) => setting(cache, key, value)
+        )
     }
     return Effect.as(endingWith(end(true)), made)
   }))
@@ -206,10 +190,11 @@ export const makePlain = <K, A, E>(
   given: PlainOptions<K, A, E, any, any>,
   name: string
 ): Effect.Effect<PlainCache<K, A, E>, PatinoxError.Validation, any> =>
-  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, true), (cache) => {
-    const end = closing(cache)
+  Effect.uninterruptible(Effect.flatMap(prepare(lookup, given, name, true), (parts) => {
+    const cache = new Cache(parts)
+    const end = closing(parts)
     const made: PlainCache<K, A, E> = {
-      ...commonOf(cache, end),
+      ...commonOf(parts, cache, end),
       get: cache.getPlain,
       getAll: (keys, options) => cache.getAllPlain(keys, options),
       use: (key, f, options) =>
@@ -220,8 +205,7 @@ export const makePlain = <K, A, E>(
         Effect.sync(() => {
           const exit = cache.present(key)?.exit
           return exit === undefined || Exit.isFailure(exit) ? Option.none() : Option.some(exit.value)
-        }),
-      set: (key, value) => setting(cache, key, value)
+        })
     }
     return Effect.as(endingWith(end(true)), made)
   }))

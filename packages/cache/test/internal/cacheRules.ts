@@ -23,6 +23,9 @@ export const checkCounts = (world: World): void => {
   same("being released", state.occupancy.releasing, world.with("releasing").length)
   same("in use", state.occupancy.inUse, new Set([...holds, ...hearing]).size)
   same("weight", state.occupancy.weight, world.bookedWeight)
+  same("in the cache, by its gauge", world.gauges.cached, cached.length)
+  same("in use, by its gauge", world.gauges.inUse, state.occupancy.inUse)
+  same("weight, by its gauge", world.gauges.weight, world.bookedWeight)
   same("lookups that run", state.loads.running.size, loads.length)
   for (const { entry } of world.books) {
     same("users", entry.users, [...holds, ...hearing].filter((held) => held === entry).length)

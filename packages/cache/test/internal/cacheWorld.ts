@@ -82,6 +82,8 @@ export class World implements CachePorts<string, number, string> {
   readonly dues = new Map<FakeSlot, number>()
   readonly met = new Map<string, number>()
   settledTimes = 0
+  /** What was in the cache, in use, and its weight when that changed last. */
+  gauges = { cached: 0, inUse: 0, weight: 0 }
   /** Whether somebody listens to removals, and uses the values for it. */
   isListening = false
   private readonly epochs = new Map<string, number>()
@@ -181,6 +183,11 @@ export class World implements CachePorts<string, number, string> {
 
   dueAt(entry: FakeSlot, at: number): void {
     this.dues.set(entry, at)
+  }
+
+  updateGauges(): void {
+    const { cached, inUse, weight } = this.state.occupancy
+    this.gauges = { cached, inUse, weight }
   }
 
   notifyWaiters(): void {

@@ -16,9 +16,9 @@ export interface CacheLimits extends AgeLimits {
 
 export interface CachePorts<K, A, E> {
   /** Begins a lookup. */
-  load(loading: Load<K, A, E>): void
+  load(load: Load<K, A, E>): void
   /** Ends a lookup that nobody wants any more. */
-  abort(loading: Load<K, A, E>): void
+  abort(load: Load<K, A, E>): void
   /** The value is out of the cache. It may be in use, and whoever hears of it may use it. */
   removed(entry: CacheEntry<K, A, E>, reason: RemovalReason): void
   /** Nobody uses the value any more: it is to be released. */
@@ -26,6 +26,8 @@ export interface CachePorts<K, A, E> {
   /** `due` is to be called then; `Infinity` where not. */
   dueAt(entry: CacheEntry<K, A, E>, at: number): void
   now(): number
+  /** What is there, in use or weighs has changed. */
+  updateGauges(): void
   /** Something was counted down: whoever waits for an end looks again. */
   notifyWaiters(): void
 }

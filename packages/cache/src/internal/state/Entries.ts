@@ -47,7 +47,7 @@ export class Entries<K, A, E> {
     this.policy = policy
     this.isTimed = canExpire || limits.refreshAfter < Infinity
     this.agesIdle = agesIdle
-    this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight)
+    this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight, ports)
   }
 
   // --- what is there -------------------------------------------------------------------------------------------------

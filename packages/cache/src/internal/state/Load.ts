@@ -40,8 +40,8 @@ export class Attempt<K, A, E> {
   together: ReadonlyArray<Attempt<K, A, E>> = [this]
   readonly startedAt: number
 
-  constructor(readonly loading: Load<K, A, E>) {
-    this.startedAt = loading.startedAt
+  constructor(readonly load: Load<K, A, E>) {
+    this.startedAt = load.startedAt
   }
 }
 

@@ -2,21 +2,21 @@
 import type { Load } from "./Load.js"
 
 export class LoadQueue<K, A, E> {
-  private readonly lookups = new Set<Load<K, A, E>>()
+  private readonly loads = new Set<Load<K, A, E>>()
   /** Of these, such as renew a value that is there: they wait for an older one of their key, and nothing is to go for them. */
   private readonly renewing = new Set<Load<K, A, E>>()
 
   get size(): number {
-    return this.lookups.size
+    return this.loads.size
   }
 
   /** How many wait for room that has to be made. */
   get wanting(): number {
-    return this.lookups.size - this.renewing.size
+    return this.loads.size - this.renewing.size
   }
 
   get first(): Load<K, A, E> | undefined {
-    const [first] = this.lookups
+    const [first] = this.loads
     return first
   }
 
@@ -25,26 +25,26 @@ export class LoadQueue<K, A, E> {
   }
 
   [Symbol.iterator](): Iterator<Load<K, A, E>> {
-    return this.lookups[Symbol.iterator]()
+    return this.loads[Symbol.iterator]()
   }
 
-  add(loading: Load<K, A, E>): void {
-    this.lookups.add(loading)
-    if (loading.old !== undefined) this.renewing.add(loading)
+  add(load: Load<K, A, E>): void {
+    this.loads.add(load)
+    if (load.old !== undefined) this.renewing.add(load)
   }
 
   /** What it was to renew is gone. */
-  orphaned(loading: Load<K, A, E>): void {
-    this.renewing.delete(loading)
+  orphaned(load: Load<K, A, E>): void {
+    this.renewing.delete(load)
   }
 
-  delete(loading: Load<K, A, E>): void {
-    this.lookups.delete(loading)
-    this.renewing.delete(loading)
+  delete(load: Load<K, A, E>): void {
+    this.loads.delete(load)
+    this.renewing.delete(load)
   }
 
   clear(): void {
-    this.lookups.clear()
+    this.loads.clear()
     this.renewing.clear()
   }
 }

@@ -16,6 +16,11 @@ export interface Occupant {
   readonly isExempt: boolean
 }
 
+/** Hears of each change, once all of it is counted. */
+export interface Gauges {
+  updateGauges(): void
+}
+
 export class Occupancy {
   /** Values that the next caller gets. */
   cached = 0
@@ -40,10 +45,15 @@ export class Occupancy {
   private busy = 0
   private busyWeight = 0
 
-  constructor(private readonly maxEntries: number, private readonly maxWeight: number) {}
+  constructor(
+    private readonly maxEntries: number,
+    private readonly maxWeight: number,
+    private readonly gauges: Gauges
+  ) {}
 
   putIn(value: Occupant): void {
     this.count(value, 1)
+    this.gauges.updateGauges()
   }
 
   takeOut(value: Occupant): void {

@@ -8,13 +8,13 @@ import type { WorkItem } from "../ActiveWork.js"
 import type { CacheEntry } from "./CacheEntry.js"
 import type { Load, Places } from "./Load.js"
 
-type AnyLoading = Load<any, any, any>
-type AnySlot = CacheEntry<any, any, any>
+type AnyLoad = Load<any, any, any>
+type AnyEntry = CacheEntry<any, any, any>
 
 /** A caller that waits for a lookup. */
 export interface Waiter {
   readonly fiber: CurrentFiber
-  readonly loading: AnyLoading | undefined
+  readonly load: AnyLoad | undefined
   /** What it is a part of: lookups, releases and listeners that do not end before it has an answer. */
   readonly within: ReadonlyArray<WorkItem>
   /** Of the same fiber, which may wait for several. */
@@ -48,15 +48,15 @@ export const leave = (waiter: Waiter): void => {
 /** Whether the waiter, which has just begun to wait, closes a circle. */
 export const isClosedBy = (waiter: Waiter): boolean => {
   const search = new Search()
-  return search.isStuck(waiter.loading!) && search.hasMet(waiter)
+  return search.isStuck(waiter.load!) && search.hasMet(waiter)
 }
 
 class Search {
   /** What does not wait for ever: that is certain. */
-  private readonly free = new Set<AnyLoading | Places>()
+  private readonly free = new Set<AnyLoad | Places>()
   /** What does, in the order of being looked at, if all that is before it does. */
-  private readonly stuck = new Set<AnyLoading | Places>()
-  private readonly path: Array<AnyLoading | Places> = []
+  private readonly stuck = new Set<AnyLoad | Places>()
+  private readonly path: Array<AnyLoad | Places> = []
   private readonly met = new Set<Waiter | WorkItem>()
 
   /** Whether what waits is a reason of its own waiting, and not only one more in the line. */
@@ -64,23 +64,23 @@ class Search {
     return this.met.has(waiter) || waiter.within.some((item) => this.met.has(item))
   }
 
-  isStuck(loading: AnyLoading): boolean {
-    return this.known(loading) ?? this.found(loading, () => {
-      const isStuck = loading.phase === "queued"
-        ? this.isFull(loading.owner)
-        : (loading.phase === "running" || loading.phase === "behind") &&
-          [...loading.pending.keys()].some((other) => this.isStuck(other))
-      if (isStuck) this.met.add(loading)
+  isStuck(load: AnyLoad): boolean {
+    return this.known(load) ?? this.found(load, () => {
+      const isStuck = load.phase === "queued"
+        ? this.isFull(load.owner)
+        : (load.phase === "running" || load.phase === "behind") &&
+          [...load.pending.keys()].some((other) => this.isStuck(other))
+      if (isStuck) this.met.add(load)
       return isStuck
     })
   }
 
-  private known(what: AnyLoading | Places): boolean | undefined {
+  private known(what: AnyLoad | Places): boolean | undefined {
     return this.free.has(what) ? false : this.stuck.has(what) ? true : undefined
   }
 
   /** Whatever leads back to it while it is looked at is stuck if it is; where it is not, that is to be looked at again. */
-  private found(what: AnyLoading | Places, isStuck: () => boolean): boolean {
+  private found(what: AnyLoad | Places, isStuck: () => boolean): boolean {
     this.stuck.add(what)
     this.path.push(what)
     if (isStuck()) return true
@@ -100,16 +100,16 @@ class Search {
   private areStuck(places: Places): boolean {
     for (const entry of places.releasing) if (!this.isWorkedOn(entry)) return false
     for (const entry of places.retired) if (!this.isKept(entry)) return false
-    for (const loading of places.running) if (loading.takesRoom && !this.isStuck(loading)) return false
+    for (const load of places.running) if (load.takesRoom && !this.isStuck(load)) return false
     for (const entry of places.cached()) if (!this.isKept(entry)) return false
     return true
   }
 
   /** By a user, or by its removal listener. */
-  private isKept(entry: AnySlot): boolean {
+  private isKept(entry: AnyEntry): boolean {
     for (let hold = entry.held?.newest; hold !== undefined; hold = hold.next) {
       for (let waiter = byFiber.get(hold.fiber); waiter !== undefined; waiter = waiter.sibling) {
-        if (hold.endsAfter(waiter.fiber) && this.isStuck(waiter.loading!)) {
+        if (hold.endsAfter(waiter.fiber) && this.isStuck(waiter.load!)) {
           this.met.add(waiter)
           return true
         }
@@ -119,9 +119,9 @@ class Search {
   }
 
   /** By somebody who waits from inside of its release, or of its listener. */
-  private isWorkedOn(entry: AnySlot): boolean {
+  private isWorkedOn(entry: AnyEntry): boolean {
     for (const waiter of nested) {
-      if (!waiter.within.includes(entry) || !this.isStuck(waiter.loading!)) continue
+      if (!waiter.within.includes(entry) || !this.isStuck(waiter.load!)) continue
       this.met.add(entry)
       return true
     }

@@ -1,7 +1,7 @@
 /**
  * What holds of a cache's decisions after any sequence of transitions. The world checks each order that it is given, and
  * its books against the counts, within each transition and after it.
- * Shows `Loads` and `Occupancy`.
+ * Shows `Entries`, `Loads` and `Occupancy`.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"

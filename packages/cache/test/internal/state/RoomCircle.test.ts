@@ -36,7 +36,7 @@ const userWaiting = (loading: Load<any, any, any>, places: ReturnType<typeof mak
   entry.held.add(new Borrow(fiber, 0))
   entry.users = 1
   places.entries.push(entry)
-  const waiter = { fiber, loading, within: [], sibling: undefined }
+  const waiter = { fiber, load: loading, within: [], sibling: undefined }
   RoomCircle.enter(waiter)
   return waiter
 }
