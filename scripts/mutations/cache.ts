@@ -13,8 +13,8 @@ export const cache = mutationsOf("cache", [
   {
     what: "a load without callers has no limit",
     breaks: "P3",
-    at: "Loader.start",
-    find: "this.limit(attempt, loading.startedAt + options.acquireTimeout, () => this.unasked(loading))",
+    at: "LoadLimits.started",
+    find: "this.set(attempt, load.startedAt + this.context.options.acquireTimeout, () => this.uncalled(load))",
     replace: "",
     tests: ["ResourceCache.stale"]
   },
@@ -30,7 +30,7 @@ export const cache = mutationsOf("cache", [
     what: "the close of a cache has more time than the scope that it is part of",
     breaks: "P3",
     at: "closing",
-    find: "if (isWithScope) closing.hasten(leftMillis(fiber, cache.runtime.context as Context.Context<never>))",
+    find: "if (isWithScope) closing.hasten(leftMillis(fiber, runtime.context as Context.Context<never>))",
     replace: "",
     tests: ["ResourceCache.closing"]
   },
@@ -38,7 +38,7 @@ export const cache = mutationsOf("cache", [
     what: "a caller that was given a value keeps its timer",
     breaks: "P7",
     at: "Requester.settle",
-    find: "this.cache.timers.clear(this)",
+    find: "this.context.timers.clear(this)",
     replace: "",
     tests: ["ResourceCache.quiet"]
   },
@@ -54,8 +54,8 @@ export const cache = mutationsOf("cache", [
     what: "a load that asked for another is still marked as waiting for it",
     breaks: "P8",
     at: "Requester.start",
-    find: "within?.waits(loading, -1)\n        this.giveUp(loading)",
-    replace: "this.giveUp(loading)",
+    find: "within?.waits(load, -1)\n        this.giveUp(load)",
+    replace: "this.giveUp(load)",
     tests: ["ResourceCache.sharing"]
   },
   {
@@ -77,7 +77,7 @@ export const cache = mutationsOf("cache", [
   {
     what: "a caller's timeout emits no event",
     breaks: "P9",
-    at: "Cache.timedOut",
+    at: "Refusals.timedOut",
     find: "this.reporter.emit(() => ({ _tag: \"TimedOut\", error }))",
     replace: "",
     tests: ["ResourceCache.events"]
@@ -85,7 +85,7 @@ export const cache = mutationsOf("cache", [
   {
     what: "the gauges of a cache are those of the last of its name",
     breaks: "P9",
-    at: "CacheMetrics.count",
+    at: "CacheMetrics.updateGauges",
     find: "totals.entries += entriesNow - this.lastEntries",
     replace: "totals.entries = entriesNow",
     tests: ["ResourceCache.events"]
@@ -110,14 +110,14 @@ export const cache = mutationsOf("cache", [
     what: "a value that arrives as its caller is interrupted stays in use",
     breaks: "fault",
     at: "Requester.giveUp",
-    find: "else cache.state.leave(entry)",
+    find: "else state.leave(entry)",
     replace: "",
     tests: ["ResourceCache.sharing"]
   },
   {
     what: "a value is given whose weigher failed",
     breaks: "fault",
-    at: "Cache.using",
+    at: "Cache.useEntry",
     find: "if (held === undefined || held.isSpoiled) return this.failure(entry)",
     replace: "if (held === undefined) return this.failure(entry)",
     tests: ["ResourceCache.weights"]
@@ -125,7 +125,7 @@ export const cache = mutationsOf("cache", [
   {
     what: "a removal listener that ignores interruption keeps its value",
     breaks: "fault",
-    at: "Cache.removed",
+    at: "RemovalListener.listen",
     find: "Effect.disconnect,",
     replace: "",
     tests: ["ResourceCache.listener"]
@@ -133,7 +133,7 @@ export const cache = mutationsOf("cache", [
   {
     what: "a load whose value must be released is interrupted midway",
     breaks: "fault",
-    at: "Loader.abort",
+    at: "LoadLimits.abort",
     find: "if (manager.release === undefined) return this.interrupt",
     replace: "return this.interrupt",
     tests: ["ResourceCache.interruption", "ResourceCache.closing"]
@@ -141,9 +141,9 @@ export const cache = mutationsOf("cache", [
   {
     what: "a value is lost when its load is interrupted in its last step",
     breaks: "fault",
-    at: "Loader.looking",
-    find: "this.looked(attempt, found ?? exit, scope)",
-    replace: "this.looked(attempt, exit, scope)",
+    at: "Loader.run",
+    find: "this.ended(attempt, found ?? exit, scope)",
+    replace: "this.ended(attempt, exit, scope)",
     tests: ["ResourceCache.interruption"]
   },
   {
@@ -157,8 +157,8 @@ export const cache = mutationsOf("cache", [
   {
     what: "a cached value is released with the FiberRefs of its first caller",
     breaks: "fault",
-    at: "Loader.registered",
-    find: "Seam.setRefs(fiber, runtime.fiberRefs)",
+    at: "Registrar.register",
+    find: "shareRefs(fiber, runtime.fiberRefs)",
     replace: "",
     tests: ["ResourceCache.sharing", "ResourceCache.memory"]
   },
@@ -190,23 +190,23 @@ export const cache = mutationsOf("cache", [
     what: "a value is given to a scope that has closed meanwhile",
     breaks: "fault",
     at: "Cache.keep",
-    find: "hold.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)",
+    find: "borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)",
     replace: "Effect.succeed(held.value)",
     tests: ["ResourceCache"]
   },
   {
     what: "a load gives a value that is being released",
     breaks: "fault",
-    at: "Loader.looked",
-    find: "if (this.known(exit.value) && state.leaving(exit.value) !== undefined) {",
-    replace: "if (this.known(exit.value) && state.leaving(exit.value) === there) {",
+    at: "Loader.ended",
+    find: "if (this.isKnown(exit.value) && state.entries.leaving(exit.value) !== undefined) {",
+    replace: "if (this.isKnown(exit.value) && state.entries.leaving(exit.value) === there) {",
     tests: ["ResourceCache.boundary"]
   },
   {
     what: "a load that does not stop keeps its key and its place",
     breaks: "fault",
-    at: "Loader.giveUpOn",
-    find: "state.letGo(attempt.loading, now)",
+    at: "LoadLimits.abandon",
+    find: "this.state.abandoned(attempt.load, now)",
     replace: "",
     tests: ["ResourceCache.lookups"]
   },
@@ -214,14 +214,14 @@ export const cache = mutationsOf("cache", [
     what: "callers that come one after the other share a hung load for ever",
     breaks: "fault",
     at: "Requester.onDue",
-    find: "cache.lookups.overdue(loading!)",
+    find: "limits.overdue(load)",
     replace: "",
     tests: ["ResourceCache.lookups"]
   },
   {
     what: "what a user's function opens for itself stays open",
     breaks: "fault",
-    at: "prepare",
+    at: "makeManager",
     find: "Effect.scoped(UserFunction.effect(() => f(...args)))",
     replace: "UserFunction.effect(() => f(...args))",
     tests: ["ResourceCache.boundary"]
