@@ -15,21 +15,16 @@ import {
   UserFunction,
   withFiber
 } from "@patinox/core/kernel"
-import { Array as Arr, type Duration, Effect, Exit, Scope } from "effect"
+import { Array as Arr, Effect, Exit, Scope } from "effect"
 import type { CacheError } from "../CacheError.js"
 import type { CacheMetrics } from "./CacheMetrics.js"
+import type { CallOptions } from "./CacheOptions.js"
 import type { CacheParts } from "./CacheParts.js"
 import { Borrow, type Lease } from "./Lease.js"
 import type { Loader } from "./Loader.js"
 import { Requester, type RequesterContext, type Restore } from "./Requester.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
 import type { CacheState } from "./state/CacheState.js"
-
-/** Of a single call. */
-export interface CallOptions {
-  /** How long this call waits, for room and for the lookup: a duration above 0. Default: the cache's `acquireTimeout`. */
-  readonly acquireTimeout?: Duration.DurationInput
-}
 
 /** How a caller that finds nothing goes on. */
 interface Call {

@@ -2,7 +2,6 @@
  * The end of a cache, in one course however many ask for it: nobody new is let in, lookups end, what nobody uses is
  * released, what is in use is waited for and, before the deadline, released under its users' hands.
  */
-import type { CleanupError, ResourceId } from "@patinox/core"
 import {
   callback,
   type CurrentFiber,
@@ -14,10 +13,11 @@ import {
   nextTurn
 } from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
-import { type AbandonedLookup, abandonedOf } from "./AbandonedLookup.js"
+import { abandonedOf } from "./AbandonedLookup.js"
 import { type WorkItem, workOf } from "./ActiveWork.js"
 import type { CacheContext } from "./CacheContext.js"
 import type { CacheParts } from "./CacheParts.js"
+import type { CacheReport } from "./CacheReport.js"
 import type { Borrow } from "./Lease.js"
 import type { LoadLimits } from "./LoadLimits.js"
 import type { Releaser } from "./Releaser.js"
@@ -26,32 +26,6 @@ import type { CacheState } from "./state/CacheState.js"
 import { type Attempt, Load } from "./state/Load.js"
 
 type AnyLoad = Load<any, any, any>
-
-/** What became of a cache. */
-export interface CacheReport {
-  readonly cache: string
-  readonly durationMillis: number
-  readonly deadlineMillis: number
-  /** Something was left when the time was up. */
-  readonly deadlineReached: boolean
-  /** Callers that waited, and were told that the cache is closed. */
-  readonly refused: number
-  /** Values that were released though somebody used them. */
-  readonly reclaimed: number
-  /** Values that were released, without failure or with. */
-  readonly released: number
-  readonly failed: ReadonlyArray<{
-    readonly id: ResourceId.ResourceId
-    readonly key: unknown
-    readonly error: CleanupError.CleanupError<unknown>
-  }>
-  /** Used, looked up or being released by who closes the cache: it ends afterwards. */
-  readonly stillHeld: number
-  /** Still being looked up or released when the time was up. */
-  readonly stillRunning: number
-  /** Lookups that had not ended when the time was up, or were given up on before and run on. */
-  readonly abandoned: ReadonlyArray<AbandonedLookup>
-}
 
 /** How many values go before others have a turn: at first, and so that a turn takes some milliseconds. */
 const firstTurn = 16

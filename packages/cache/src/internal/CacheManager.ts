@@ -2,15 +2,7 @@
 import type { RecoveryPolicy } from "@patinox/core"
 import { type AppRuntime, provideAround, UserFunction } from "@patinox/core/kernel"
 import { type Duration, Effect, type Exit, type Scope } from "effect"
-import type { CacheOptions, PlainOptions } from "../ResourceCache.js"
-import type { RemovalReason } from "./state/CacheEntry.js"
-
-/** A value that has left the cache. */
-export interface Removal<out K, out A> {
-  readonly key: K
-  readonly value: A
-  readonly reason: RemovalReason
-}
+import type { CacheOptions, PlainOptions, Removal } from "./CacheOptions.js"
 
 export interface CacheManager<K, A, E> {
   /** What it gives is `found` in the very step in which it comes, before anything can be interrupted. */

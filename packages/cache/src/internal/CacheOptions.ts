@@ -1,5 +1,5 @@
 /** Options of a cache: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything starts. */
-import { CleanupPriority, PatinoxError } from "@patinox/core"
+import { CleanupPriority, PatinoxError, type RecoveryPolicy, type ResourceGuard } from "@patinox/core"
 import {
   checkCount,
   checkDuration,
@@ -9,8 +9,9 @@ import {
   checkShare,
   wrongChoice
 } from "@patinox/core/kernel"
-import type { Duration } from "effect"
+import type { Duration, Effect, Exit } from "effect"
 import * as CachePolicy from "../CachePolicy.js"
+import type { RemovalReason } from "./state/CacheEntry.js"
 import type { CacheLimits } from "./state/CachePorts.js"
 
 /** What does not depend on the types of keys and values. Durations are above 0, and may be infinite. */
@@ -53,6 +54,64 @@ export interface ReleaseSettings {
   readonly priority?: CleanupPriority.CleanupPriority
   /** How long the end of the cache waits for those that use values, and for releases. Default 20 seconds. */
   readonly closeTimeout?: Duration.DurationInput
+}
+
+/** A value that has left the cache. */
+export interface Removal<out K, out A> {
+  readonly key: K
+  readonly value: A
+  readonly reason: RemovalReason
+}
+
+/** Options of a plain cache: what its functions are told of are keys and values. */
+export interface PlainOptions<in K, in out A, in out E = never, out RL = never, out RA = never>
+  extends Omit<CacheSettings, "timeToIdle">
+{
+  /**
+   * Looks several keys up in one go, for `getAll`: gives their values in the order of the keys, or fails for all of them.
+   * What it adds to its scope is released with the last of its values. Default: one `lookup` for each, side by side.
+   */
+  readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, RA>
+  /**
+   * A value that nobody has asked for in so long expires: for all values, or for each when it is looked up; above 0.
+   * Default: never.
+   */
+  readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
+  /**
+   * How long a value is kept: for all values, above 0; or for each when it is looked up, and then also for failures, where
+   * 0 is only for those who wait for it. Default: values for ever, failures not at all.
+   */
+  readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
+  /** What a value weighs, as a number from 0, for `maxWeight`; the registry has it as `sizeBytes`. Default 1. */
+  readonly weigher?: (value: A, key: K) => number
+  /** Hears of each value that leaves the cache, before its release. What it fails with is logged, and its time limited. */
+  readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown, RL>
+}
+
+/** Options of a cache. */
+export interface CacheOptions<
+  in K,
+  in out A,
+  in out E = never,
+  out RR = never,
+  out RF = never,
+  out RL = never,
+  in out ER = unknown,
+  out RA = never
+> extends PlainOptions<K, A, E, RL, RA>, ReleaseSettings {
+  /** Releases a value, after which the scope that it was looked up in closes. It may fail; then the policy is `recovery`. */
+  readonly release?: (value: A, key: K) => Effect.Effect<unknown, ER, RR>
+  /**
+   * What to do when a release fails, the closing of the scope included, or takes too long; put after the release, it knows
+   * its error. Default: the registry's.
+   */
+  readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, NoInfer<ER> | ResourceGuard.FinalizersFailed, RF, RF>
+}
+
+/** Of a single call. */
+export interface CallOptions {
+  /** How long this call waits, for room and for the lookup: a duration above 0. Default: the cache's `acquireTimeout`. */
+  readonly acquireTimeout?: Duration.DurationInput
 }
 
 export interface ResolvedCache extends CacheLimits {

@@ -14,16 +14,25 @@ import {
   withScope
 } from "@patinox/core/kernel"
 import { Array as Arr, type Context, Deferred, Effect, Exit, Option, Scope } from "effect"
-import type { CacheOptions, CacheSnapshot, PlainCache, PlainOptions, ResourceCache } from "../ResourceCache.js"
 import { abandonedOf } from "./AbandonedLookup.js"
-import { Cache, type CallOptions } from "./Cache.js"
+import { Cache } from "./Cache.js"
 import { CacheClose } from "./CacheClose.js"
 import type { Env } from "./CacheContext.js"
 import { type Given, makeManager } from "./CacheManager.js"
 import { CacheMetrics } from "./CacheMetrics.js"
-import { type CacheSettings, checkFunctions, makePolicy, type ReleaseSettings, resolve } from "./CacheOptions.js"
+import {
+  type CacheOptions,
+  type CacheSettings,
+  type CallOptions,
+  checkFunctions,
+  makePolicy,
+  type PlainOptions,
+  type ReleaseSettings,
+  resolve
+} from "./CacheOptions.js"
 import { assemble, type CacheParts } from "./CacheParts.js"
 import { CacheReporter } from "./CacheReporter.js"
+import type { CacheSnapshot, PlainCache, ResourceCache } from "./CacheTypes.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
 
 const prepare = <K, A, E>(

@@ -3,7 +3,6 @@
  * links are not in the entries but in arrays of numbers beside them, as in node-lru-cache: a hit then touches neither
  * its neighbours, which are far apart in a large heap, nor anything that the garbage collector follows. Pure data.
  */
-import type { PolicyEntry } from "../../CachePolicy.js"
 
 const none = -1
 
@@ -37,6 +36,20 @@ class Places {
     this.links = new Int32Array(links.length * 2)
     this.links.set(links)
   }
+}
+
+/** What a policy keeps of an entry. */
+export interface PolicyEntry {
+  /** Of the key, a 32-bit integer; keys that are equal have the same. */
+  readonly hash: number
+  /** In the weigher's unit, 0 or more; 1 if the cache has none. It never changes. */
+  readonly weight: number
+  /** The list that the entry is in: kept by the lists, for a policy to read. */
+  list: EntryList | undefined
+  /** For the list that the entry is in. */
+  place: number
+  /** A number of the policy's own; 0 at first. */
+  mark: number
 }
 
 /** A row of entries; `CachePolicy.makeList` makes one. An entry is in one list at a time. */

@@ -2,9 +2,10 @@
  * What a cache has to do with its policy: it asks for a victim, and tells it of what comes. A policy that a user has
  * written is held on to only as long as it does what it should. Pure data.
  */
-import type { Bounds, PolicyEntry, PolicyState } from "../../CachePolicy.js"
 import type { CacheEntry } from "../state/CacheEntry.js"
+import type { PolicyEntry } from "./EntryList.js"
 import { Lru } from "./Lru.js"
+import type { Bounds, PolicyState } from "./PolicyState.js"
 import { WTinyLfu } from "./WTinyLfu.js"
 
 /** Who has to go next, of those that nobody uses. A policy that names who is not there, or not to be named, names nobody. */

@@ -1,6 +1,6 @@
 /** Least recently used: one row, the oldest use first. Pure data. */
-import type { Bounds, PolicyEntry, PolicyState } from "../../CachePolicy.js"
-import { EntryList } from "./EntryList.js"
+import { EntryList, type PolicyEntry } from "./EntryList.js"
+import type { Bounds, PolicyState } from "./PolicyState.js"
 
 export class Lru implements PolicyState {
   private readonly row = new EntryList()

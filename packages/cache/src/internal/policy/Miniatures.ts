@@ -7,8 +7,8 @@
  * "Adaptive Software Cache Management" by Einziger, Eytan, Friedman and Manes tries for the window. How often a key was
  * asked for does not depend on the window, so they share the sketch of the real cache. Pure data.
  */
-import type { Bounds } from "../../CachePolicy.js"
 import type { FrequencySketch } from "./FrequencySketch.js"
+import type { Bounds } from "./PolicyState.js"
 
 /** Of what is not in the window, so much may be protected. */
 export const protectedShare = 0.8

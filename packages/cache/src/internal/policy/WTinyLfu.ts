@@ -11,11 +11,11 @@
  * cannot turn away a candidate that is in use, one that lost waits as the next to go: it shields the main part from the
  * next ones, which otherwise would cost it an entry each. And the window is chosen, not climbed to.
  */
-import type { Bounds, PolicyEntry, PolicyState } from "../../CachePolicy.js"
-import { EntryList } from "./EntryList.js"
+import { EntryList, type PolicyEntry } from "./EntryList.js"
 import { FrequencySketch } from "./FrequencySketch.js"
 import { mixed } from "./KeyHash.js"
 import { Miniatures, protectedShare } from "./Miniatures.js"
+import type { Bounds, PolicyState } from "./PolicyState.js"
 import { WindowChoice, windowShares } from "./WindowChoice.js"
 
 /** A miniature has about so many entries, or fewer where the cache has: up to half as many more, and not less than 3/4. */
