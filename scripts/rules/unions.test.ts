@@ -20,6 +20,11 @@ const ofPool: Vocabulary = {
   dependents: /\/packages\/pool\/(src\/|test\/README\.test)/
 }
 
+const ofCache: Vocabulary = {
+  file: "packages/cache/src/internal/state/Vocabulary.ts",
+  dependents: /\/packages\/cache\/src\//
+}
+
 /** The dependents that do not compile once `change` was made to its vocabulary. */
 const broken = ({ dependents, file }: Vocabulary, change: (text: string) => string): ReadonlyArray<string> => {
   const vocabulary = path.join(root, file)
@@ -48,4 +53,11 @@ it("a pool's phase, reason to remove an item, refusal, or another word of its cl
   const grown = (text: string) => text.replaceAll(/(const \w+ = \[[^\]]*?)(\s*\] as const)/g, `$1, "novel"$2`)
   const sources = ["BorrowErrors.ts", "ItemHooks.ts", "Phase.ts", "PoolError.ts", "PoolState.ts"]
   expect(broken(ofPool, grown)).toEqual([...sources, "README.test.ts"])
+}, 60_000)
+
+it("a reason to remove a value, a load's phase, a verdict, or another word of a cache's closed lists more", () => {
+  const grown = (text: string) => text.replaceAll(/(const \w+ = \[[^\]]*?)(\s*\] as const)/g, `$1, "novel"$2`)
+  const decisions = ["CacheState.ts", "Entries.ts", "Loads.ts", "Occupancy.ts", "RoomCircle.ts"]
+  const words = ["CacheError.ts", "CacheMetrics.ts", "Refusals.ts", "Requester.ts", "makeCache.ts"]
+  expect(broken(ofCache, grown)).toEqual([...words, ...decisions].sort())
 }, 60_000)

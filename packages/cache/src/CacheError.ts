@@ -4,6 +4,9 @@
  */
 import { type CleanupError, PatinoxError } from "@patinox/core"
 import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
+import type { CacheStage, CloseReason } from "./internal/state/Vocabulary.js"
+
+export type { CacheStage } from "./internal/state/Vocabulary.js"
 
 /** How many entries there were. */
 export interface CacheCounts {
@@ -29,9 +32,6 @@ const counted = ({ entries, inUse, loading, releasing, waiting }: CacheCounts): 
     ...(releasing > 0 ? [`releasing ${releasing}`] : []),
     `waiting ${waiting}`
   ].join(", ")
-
-/** What a caller was waiting for when its time ran out. */
-export type CacheStage = "room" | "lookup"
 
 const stages: { readonly [Stage in CacheStage]: string } = {
   room: "waiting for room: everything is in use",
@@ -67,13 +67,18 @@ export class CacheFull extends /* @__PURE__ */ TaggedError("CacheFull")<{
   }
 }
 
+const whyClosed: { readonly [Reason in CloseReason]: string } = {
+  closed: "",
+  "registry shutting down": ": registry shutting down"
+}
+
 /** The cache takes no callers any more, or its registry no values. */
 export class CacheClosed extends /* @__PURE__ */ TaggedError("CacheClosed")<{
   readonly cache: string
-  readonly reason: "closed" | "registry shutting down"
+  readonly reason: CloseReason
 }> {
   override get message(): string {
-    return `Cache ${this.cache} is closed${this.reason === "closed" ? "" : `: ${this.reason}`}`
+    return `Cache ${this.cache} is closed${whyClosed[this.reason]}`
   }
 }
 

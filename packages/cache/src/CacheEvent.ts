@@ -5,7 +5,7 @@
 import type { CleanupError, ResourceId } from "@patinox/core"
 import type { Cause } from "effect"
 import type { CacheTimeout } from "./CacheError.js"
-import type { RemovalReason } from "./internal/state/CacheEntry.js"
+import type { RemovalReason } from "./internal/state/Vocabulary.js"
 
 interface Event<Tag extends string> {
   readonly _tag: Tag

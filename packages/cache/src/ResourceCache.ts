@@ -31,7 +31,7 @@ export type {
   ResourceCache,
   User
 } from "./internal/CacheTypes.js"
-export type { RemovalReason } from "./internal/state/CacheEntry.js"
+export type { RemovalReason } from "./internal/state/Vocabulary.js"
 
 type Made<K, A, E, R> = Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Validation, R>
 type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceRegistry

@@ -1,7 +1,7 @@
 /** The metrics of a cache, by its name. All names start with `patinox_cache_`; times are in milliseconds. */
 import { updateNow } from "@patinox/core/kernel"
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
-import type { RemovalReason } from "./state/CacheEntry.js"
+import type { RemovalReason } from "./state/Vocabulary.js"
 
 // From a twentieth of a millisecond to about a minute.
 const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
@@ -73,7 +73,14 @@ export class CacheMetrics {
   loads = 0
   loadFailures = 0
   loadMillis = 0
-  readonly removals = { evicted: 0, expired: 0, invalidated: 0, replaced: 0, shutdown: 0, failed: 0 }
+  readonly removals: { [Reason in RemovalReason]: number } = {
+    evicted: 0,
+    expired: 0,
+    invalidated: 0,
+    replaced: 0,
+    shutdown: 0,
+    failed: 0
+  }
 
   constructor(cache: string) {
     this.labels = [MetricLabel.make("cache", cache)]

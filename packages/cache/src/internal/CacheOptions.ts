@@ -11,8 +11,8 @@ import {
 } from "@patinox/core/kernel"
 import type { Duration, Effect, Exit } from "effect"
 import * as CachePolicy from "../CachePolicy.js"
-import type { RemovalReason } from "./state/CacheEntry.js"
 import type { CacheLimits } from "./state/CachePorts.js"
+import { type RemovalReason, type WhenFull, whenFulls } from "./state/Vocabulary.js"
 
 /** What does not depend on the types of keys and values. Durations are above 0, and may be infinite. */
 export interface CacheSettings {
@@ -44,7 +44,7 @@ export interface ReleaseSettings {
    * What a lookup does that finds no room because everything is in use: it waits, it goes on all the same, or it fails
    * with `CacheFull`. Default `"wait"`.
    */
-  readonly whenFull?: "wait" | "exceed" | "fail"
+  readonly whenFull?: WhenFull
   /**
    * The time limit of releasing a value, over all attempts; and of a lookup that nobody wants any more, where there is a
    * `release`. Default 5 seconds.
@@ -146,7 +146,7 @@ const options: { readonly [Name in keyof Required<CacheSettings & ReleaseSetting
   maxEntries: [1_000, (option, value) => checkCount(option, value, 1)],
   maxWeight: [Infinity, checkWeight],
   policy: [CachePolicy.lru, checkPolicy],
-  whenFull: ["wait", oneOf("wait", "exceed", "fail")],
+  whenFull: ["wait", oneOf(...whenFulls)],
   acquireTimeout: [30_000, checkDuration],
   timeToIdle: [Infinity, checkDuration],
   expiryJitter: [0, checkShare],

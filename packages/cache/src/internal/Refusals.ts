@@ -1,7 +1,8 @@
 /** The errors of a cache to its callers: each says what the cache was like at that moment. */
-import { CacheClosed, type CacheCounts, CacheCycle, CacheFull, type CacheStage, CacheTimeout } from "../CacheError.js"
+import { CacheClosed, type CacheCounts, CacheCycle, CacheFull, CacheTimeout } from "../CacheError.js"
 import type { CacheReporter } from "./CacheReporter.js"
 import type { CacheState } from "./state/CacheState.js"
+import type { CacheStage, CloseReason, Refusal } from "./state/Vocabulary.js"
 
 /** A caller whose time is up. */
 export interface Overdue {
@@ -12,7 +13,7 @@ export interface Overdue {
 }
 
 export class Refusals {
-  private whyClosed: CacheClosed["reason"] = "closed"
+  private whyClosed: CloseReason = "closed"
 
   constructor(
     private readonly cache: string,
@@ -28,6 +29,18 @@ export class Refusals {
   counts(): CacheCounts {
     const { loads: { queued, running }, occupancy: { cached, inUse, releasing, weight } } = this.state
     return { entries: cached, inUse, loading: running.size, waiting: queued.size, releasing, weight }
+  }
+
+  /** Of a caller that joins no load. */
+  of(refusal: Refusal, key: unknown): CacheClosed | CacheFull {
+    switch (refusal) {
+      case "closed":
+        return this.closed()
+      case "full":
+        return this.full(key, false)
+      default:
+        return refusal satisfies never
+    }
   }
 
   closed(): CacheClosed {

@@ -4,8 +4,9 @@ import { Cause, Duration, Effect, Exit } from "effect"
 import { workingOn } from "./ActiveWork.js"
 import type { CacheContext } from "./CacheContext.js"
 import { named } from "./CacheReporter.js"
-import type { CacheEntry, RemovalReason } from "./state/CacheEntry.js"
+import type { CacheEntry } from "./state/CacheEntry.js"
 import type { CacheState } from "./state/CacheState.js"
+import type { RemovalReason } from "./state/Vocabulary.js"
 
 export class RemovalListener<K, A, E> {
   constructor(private readonly context: CacheContext<K, A, E>, private readonly state: CacheState<K, A, E>) {}

@@ -10,6 +10,7 @@ import type { CacheEntry } from "./state/CacheEntry.js"
 import type { CacheState } from "./state/CacheState.js"
 import type { Load, LoadRequester } from "./state/Load.js"
 import * as RoomCircle from "./state/RoomCircle.js"
+import type { CacheStage, LoadPhase } from "./state/Vocabulary.js"
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -33,6 +34,15 @@ export interface RequesterContext<K, A, E> {
   readonly refusals: Refusals
   readonly metrics: CacheMetrics
   readonly timers: Timers
+}
+
+/** What the caller of a load waits for. */
+const stages: { readonly [Phase in LoadPhase]: CacheStage } = {
+  behind: "lookup",
+  queued: "room",
+  running: "lookup",
+  aborted: "lookup",
+  over: "lookup"
 }
 
 const nothing: ReadonlyArray<WorkItem> = []
@@ -72,8 +82,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     this.count(existing)
     if (within !== undefined && existing?.waitsFor(within) === true) return Effect.fail(refusals.cycle(key))
     const load = state.loads.join(this, key, now, fiber)
-    if (load === "closed") return Effect.fail(refusals.closed())
-    if (load === "full") return Effect.fail(refusals.full(key, false))
+    if (typeof load === "string") return Effect.fail(refusals.of(load, key))
     this.load = load
     if (work !== undefined) this.within = [...work.items()]
     this.partOf = within
@@ -167,7 +176,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     const { context: { limits, refusals, state, timers }, request: { key, limit } } = this
     const load = this.load!
     const old = state.givenOld(this, load, timers.now())
-    const stage = load.phase === "queued" ? "room" : "lookup"
+    const stage = stages[load.phase]
     const counts = refusals.counts()
     state.loads.abandon(this, load)
     limits.overdue(load)

@@ -34,6 +34,7 @@ import { assemble, type CacheParts } from "./CacheParts.js"
 import { CacheReporter } from "./CacheReporter.js"
 import type { CacheSnapshot, PlainCache, ResourceCache } from "./CacheTypes.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
+import type { LoadPhase } from "./state/Vocabulary.js"
 
 const prepare = <K, A, E>(
   lookup: (key: K) => Effect.Effect<A, E, any>,
@@ -127,6 +128,14 @@ const snapshotOf = <K, A, E>(
   })
 })
 
+const shownPhases: { readonly [Phase in LoadPhase]: CacheSnapshot<unknown>["lookups"][number]["phase"] } = {
+  behind: "running",
+  queued: "waiting for room",
+  running: "running",
+  aborted: "running",
+  over: "running"
+}
+
 /** What both kinds of caches have. */
 const commonOf = <K, A, E>(
   { context: { metrics, options, reporter, timers }, given, refusals, state }: CacheParts<K, A, E>,
@@ -155,7 +164,7 @@ const commonOf = <K, A, E>(
         lookups: lookups.map(({ callers, key, phase, startedAt }) => ({
           key,
           callers: callers.size,
-          phase: phase === "queued" ? "waiting for room" as const : "running" as const,
+          phase: shownPhases[phase],
           runningMillis: phase === "queued" ? 0 : now - startedAt
         })),
         abandoned: [...state.loads.abandoned].map((attempt) => abandonedOf(attempt, now))

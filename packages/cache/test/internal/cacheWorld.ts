@@ -2,10 +2,11 @@
 import { Exit } from "effect"
 import { CachePolicy } from "../../src/index.js"
 import { Lease } from "../../src/internal/Lease.js"
-import { CacheEntry, type RemovalReason } from "../../src/internal/state/CacheEntry.js"
+import { CacheEntry } from "../../src/internal/state/CacheEntry.js"
 import type { CacheLimits, CachePorts } from "../../src/internal/state/CachePorts.js"
 import { CacheState } from "../../src/internal/state/CacheState.js"
 import type { Load, LoadRequester } from "../../src/internal/state/Load.js"
+import type { RemovalReason } from "../../src/internal/state/Vocabulary.js"
 import { checkCounts, checkFits, checkRest, must, same, weightOf } from "./cacheRules.js"
 
 export type FakeSlot = CacheEntry<string, number, string>

@@ -5,15 +5,7 @@ import type { PolicyEntry } from "../../CachePolicy.js"
 import type { Lease } from "../Lease.js"
 import type { EntryList } from "../policy/EntryList.js"
 import type { Keyed } from "./KeyMap.js"
-
-/** Why a value left the cache. */
-export type RemovalReason = "evicted" | "expired" | "invalidated" | "replaced" | "shutdown" | "failed"
-
-/**
- * `cached`: who asks gets it. `retired`: out of the cache, and somebody still uses it. `releasing`, then `gone`: nobody
- * can use it any more.
- */
-export type EntryStatus = "cached" | "retired" | "releasing" | "gone"
+import type { EntryStatus } from "./Vocabulary.js"
 
 /** What a value comes with, beside its key. */
 export interface Terms {

@@ -1,8 +1,9 @@
 /** What a cache decides within, and who does what it has decided. */
 import type { CachePolicy } from "../../CachePolicy.js"
-import type { CacheEntry, RemovalReason } from "./CacheEntry.js"
+import type { CacheEntry } from "./CacheEntry.js"
 import type { AgeLimits } from "./Expiry.js"
 import type { Load } from "./Load.js"
+import type { RemovalReason, WhenFull } from "./Vocabulary.js"
 
 export interface CacheLimits extends AgeLimits {
   /** In milliseconds: of values that have none of their own. */
@@ -10,7 +11,7 @@ export interface CacheLimits extends AgeLimits {
   readonly maxEntries: number
   readonly maxWeight: number
   /** What a lookup does that finds no room because everything is in use. */
-  readonly whenFull: "wait" | "exceed" | "fail"
+  readonly whenFull: WhenFull
   readonly policy: CachePolicy
 }
 

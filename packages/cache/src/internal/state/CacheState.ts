@@ -70,11 +70,19 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
 
   private isGoodAtItsAge(entry: CacheEntry<K, A, E>, now: number, origin: CurrentFiber | undefined): boolean {
     const verdict = Expiry.verdict(entry, this.limits, now)
-    // Its timer may be a moment late.
-    if (verdict === "useless") this.expire(entry, now)
-    if (verdict !== "refreshed") return false
-    if (origin !== undefined) this.loads.refresh(entry, origin, now)
-    return true
+    switch (verdict) {
+      case "refreshed":
+        if (origin !== undefined) this.loads.refresh(entry, origin, now)
+        return true
+      case "stale":
+        return false
+      case "useless":
+        // Its timer may be a moment late.
+        this.expire(entry, now)
+        return false
+      default:
+        return verdict satisfies never
+    }
   }
 
   /** A use of a value has ended. To have looked at it is no use. */

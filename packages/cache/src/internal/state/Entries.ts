@@ -4,11 +4,22 @@
  */
 import type { PolicyState } from "../../CachePolicy.js"
 import { enter, nextVictim } from "../policy/GuardedPolicy.js"
-import type { CacheEntry, RemovalReason } from "./CacheEntry.js"
+import type { CacheEntry } from "./CacheEntry.js"
 import type { CacheLimits, CachePorts } from "./CachePorts.js"
 import * as Expiry from "./Expiry.js"
 import { type Keyed, KeyMap } from "./KeyMap.js"
 import { Occupancy } from "./Occupancy.js"
+import type { RemovalReason } from "./Vocabulary.js"
+
+/** Whether another value has the place of one that was removed so. */
+const hasSuccessor: { readonly [Reason in RemovalReason]: boolean } = {
+  evicted: false,
+  expired: false,
+  invalidated: false,
+  replaced: true,
+  shutdown: false,
+  failed: false
+}
 
 /** What ends the life of a value in a given cache. */
 export interface EntryRules {
@@ -154,8 +165,20 @@ export class Entries<K, A, E> {
 
   /** What follows for a value whose last use has ended. To have looked at it is no use. */
   unused(entry: CacheEntry<K, A, E>, wasUse: boolean): void {
-    if (entry.status === "retired") return this.release(entry)
-    if (entry.status !== "cached") return entry.held!.onUnused?.()
+    switch (entry.status) {
+      case "cached":
+        return this.idle(entry, wasUse)
+      case "retired":
+        return this.release(entry)
+      case "releasing":
+      case "gone":
+        return entry.held!.onUnused?.()
+      default:
+        return entry.status satisfies never
+    }
+  }
+
+  private idle(entry: CacheEntry<K, A, E>, wasUse: boolean): void {
     if (this.agesIdle && (wasUse || entry.isUntimed)) entry.usedAt = this.ports.now()
     if (entry.isUntimed) this.setTimer(entry)
     if (!entry.isPinned) return
@@ -235,7 +258,7 @@ export class Entries<K, A, E> {
       this.policy.removed(entry)
     }
     this.ports.dueAt(entry, Infinity)
-    const isExempt = reason === "replaced" && entry.users > 0 && this.exempt.like(entry) === undefined
+    const isExempt = hasSuccessor[reason] && entry.users > 0 && this.exempt.like(entry) === undefined
     if (isExempt) this.exempt.set(entry)
     this.change(entry, () => {
       entry.status = entry.held === undefined ? "gone" : "retired"

@@ -1,4 +1,5 @@
 /** What the age of a value means: fresh, old enough to be looked up anew, stale, of no use. Pure functions of instants. */
+import type { Verdict } from "./Vocabulary.js"
 
 /** In milliseconds; infinite, or 0, where not wanted. */
 export interface AgeLimits {
@@ -47,7 +48,7 @@ export const isIdleTooLong = (value: Aged, now: number): boolean =>
   value.timeToIdle !== undefined && value.users === 0 && now >= value.usedAt + value.timeToIdle
 
 /** What becomes of a value whose age matters, when somebody asks for it: it may be given only to be `refreshed` behind. */
-export const verdict = (value: Aged, limits: AgeLimits, now: number): "refreshed" | "stale" | "useless" =>
+export const verdict = (value: Aged, limits: AgeLimits, now: number): Verdict =>
   now < staleUntil(value, limits.staleWhileRevalidate)
     ? "refreshed"
     : now < lastInstant(value, limits)

@@ -3,6 +3,7 @@ import type { CurrentFiber, Deadline } from "@patinox/core/kernel"
 import type { CacheEntry } from "./CacheEntry.js"
 import * as Aging from "./Expiry.js"
 import type { Keyed } from "./KeyMap.js"
+import type { LoadPhase } from "./Vocabulary.js"
 
 /** Somebody who waits for a lookup. */
 export interface LoadRequester<K, A, E> {
@@ -20,12 +21,6 @@ export interface Places {
   readonly releasing: Iterable<CacheEntry<any, any, any>>
   cached(): Iterable<CacheEntry<any, any, any>>
 }
-
-/**
- * `behind` another of its key; `queued` for room; `aborted` when nobody wants it any more or its time is up, and it has
- * not ended yet.
- */
-export type LoadPhase = "behind" | "queued" | "running" | "aborted" | "over"
 
 /** A lookup's function at work. A lookup that was abandoned, and is wanted, has another one. */
 export class Attempt<K, A, E> {

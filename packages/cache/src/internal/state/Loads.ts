@@ -5,11 +5,19 @@
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { CacheEntry } from "./CacheEntry.js"
-import type { CacheLimits, CachePorts } from "./CachePorts.js"
+import type { CachePorts } from "./CachePorts.js"
 import type { Entries } from "./Entries.js"
 import { hashOf, keptKey, type Keyed, KeyMap } from "./KeyMap.js"
 import { type Attempt, Load, type LoadRequester, type Places } from "./Load.js"
 import { LoadQueue } from "./LoadQueue.js"
+import type { Refusal, WhenFull } from "./Vocabulary.js"
+
+/** What a load that finds no room comes to at once; it waits for room where neither is so. */
+const withoutRoom: { readonly [When in WhenFull]: { readonly begins: boolean; readonly isRefused: boolean } } = {
+  wait: { begins: false, isRefused: false },
+  exceed: { begins: true, isRefused: false },
+  fail: { begins: false, isRefused: true }
+}
 
 export class Loads<K, A, E> implements Places {
   /** Of each key the one that gives what callers get from now on. */
@@ -24,7 +32,7 @@ export class Loads<K, A, E> implements Places {
   constructor(
     private readonly ports: CachePorts<K, A, E>,
     private readonly entries: Entries<K, A, E>,
-    private readonly whenFull: CacheLimits["whenFull"]
+    private readonly whenFull: WhenFull
   ) {}
 
   get(key: K): Load<K, A, E> | undefined {
@@ -58,7 +66,7 @@ export class Loads<K, A, E> implements Places {
     key: K,
     now: number,
     origin: CurrentFiber
-  ): Load<K, A, E> | "closed" | "full" {
+  ): Load<K, A, E> | Refusal {
     if (!this.isOpen) return "closed"
     const existing = this.current.get(key)
     if (existing !== undefined) {
@@ -68,7 +76,7 @@ export class Loads<K, A, E> implements Places {
     }
     const keyed = { key: keptKey(key), hash: hashOf(key) }
     const old = this.entries.like(keyed)
-    const isFull = this.whenFull === "fail" && !this.entries.occupancy.mayHaveRoom(this.queued.size)
+    const isFull = withoutRoom[this.whenFull].isRefused && !this.entries.occupancy.mayHaveRoom(this.queued.size)
     if (isFull && this.needsRoom(keyed, old)) return "full"
     const load = new Load(keyed, old, origin, this)
     load.callers.add(caller)
@@ -93,9 +101,19 @@ export class Loads<K, A, E> implements Places {
   /** It is not wanted any longer, unless a caller waits for it. */
   giveUp(load: Load<K, A, E>): void {
     if (load.callers.size > 0) return
-    if (load.phase === "behind") this.forget(load)
-    else if (load.phase === "queued") this.drop(load)
-    else if (load.phase === "running") this.abort(load)
+    switch (load.phase) {
+      case "behind":
+        return this.forget(load)
+      case "queued":
+        return this.drop(load)
+      case "running":
+        return this.abort(load)
+      case "aborted":
+      case "over":
+        return
+      default:
+        return load.phase satisfies never
+    }
   }
 
   private abort(load: Load<K, A, E>): void {
@@ -246,7 +264,7 @@ export class Loads<K, A, E> implements Places {
 
   /** Whether a load of the key may begin whatever room there is. */
   private mayStart(keyed: Keyed<K>, old: CacheEntry<K, A, E> | undefined): boolean {
-    return this.whenFull === "exceed" || !this.needsRoom(keyed, old)
+    return withoutRoom[this.whenFull].begins || !this.needsRoom(keyed, old)
   }
 
   /** What will replace a value is there before that goes, which takes no room: but once for a key that is in use. */

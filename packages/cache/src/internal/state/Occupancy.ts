@@ -2,7 +2,7 @@
  * How much of a cache is taken, and by what. Each value is counted by where it stands; whoever changes that takes it out
  * before and puts it in again after, so that no sum is ever kept by hand. Pure data.
  */
-import type { EntryStatus } from "./CacheEntry.js"
+import type { EntryStatus } from "./Vocabulary.js"
 
 /** What of a value counts. */
 export interface Occupant {
@@ -63,26 +63,44 @@ export class Occupancy {
   private count(value: Occupant, by: 1 | -1): void {
     const { status, users, weight } = value
     if (users > 0) this.inUse += by
-    if (status === "gone") return this.settle()
     // Nothing else is to go for what would not fit all the same.
     const counted = weight > this.maxWeight ? 0 : by * weight
     const hasUsers = users > (value.isHeard ? 1 : 0)
+    switch (status) {
+      case "cached":
+        this.cached += by
+        this.countPresent(weight, counted, by)
+        return this.countStaying(counted, by, hasUsers)
+      case "retired":
+        this.countPresent(weight, counted, by)
+        if (!hasUsers) return
+        if (value.isExempt) {
+          this.replaced += by
+          this.replacedWeight += counted
+        }
+        return this.countStaying(counted, by, hasUsers)
+      case "releasing":
+        this.releasing += by
+        return this.countPresent(weight, counted, by)
+      case "gone":
+        return this.settle()
+      default:
+        return status satisfies never
+    }
+  }
+
+  private countPresent(weight: number, counted: number, by: 1 | -1): void {
     this.weight += by * weight
     this.present += by
     this.presentWeight += counted
-    if (status === "cached") this.cached += by
-    else if (status === "releasing") this.releasing += by
-    if (status === "releasing" || (status === "retired" && !hasUsers)) return
+  }
+
+  private countStaying(counted: number, by: 1 | -1, hasUsers: boolean): void {
     this.staying += by
     this.stayingWeight += counted
-    if (status === "retired" && value.isExempt) {
-      this.replaced += by
-      this.replacedWeight += counted
-    }
-    if (hasUsers) {
-      this.busy += by
-      this.busyWeight += counted
-    }
+    if (!hasUsers) return
+    this.busy += by
+    this.busyWeight += counted
   }
 
   /** Of nothing, sums are nothing: those of fractions come near it only. */

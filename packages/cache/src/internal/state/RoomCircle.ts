@@ -66,13 +66,25 @@ class Search {
 
   isStuck(load: AnyLoad): boolean {
     return this.known(load) ?? this.found(load, () => {
-      const isStuck = load.phase === "queued"
-        ? this.isFull(load.owner)
-        : (load.phase === "running" || load.phase === "behind") &&
-          [...load.pending.keys()].some((other) => this.isStuck(other))
+      const isStuck = this.cannotGoOn(load)
       if (isStuck) this.met.add(load)
       return isStuck
     })
+  }
+
+  private cannotGoOn({ owner, pending, phase }: AnyLoad): boolean {
+    switch (phase) {
+      case "queued":
+        return this.isFull(owner)
+      case "running":
+      case "behind":
+        return [...pending.keys()].some((other) => this.isStuck(other))
+      case "aborted":
+      case "over":
+        return false
+      default:
+        return phase satisfies never
+    }
   }
 
   private known(what: AnyLoad | Places): boolean | undefined {

@@ -7,6 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { CachePolicy } from "../../../src/index.js"
 import type { CacheLimits } from "../../../src/internal/state/CachePorts.js"
+import { removalReasons } from "../../../src/internal/state/Vocabulary.js"
 import { checkRest } from "../cacheRules.js"
 import { World } from "../cacheWorld.js"
 
@@ -181,9 +182,7 @@ const settle = (world: World): void => {
   throw new Error("the cache does not come to rest")
 }
 
-const reasons = ["evicted", "expired", "invalidated", "replaced", "shutdown", "failed"].map((why) =>
-  `removed as ${why}`
-)
+const reasons = removalReasons.map((why) => `removed as ${why}`)
 const situations = [
   "hit",
   "hit of a failure",

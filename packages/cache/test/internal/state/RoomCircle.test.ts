@@ -2,8 +2,9 @@ import { Exit } from "effect"
 import { describe, expect, it } from "vitest"
 import { Borrow, Lease } from "../../../src/internal/Lease.js"
 import { CacheEntry } from "../../../src/internal/state/CacheEntry.js"
-import { Load, type LoadPhase } from "../../../src/internal/state/Load.js"
+import { Load } from "../../../src/internal/state/Load.js"
 import * as RoomCircle from "../../../src/internal/state/RoomCircle.js"
+import type { LoadPhase } from "../../../src/internal/state/Vocabulary.js"
 
 /** A cache, as far as its places go. */
 const makePlaces = () => ({
