@@ -1,8 +1,9 @@
-/** Shows `Seam`. */
+/** Shows `Loader` and `LoadLimits`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber, FiberSet } from "effect"
+import { onAdjustableClock } from "../../../scripts/testing/adjustableClock.js"
 import { ResourceCache } from "../src/index.js"
 import { atRest, inScope, Source, turns, type Value } from "./kit.js"
 
@@ -120,7 +121,7 @@ describe("interrupted at any point", () => {
   it.effect(
     "a value that goes stale, is refreshed behind, and expires leaves nothing open",
     () =>
-      inScope(Effect.gen(function*() {
+      onAdjustableClock(inScope(Effect.gen(function*() {
         const source = new Source()
         const cache = yield* ResourceCache.make(
           (key: string) => Effect.zipRight(Effect.yieldNow(), source.lookup(key)),
@@ -145,7 +146,7 @@ describe("interrupted at any point", () => {
           expect([source.alive, yield* atRest(cache)]).toEqual([0, 0])
         })
         expect(yield* interruptionSweep(life, after, { advance: "10 seconds" })).toBeGreaterThan(10)
-      })),
+      }))),
     60_000
   )
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { interruptionSweep, TestClock } from "@patinox/vitest"
 import { Effect, Fiber } from "effect"
+import { onAdjustableClock } from "../../../scripts/testing/adjustableClock.js"
 import { ResourcePool } from "../src/index.js"
 import { atRest, type Connection, inScope, Server } from "./kit.js"
 
@@ -45,12 +46,12 @@ describe("interrupted at any point", () => {
         expect(server.opened).toBe(1)
       })))
 
-    // The clock is moved between any two points, which takes its time.
+    // The clock is moved between any two points.
     if (name !== "use" && name !== "get") continue
     it.effect(
       `${name} of an item that is validated before and recycled after leaves nothing in use`,
       () =>
-        inScope(Effect.gen(function*() {
+        onAdjustableClock(inScope(Effect.gen(function*() {
           const server = new Server()
           const pool = yield* ResourcePool.make(server.create, {
             destroy: server.destroy,
@@ -67,7 +68,7 @@ describe("interrupted at any point", () => {
           const points = yield* interruptionSweep(sweep(pool, server), after)
           expect(points).toBeGreaterThan(10)
           expect(server.alive).toBe(1)
-        })),
+        }))),
       120_000
     )
   }
