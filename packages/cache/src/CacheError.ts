@@ -1,6 +1,6 @@
 /**
- * How asking a cache can go wrong, beside what the lookup itself fails with, which reaches the caller as it is. Each error
- * names the cache and says what it was like at that moment.
+ * How a request to a cache can fail, beside what the lookup itself fails with, which reaches the caller as it is. Each
+ * error names the cache and says what it was like at that moment.
  */
 import { type CleanupError, PatinoxError } from "@patinox/core"
 import { TaggedError, Text, UserFunction } from "@patinox/core/kernel"
@@ -10,9 +10,9 @@ export type { CacheStage } from "./internal/state/Vocabulary.js"
 
 /** How many entries there were. */
 export interface CacheCounts {
-  /** In the cache: there for the next that asks. */
+  /** In the cache: there for the next caller. */
   readonly entries: number
-  /** Values that somebody uses, those that are out of the cache already included. */
+  /** Values in use, those that are out of the cache already included. */
   readonly inUse: number
   /** Lookups that run. */
   readonly loading: number
@@ -33,9 +33,9 @@ const counted = ({ entries, inUse, loading, releasing, waiting }: CacheCounts): 
     `waiting ${waiting}`
   ].join(", ")
 
-const stages: { readonly [Stage in CacheStage]: string } = {
-  room: "waiting for room: everything is in use",
-  lookup: "waiting for its lookup"
+const stages: { readonly [Stage in CacheStage]: (key: string) => string } = {
+  room: (key) => `waiting for room for ${key}, as everything is in use`,
+  lookup: (key) => `waiting for the load of ${key}`
 }
 
 /** There was no value in time. */
@@ -47,7 +47,8 @@ export class CacheTimeout extends /* @__PURE__ */ TaggedError("CacheTimeout")<{
   readonly counts: CacheCounts
 }> {
   override get message(): string {
-    return `No value of ${nameOf(this)} within ${Text.duration(this.limitMillis)}, ${stages[this.stage]} (${
+    const waiting = stages[this.stage](keyOf(this))
+    return `Cache ${this.cache}: timed out after ${Text.duration(this.limitMillis)} ${waiting} (${
       counted(this.counts)
     })`
   }
@@ -57,13 +58,13 @@ export class CacheTimeout extends /* @__PURE__ */ TaggedError("CacheTimeout")<{
 export class CacheFull extends /* @__PURE__ */ TaggedError("CacheFull")<{
   readonly cache: string
   readonly key: unknown
-  /** Whoever has the room waits for this caller, and gives it back only then. */
+  /** What has the room waits for this caller, and gives it back only then. */
   readonly isCircle?: boolean
   readonly counts: CacheCounts
 }> {
   override get message(): string {
     const reason = this.isCircle === true ? "what has it waits for more room in turn" : "everything is in use"
-    return `No room for ${nameOf(this)}: ${reason} (${counted(this.counts)})`
+    return `Cache ${this.cache}: no room for ${keyOf(this)}, as ${reason} (${counted(this.counts)})`
   }
 }
 
@@ -72,7 +73,7 @@ const whyClosed: { readonly [Reason in CloseReason]: string } = {
   "registry shutting down": ": registry shutting down"
 }
 
-/** The cache takes no callers any more, or its registry no values. */
+/** The cache takes no callers, or its registry no values. */
 export class CacheClosed extends /* @__PURE__ */ TaggedError("CacheClosed")<{
   readonly cache: string
   readonly reason: CloseReason
@@ -82,30 +83,29 @@ export class CacheClosed extends /* @__PURE__ */ TaggedError("CacheClosed")<{
   }
 }
 
-/** A lookup asked for a key whose lookup waits for it in turn: none of them would ever end. */
+/** A load requested a key whose load waits for it in turn: none of them would ever end. */
 export class CacheCycle extends /* @__PURE__ */ TaggedError("CacheCycle")<{
   readonly cache: string
   readonly key: unknown
 }> {
   override get message(): string {
-    return `The lookup of ${nameOf(this)} waits for itself`
+    return `Cache ${this.cache}: the load of ${keyOf(this)} waits for itself`
   }
 }
 
-/** A lookup gave a value that the cache is to release for what it was before, and which nobody gets again. */
+/** A load gave a value that the cache releases for its earlier entry, and gives to no caller again. */
 export class CacheValueReleased extends /* @__PURE__ */ TaggedError("CacheValueReleased")<{
   readonly cache: string
   readonly key: unknown
 }> {
   override get message(): string {
-    return `The lookup of ${nameOf(this)} gave a value that the cache is releasing`
+    return `Cache ${this.cache}: the load of ${keyOf(this)} gave a value that the cache is releasing`
   }
 }
 
-const nameOf = ({ cache, key }: { readonly cache: string; readonly key: unknown }): string =>
-  `${Text.line(Text.unknown(key))} in cache ${cache}`
+const keyOf = ({ key }: { readonly key: unknown }): string => Text.line(Text.unknown(key))
 
-/** What asking a cache can fail with, beside the lookup's own errors. */
+/** What a request to a cache can fail with, beside the lookup's own errors. */
 export type CacheError = CacheTimeout | CacheFull | CacheClosed | CacheCycle | CacheValueReleased
 
 /** What to do about an error. */
@@ -126,7 +126,7 @@ const classes = [CacheTimeout, CacheFull, CacheClosed, CacheCycle, CacheValueRel
 
 /** Whether a value is one of these errors. */
 export const is = (value: unknown): value is CacheError =>
-  // A proxy may throw where somebody asks for its class.
+  // A proxy may throw at the question for its class.
   UserFunction.call(() => classes.some((error) => value instanceof error), () => false)
 
 /** The error as an `Execution` around a `ResourceExhausted`: the message is kept, the error is its `cause`. */

@@ -21,14 +21,14 @@ it("is told from anything else, even from what throws at the question", () => {
 describe("the errors of a cache", () => {
   it("say which cache and key, what it was like, and why", () => {
     expect(Object.values(errors).map(({ message }) => message)).toEqual([
-      "No value of a in cache files within 1.5 s, waiting for room: everything is in use " +
+      "Cache files: timed out after 1.5 s waiting for room for a, as everything is in use " +
       "(entries 3, in use 2, loading 1, waiting 4)",
-      "No room for {\"tenant\":7} in cache files: everything is in use " +
+      "Cache files: no room for {\"tenant\":7}, as everything is in use " +
       "(entries 3, in use 2, loading 1, releasing 2, waiting 4)",
       "Cache files is closed",
-      "No room for a in cache files: what has it waits for more room in turn (entries 3, in use 2, loading 1, waiting 4)",
-      "The lookup of a in cache files gave a value that the cache is releasing",
-      "The lookup of 5 in cache files waits for itself"
+      "Cache files: no room for a, as what has it waits for more room in turn (entries 3, in use 2, loading 1, waiting 4)",
+      "Cache files: the load of a gave a value that the cache is releasing",
+      "Cache files: the load of 5 waits for itself"
     ])
     expect(new CacheError.CacheTimeout({ ...errors.timeout, stage: "lookup" }).message).toContain(
       "within 1.5 s, waiting for its lookup ("
@@ -53,7 +53,7 @@ describe("the errors of a cache", () => {
     ]
     for (const key of keys) {
       const { message } = new CacheError.CacheCycle({ cache: "files", key })
-      expect(message).toMatch(/^The lookup of .* in cache files waits for itself$/)
+      expect(message).toMatch(/^Cache files: the load of .* waits for itself$/)
     }
   })
 

@@ -205,7 +205,7 @@ describe("where everything is in use, \"wait\"", () => {
         counts: { entries: 1, inUse: 1, loading: 0, waiting: 1, releasing: 0, weight: 1 }
       })
       expect(error.message).toBe(
-        "No value of b in cache files within 2 s, waiting for room: everything is in use " +
+        "Cache files: timed out after 2 s waiting for room for b, as everything is in use " +
           "(entries 1, in use 1, loading 0, waiting 1)"
       )
       expect((yield* cache.stats).waiting).toBe(0)
@@ -328,7 +328,7 @@ describe("where everything is in use, \"fail\"", () => {
       const error = yield* Effect.flip(cache.use("b", number))
       expect(error).toMatchObject({ _tag: "CacheFull", cache: "files", key: "b", counts: { entries: 1, inUse: 1 } })
       expect(error.message).toBe(
-        "No room for b in cache files: everything is in use (entries 1, in use 1, loading 0, waiting 0)"
+        "Cache files: no room for b, as everything is in use (entries 1, in use 1, loading 0, waiting 0)"
       )
       expect(yield* Effect.flip(Effect.scoped(cache.get("b")))).toMatchObject({ _tag: "CacheFull" })
       expect(yield* Effect.flip(cache.refresh("b"))).toMatchObject({ _tag: "CacheFull" })

@@ -46,7 +46,7 @@ describe("a lookup that hangs and cannot be interrupted", () => {
           expect(yield* cache.stats).toMatchObject({ loading: 0, entries: 0 })
           expect((yield* cache.snapshot).abandoned).toMatchObject([{ key: "a", runningMillis: 5_000 }, { key: "b" }])
           expect(events.filter(({ _tag }) => _tag === "LoadAbandoned")).toMatchObject([{ key: "a" }, { key: "b" }])
-          expect(lines.filter((line) => line.includes("abandons the lookup of a after 5 s: it does not stop")))
+          expect(lines.filter((line) => line.includes("abandoned the load of a, which does not stop after 5 s")))
             .toHaveLength(1)
           world.isDown = false
           expect((yield* Effect.all([ask("a"), ask("c"), ask("a")])).map(({ _tag }) => _tag)).toEqual([
@@ -127,7 +127,7 @@ describe("a circle over room", () => {
         for (const error of failed) isCircle(error)
         if (failed.length > 0) {
           expect(failed[0].message).toMatch(
-            /No room for parent in cache cache: what has it waits for more room in turn \(/
+            /Cache cache: no room for parent, as what has it waits for more room in turn \(/
           )
         }
         expect(yield* atRest(cache)).toBeLessThanOrEqual(maxEntries)

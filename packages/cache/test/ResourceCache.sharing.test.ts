@@ -225,7 +225,7 @@ describe("a circle of lookups", () => {
       )
       const error = yield* Effect.flip(cache.use("a", Effect.succeed))
       expect(error).toMatchObject({ _tag: "CacheCycle", cache: "cache", key: "a" })
-      expect(error.message).toBe("The lookup of a in cache cache waits for itself")
+      expect(error.message).toBe("Cache cache: the load of a waits for itself")
       expect(yield* cache.use("b", Effect.succeed)).toBe("b")
       expect(yield* atRest(cache)).toBe(1)
     })))

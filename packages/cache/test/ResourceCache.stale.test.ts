@@ -153,7 +153,7 @@ describe("refreshAfter", () => {
           yield* ask
           yield* turns
         }
-        expect(lines).toEqual(["WARN Cache files keeps the old value of a: looking it up anew failed with down 2"])
+        expect(lines).toEqual(["WARN Cache files: refreshing a failed (down 2); keeping the old value"])
         expect(events.filter(({ _tag }) => _tag === "LoadFailed")).toMatchObject([
           { key: "a", keepsOld: true },
           { key: "a", keepsOld: true },
@@ -180,7 +180,7 @@ describe("a failure that has no text", () => {
         expect((yield* Fiber.poll(refreshing))._tag).toBe("Some")
         expect(yield* Fiber.join(refreshing)).toBe(error)
         expect(lines).toEqual([
-          "WARN Cache cache keeps the old value of a: looking it up anew failed with a value (object) that cannot be shown as text"
+          "WARN Cache cache: refreshing a failed (a value (object) that cannot be shown as text); keeping the old value"
         ])
         expect(yield* atRest(cache)).toBe(1)
       })

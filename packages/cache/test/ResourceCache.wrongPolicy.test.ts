@@ -59,7 +59,7 @@ describe("a policy of one's own that is wrong", () => {
           expect(yield* atRest(cache)).toBe(0)
           expect([source.alive, source.mostAlive]).toEqual([0, 2])
           expect(lines).toHaveLength(1)
-          expect(lines[0]).toContain("WARN Cache files goes on with the policy lru: own has failed with Error: ")
+          expect(lines[0]).toContain("WARN Cache files: the policy own failed (Error: ")
         })
       ))
   }

@@ -1,4 +1,4 @@
-/** Tells what happens in a cache: as events to who listens, and what somebody should look at as a line in the log. */
+/** Reports what happens in a cache: as events to its listeners, and what an operator should look at as a line in the log. */
 import { type AppRuntime, EventHub, forkLater, Text, type Timers, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { CacheEvent } from "../CacheEvent.js"
@@ -6,7 +6,7 @@ import { abandonedOf } from "./AbandonedLookup.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
 import type { Attempt } from "./state/Load.js"
 
-type Told = CacheEvent extends infer Event ? Event extends CacheEvent ? Omit<Event, "at" | "cache"> : never : never
+type Reported = CacheEvent extends infer Event ? Event extends CacheEvent ? Omit<Event, "at" | "cache"> : never : never
 
 export class CacheReporter {
   private readonly hub = new EventHub<CacheEvent>(({ _tag }) => _tag === "Closed")
@@ -18,8 +18,8 @@ export class CacheReporter {
     private readonly timers: Timers
   ) {}
 
-  /** The event is made only where somebody listens. What it tells may be about to happen: it never throws. */
-  emit(make: () => Told): void {
+  /** The event is made only where there is a listener. What it reports may be about to happen: it never throws. */
+  emit(make: () => Reported): void {
     this.hub.emit(() => ({ ...make(), at: wallMillis(this.timers.clock), cache: this.cache }) as CacheEvent)
   }
 
@@ -39,39 +39,42 @@ export class CacheReporter {
 
   listenerFailed(entry: CacheEntry<any, any, any>, cause: Cause.Cause<unknown>): void {
     const reason = textOf(Cause.squash(cause))
-    this.warn(`The removal listener of cache ${this.cache} failed for ${keyOf(entry)}: ${reason}`, entry)
+    this.warn(
+      `Cache ${this.cache}: the removal listener failed for ${keyOf(entry)} (${reason}); the release goes on`,
+      entry
+    )
     this.emit(() => ({ _tag: "ListenerFailed", ...named(entry), cause }))
   }
 
   policyFailed(policy: string, defect: unknown): void {
-    this.warn(`Cache ${this.cache} goes on with the policy lru: ${policy} has failed with ${textOf(defect)}`)
+    this.warn(`Cache ${this.cache}: the policy ${policy} failed (${textOf(defect)}); evicting by lru from now on`)
   }
 
-  /** For the first of a row: who reads the log knows by then. */
+  /** For the first of a row: more lines would say no more. */
   refreshFailed(entry: CacheEntry<any, any, any>, cause: Cause.Cause<unknown>): void {
     const reason = textOf(Cause.squash(cause))
     this.warn(
-      `Cache ${this.cache} keeps the old value of ${keyOf(entry)}: looking it up anew failed with ${reason}`,
+      `Cache ${this.cache}: refreshing ${keyOf(entry)} failed (${reason}); keeping the old value`,
       entry
     )
   }
 
-  /** A lookup that does not end although it was to. */
+  /** A load that does not stop. */
   abandoned(attempt: Attempt<any, any, any>, now: number): void {
     const { fiberId, key, runningMillis, spanName } = abandonedOf(attempt, now)
     const where = spanName === undefined ? `fiber ${fiberId}` : `fiber ${fiberId}, span ${spanName}`
     this.warn(
-      `Cache ${this.cache} abandons the lookup of ${textOf(key)} after ${Text.duration(runningMillis)}: ` +
-        `it does not stop (${where}); the key and its place are free, and a value that it gives is released`
+      `Cache ${this.cache}: abandoned the load of ${textOf(key)}, which does not stop after ` +
+        `${Text.duration(runningMillis)} (${where}); its key and place are free, and its value will be released`
     )
     this.emit(() => ({ _tag: "LoadAbandoned", key, runningMillis, fiberId }))
   }
 
-  /** A value was set that is released already, will be, or is that of another key. */
+  /** A value was set that is released already, will be, or belongs to another key. */
   notTaken(key: unknown): void {
     this.warn(
-      `Cache ${this.cache} does not take the value that was set for ${textOf(key)}: it has had that value before, ` +
-        `and releases it for what it was then`
+      `Cache ${this.cache}: did not take the value set for ${textOf(key)}, which it has had before; ` +
+        `the value is released for its earlier entry`
     )
   }
 }
