@@ -6,7 +6,7 @@ export const cache = mutationsOf("cache", [
     what: "a release that succeeded runs again when closing its scope failed",
     breaks: "P1",
     at: "Releaser.byHand",
-    find: "release === undefined || held.hasReleased ?",
+    find: "release === undefined || lease.hasReleased ?",
     replace: "release === undefined ?",
     tests: ["ResourceCache.boundary"]
   },
@@ -94,7 +94,7 @@ export const cache = mutationsOf("cache", [
     what: "the report of a close leaves out failed releases",
     breaks: "P9",
     at: "CacheClose.start",
-    find: "if (error !== undefined) this.failed.push({ id: entry.held!.id, key: entry.key, error })",
+    find: "if (error !== undefined) this.failed.push({ id: entry.lease!.id, key: entry.key, error })",
     replace: "",
     tests: ["ResourceCache.closing"]
   },
@@ -118,8 +118,8 @@ export const cache = mutationsOf("cache", [
     what: "a value is given whose weigher failed",
     breaks: "fault",
     at: "Cache.useEntry",
-    find: "if (held === undefined || held.isSpoiled) return this.failure(entry)",
-    replace: "if (held === undefined) return this.failure(entry)",
+    find: "if (lease === undefined || lease.isSpoiled) return this.failure(entry)",
+    replace: "if (lease === undefined) return this.failure(entry)",
     tests: ["ResourceCache.weights"]
   },
   {
@@ -174,8 +174,8 @@ export const cache = mutationsOf("cache", [
     what: "the close of a cache does not wait for others that share a value with its own fiber",
     breaks: "fault",
     at: "CacheClose.isOwn",
-    find: "(holds.length > 0 && holds.every((hold) => this.own.has(hold)))",
-    replace: "holds.some((hold) => this.own.has(hold))",
+    find: "(borrows.length > 0 && borrows.every((borrow) => this.own.has(borrow)))",
+    replace: "borrows.some((borrow) => this.own.has(borrow))",
     tests: ["ResourceCache.closing"]
   },
   {
@@ -190,8 +190,8 @@ export const cache = mutationsOf("cache", [
     what: "a value is given to a scope that has closed meanwhile",
     breaks: "fault",
     at: "Cache.keep",
-    find: "borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)",
-    replace: "Effect.succeed(held.value)",
+    find: "borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease.value)",
+    replace: "Effect.succeed(lease.value)",
     tests: ["ResourceCache"]
   },
   {

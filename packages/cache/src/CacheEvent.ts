@@ -1,5 +1,5 @@
 /**
- * What a cache tells as it happens, but for single hits, which its metrics count: plain records, told apart by `_tag`,
+ * What a cache reports as it happens, but for single hits, which its metrics count: plain records, discriminated by `_tag`,
  * each with the cache's name and the time (`at`, in milliseconds since the epoch).
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
@@ -24,20 +24,20 @@ export interface Loaded extends OfKey<"Loaded"> {
 }
 export interface LoadFailed extends OfKey<"LoadFailed"> {
   readonly cause: Cause.Cause<unknown>
-  /** There is a value, which this lookup was to replace. */
+  /** There is a value, which this load was meant to replace. */
   readonly keepsOld: boolean
 }
-/** A lookup was to stop and does not: its key and its place are free, and what it gives is released. */
+/** A load does not stop: its key and its place are free, and its value will be released. */
 export interface LoadAbandoned extends OfKey<"LoadAbandoned"> {
   readonly runningMillis: number
   readonly fiberId: string
 }
-/** A value is out of the cache; once nobody uses it, its release follows. */
+/** A value is out of the cache; its release follows its last use. */
 export interface Removed extends OfKey<"Removed"> {
   readonly reason: RemovalReason
   readonly ageMillis: number
 }
-/** What became of a value that had to be released. */
+/** The outcome of a release. */
 export interface Released extends OfKey<"Released"> {
   readonly error?: CleanupError.CleanupError<unknown>
 }

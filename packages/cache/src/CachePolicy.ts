@@ -3,7 +3,7 @@
  * your own takes a few lines.
  *
  * A policy decides on the order alone. The cache holds the entries, counts them and their weights, knows its bounds and
- * which entries are in use; a policy is told what happens and asked who should go next. It needs no map: an entry brings
+ * which entries are in use; a policy hears what happens and names which should go next. It needs no map: an entry brings
  * slots for what a policy keeps of it. Nothing here is an effect, waits or reads a clock.
  *
  * Entries in use cannot be evicted, and the policy need not know them: it may name one, and the cache then takes it out
@@ -64,7 +64,7 @@ export interface CachePolicy {
 
 /**
  * A row of entries from `first` to `last`, with `append`, `prepend`, `moveToEnd`, `remove` and `size`. Each costs a few
- * writes however long the row is. An entry is in one list at a time; to remove or move one that is elsewhere is nothing.
+ * writes however long the row is. An entry is in one list at a time; to remove or move an entry that is elsewhere is nothing.
  */
 export type { EntryList }
 
@@ -81,7 +81,7 @@ export const makeEntry = (hash: number, weight = 1): PolicyEntry => ({
 })
 
 /**
- * The entry that was used longest ago goes first. One that was in use when its turn came counts as used until it was
+ * The entry that was used longest ago goes first. An entry that was in use when its turn came counts as used until it was
  * not in use any more.
  *
  * An entry heavier than `maxWeight` is always the next to go, as it would push out all others and still not fit. One of

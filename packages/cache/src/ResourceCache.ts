@@ -1,6 +1,6 @@
 /**
  * Values looked up once by key and shared by many, which have to be released in the end: connections to tenants, open
- * files, prepared statements, tokens. A value is never released while somebody uses it, and always afterwards, through
+ * files, prepared statements, tokens. A value is never released while it is in use, and always afterwards, through
  * the registry. `plain` is for values that need no release. Not for handing one item to one user at a time
  * (`@patinox/pool`).
  *
@@ -38,8 +38,8 @@ type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceR
 
 /**
  * A cache that lives as long as the scope at hand, and is closed when that closes. `lookup` may be a scoped effect: what
- * it adds to its scope is released with the value. At any time there is one lookup for a key, which all share who ask for
- * it; who gives up leaves it to the others, and the last one ends it: by interruption, at once or, with a `release`, if it
+ * it adds to its scope is released with the value. At any time there is one load of a key, which all its callers share; a
+ * caller that gives up leaves it to the others, and the last one ends it: by interruption, at once or, with a `release`, if it
  * has not ended by itself in the time of one. A bad option fails with a `Validation` that names the option, the value and
  * the range.
  *
@@ -84,7 +84,7 @@ export const layer = <I, K, A, E, R, RR = never, RF = never, RL = never, ER = un
 > => Layer.scoped(tag, makeCache(lookup, options, tag.key)) as Layer.Layer<I, PatinoxError.Validation, any>
 
 /**
- * A cache of values that need no release, without counting who uses them: a value that is there costs next to nothing.
+ * A cache of values that need no release, without a count of their users: a value that is there costs next to nothing.
  * Everything else is as in `make`. It needs no registry; what a scoped lookup adds to its scope stays until the cache's
  * scope closes.
  *

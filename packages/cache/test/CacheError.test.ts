@@ -31,7 +31,7 @@ describe("the errors of a cache", () => {
       "Cache files: the load of 5 waits for itself"
     ])
     expect(new CacheError.CacheTimeout({ ...errors.timeout, stage: "lookup" }).message).toContain(
-      "within 1.5 s, waiting for its lookup ("
+      "timed out after 1.5 s waiting for the load of a ("
     )
     expect(new CacheError.CacheClosed({ cache: "files", reason: "registry shutting down" }).message).toBe(
       "Cache files is closed: registry shutting down"

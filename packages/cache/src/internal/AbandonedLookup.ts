@@ -1,8 +1,8 @@
-/** What a snapshot, a report and a line in the log say of a lookup that does not end. */
+/** What a snapshot, a report and a line in the log say of a load that does not end. */
 import { fiberNumber, spanOf } from "@patinox/core/kernel"
 import type { Attempt } from "./state/Load.js"
 
-/** A lookup that does not end, and how it can be found. */
+/** A load that does not end, and how it can be found. */
 export interface AbandonedLookup {
   readonly key: unknown
   readonly runningMillis: number

@@ -10,7 +10,7 @@ interface Blocked {
   readonly done: Deferred.Deferred<void>
 }
 
-/** Whoever is ready now has its turn first. */
+/** Fibers that are ready now have their turn first. */
 const turns = Effect.repeatN(Effect.yieldNow(), 2)
 
 export class Batches {
@@ -39,7 +39,7 @@ export class Batches {
     })
   }
 
-  /** As soon as nobody else comes. */
+  /** As soon as no other request comes. */
   private readonly flush: Effect.Effect<void> = Effect.suspend(() => {
     const { length } = this.blocked
     return Effect.andThen(turns, Effect.suspend(() => this.blocked.length > length ? this.flush : this.send()))

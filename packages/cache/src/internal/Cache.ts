@@ -115,12 +115,12 @@ export class Cache<K, A, E> {
     f: (value: A) => Effect.Effect<B, E2, R2>,
     restore: Restore
   ): Effect.Effect<B, E | E2, R2> {
-    const { held } = entry
-    if (held === undefined || held.isSpoiled) return this.failure(entry)
-    held.add(borrow)
+    const { lease } = entry
+    if (lease === undefined || lease.isSpoiled) return this.failure(entry)
+    lease.add(borrow)
     borrow.inside = enter(borrow.fiber, borrow)
     // One step less than `Effect.exit` and what follows it.
-    return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, held.value, undefined))), {
+    return Effect.matchCauseEffect(restore(Effect.suspend(() => UserFunction.effectOf(f, lease.value, undefined))), {
       onFailure: (cause) => {
         this.endBorrow(entry, borrow)
         return Effect.failCause(cause)
@@ -142,12 +142,12 @@ export class Cache<K, A, E> {
       const entry = this.state.take(key, now, fiber)
       if (entry === undefined) return this.getBound(key, options)
       this.metrics.hit()
-      const { held } = entry
-      if (held === undefined || held.isSpoiled) return this.failure(entry)
+      const { lease } = entry
+      if (lease === undefined || lease.isSpoiled) return this.failure(entry)
       // All in one step, in which nothing can be interrupted.
-      const borrow = this.borrow(held, fiber, now)
+      const borrow = this.borrow(lease, fiber, now)
       finalizers.set({}, this.finalizerOf(entry, borrow, scope))
-      return Effect.succeed(held.value)
+      return Effect.succeed(lease.value)
     })
 
   private getBound(key: K, options?: CallOptions): Effect.Effect<A, E | CacheError, Scope.Scope> {
@@ -221,7 +221,7 @@ export class Cache<K, A, E> {
       return entry === undefined ? Effect.succeed(undefined) : Effect.exit(this.keep(entry, fiber, this.timers.now()))
     }))
 
-  /** A good value that is there, in use. */
+  /** A good value, in use from now on. */
   present(key: K): CacheEntry<K, A, E> | undefined {
     const entry = this.state.take(key, this.timers.now(), undefined)
     if (entry === undefined) this.metrics.missed()
@@ -235,7 +235,7 @@ export class Cache<K, A, E> {
     const now = timers.now()
     const entries = keys === undefined ? state.entries.all() : [...keys].map((key) => state.entries.get(key))
     return entries.filter((entry) =>
-      entry !== undefined && entry.held?.isSpoiled !== true && state.entries.isFit(entry, now)
+      entry !== undefined && entry.lease?.isSpoiled !== true && state.entries.isFit(entry, now)
     ) as Array<
       CacheEntry<K, A, E>
     >
@@ -256,14 +256,14 @@ export class Cache<K, A, E> {
     now: number,
     { isUse = true, wasOpen = false }: { readonly isUse?: boolean; readonly wasOpen?: boolean } = {}
   ): Effect.Effect<A, E> {
-    const { held } = entry
-    if (held === undefined || held.isSpoiled) return this.failure(entry)
+    const { lease } = entry
+    if (lease === undefined || lease.isSpoiled) return this.failure(entry)
     const scope = scopeOf(fiber)
-    const borrow = this.borrow(held, fiber, now)
+    const borrow = this.borrow(lease, fiber, now)
     return Effect.flatMap(
       Scope.addFinalizerExit(scope, this.finalizerOf(entry, borrow, scope, isUse)),
       // A scope that has closed meanwhile has ended the borrow, and the value may be released by now.
-      () => borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(held.value)
+      () => borrow.isOver && wasOpen ? Effect.interrupt : Effect.succeed(lease.value)
     )
   }
 
@@ -287,9 +287,9 @@ export class Cache<K, A, E> {
     return entry.exit as Exit.Exit<never, E>
   }
 
-  private borrow(held: Lease<A>, fiber: CurrentFiber, now: number): Borrow {
+  private borrow(lease: Lease<A>, fiber: CurrentFiber, now: number): Borrow {
     const borrow = new Borrow(fiber, now)
-    held.add(borrow)
+    lease.add(borrow)
     return borrow
   }
 
@@ -297,7 +297,7 @@ export class Cache<K, A, E> {
     if (borrow.isOver) return
     borrow.isOver = true
     borrow.inside?.end()
-    entry.held!.remove(borrow)
+    entry.lease!.remove(borrow)
     this.state.leave(entry, isUse)
     // The fiber that closes the cache may be the only one left that uses it.
     if (!this.state.isOpen) this.state.ports.notifyWaiters()
@@ -319,7 +319,7 @@ export class Cache<K, A, E> {
 
   // --- by hand -------------------------------------------------------------------------------------------------------
 
-  /** Loads the key anew, whatever is there; that stays until the new value is there, and where there will be none. */
+  /** Loads the key again. Its value stays until the new one is there, and where there will be none. */
   refresh(key: K, options?: CallOptions): Effect.Effect<void, E | CacheError> {
     return Effect.uninterruptibleMask((restore) =>
       withFiber((fiber) => {

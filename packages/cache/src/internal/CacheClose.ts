@@ -1,6 +1,6 @@
 /**
- * The end of a cache, in one course however many ask for it: nobody new is let in, lookups end, what nobody uses is
- * released, what is in use is waited for and, before the deadline, released under its users' hands.
+ * The end of a cache, in one course however many callers close it: no new caller is let in, loads end, unused values are
+ * released, used ones are waited for and, before the deadline, released under their users' hands.
  */
 import {
   callback,
@@ -40,7 +40,7 @@ type CloseParts = Pick<CacheParts<any, any, any>, "context" | "limits" | "releas
 
 export class CacheClose {
   readonly report = makeDeferred<CacheReport>()
-  /** What those use or do who wait for the end: nobody waits for these. */
+  /** What the fibers that wait for the end use or do: the close does not wait for these. */
   private readonly own = new Set<Borrow | WorkItem>()
   private readonly startedAt: number
   private forceAt = Infinity
@@ -75,7 +75,7 @@ export class CacheClose {
     this.forceAt = Math.min(this.forceAt, this.deadlineAt - forceMargin(timeout))
   }
 
-  /** Who closes it has no more than this. */
+  /** The closing fiber has no more than this. */
   hasten(timeout: number): void {
     const { timers } = this.context
     const now = timers.now()
@@ -84,12 +84,12 @@ export class CacheClose {
     if (this.stage !== undefined) timers.set(this.stage.deadline, this.stage.until())
   }
 
-  /** Stops the intake at once; what is to be waited for is, in a fiber of its own. */
+  /** Stops the intake at once, and waits in a fiber of its own. */
   start(): void {
     const { context: { reporter, runtime }, releaser, state } = this
     releaser.onReleased = ({ error, entry }) => {
       this.released++
-      if (error !== undefined) this.failed.push({ id: entry.held!.id, key: entry.key, error })
+      if (error !== undefined) this.failed.push({ id: entry.lease!.id, key: entry.key, error })
     }
     reporter.emit(() => ({ _tag: "Closing" }))
     this.refused = state.close()
@@ -99,7 +99,7 @@ export class CacheClose {
   }
 
   /**
-   * What is left of a large cache goes by and by: timers have their turns, that of the deadline included. How long a turn
+   * What is left of a large cache goes in steps: timers have their turns, that of the deadline included. How long a turn
    * takes is up to the releases that begin in it, so the last one says how many begin in the next.
    */
   private goOn(most: number): Effect.Effect<void> {
@@ -122,8 +122,8 @@ export class CacheClose {
   join(fiber: CurrentFiber): void {
     const { state } = this
     for (const entry of state.entries.retired) {
-      for (const hold of entry.held!.holds()) {
-        if (hold.isScoped ? hold.fiber === fiber : isInside(fiber, hold)) this.own.add(hold)
+      for (const borrow of entry.lease!.borrows()) {
+        if (borrow.isScoped ? borrow.fiber === fiber : isInside(fiber, borrow)) this.own.add(borrow)
       }
     }
     for (const item of workOf(fiber)?.items() ?? []) {
@@ -133,26 +133,26 @@ export class CacheClose {
     state.ports.notifyWaiters()
   }
 
-  /** Nobody but who closes the cache uses the value. */
+  /** Only the closing fibers use the value. */
   private isOwn(entry: CacheEntry<any, any, any>): boolean {
-    const holds = entry.held!.holds()
-    return this.own.has(entry) || (holds.length > 0 && holds.every((hold) => this.own.has(hold)))
+    const borrows = entry.lease!.borrows()
+    return this.own.has(entry) || (borrows.length > 0 && borrows.every((borrow) => this.own.has(borrow)))
   }
 
-  /** Its release will come by itself: who closes the cache looks at it or uses it, and that ends, unlike a scope. */
+  /** Its release will come by itself: a closing fiber looks at it or uses it, and that ends, unlike a scope. */
   private endsByItself(entry: CacheEntry<any, any, any>): boolean {
-    return this.own.has(entry) || entry.held!.holds().some((hold) => this.own.has(hold) && !hold.isScoped)
+    return this.own.has(entry) || entry.lease!.borrows().some((borrow) => this.own.has(borrow) && !borrow.isScoped)
   }
 
-  /** Values that only who closes the cache uses. */
-  private get held(): number {
-    let held = 0
-    if (this.own.size === 0) return held
-    for (const entry of this.state.entries.retired) if (this.isOwn(entry)) held++
-    return held
+  /** Values that only closing fibers use. */
+  private get ownUsed(): number {
+    let used = 0
+    if (this.own.size === 0) return used
+    for (const entry of this.state.entries.retired) if (this.isOwn(entry)) used++
+    return used
   }
 
-  /** Lookups and releases that the cache is closed from. */
+  /** Loads and releases that the cache is closed from. */
   private get ownRunning(): number {
     let own = 0
     for (const item of this.own) {
@@ -167,7 +167,7 @@ export class CacheClose {
     return own
   }
 
-  /** Lookups under way that the cache is not closed from. */
+  /** Loads under way that the cache is not closed from. */
   private get unended(): Array<Attempt<any, any, any>> {
     return [...this.state.loads.running].flatMap((load) =>
       load.attempt === undefined || this.own.has(load) ? [] : [load.attempt]
@@ -180,7 +180,7 @@ export class CacheClose {
   }
 
   private get isQuiet(): boolean {
-    return this.running === 0 && this.state.entries.retired.size === this.held
+    return this.running === 0 && this.state.entries.retired.size === this.ownUsed
   }
 
   /** Waits until nothing is left, or the instant has come. */
@@ -229,7 +229,7 @@ export class CacheClose {
       reclaimed: this.reclaimed,
       released: this.released - this.failed.length,
       failed: this.failed,
-      stillHeld: this.held + this.ownRunning,
+      stillHeld: this.ownUsed + this.ownRunning,
       stillRunning: this.running,
       abandoned: abandoned.map((attempt) => abandonedOf(attempt, timers.now()))
     })

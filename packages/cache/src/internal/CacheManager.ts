@@ -19,7 +19,7 @@ export interface CacheManager<K, A, E> {
 
 export type Given<K, A, E> = CacheOptions<K, A, E, any, any, any, any, any> | PlainOptions<K, A, E, any, any>
 
-/** Where the functions run, and whether their values are to be released. */
+/** Where the functions run, and whether their values need no release. */
 export interface ManagerPlace {
   readonly runtime: AppRuntime<any>
   readonly isPlain: boolean

@@ -12,12 +12,12 @@ const counter = (name: string, description: string) =>
 
 const entries = /* @__PURE__ */ gauge("entries", "Values in the cache")
 const weight = /* @__PURE__ */ gauge("weight", "What all values weigh that are not released yet")
-const inUse = /* @__PURE__ */ gauge("in_use", "Values that somebody uses")
+const inUse = /* @__PURE__ */ gauge("in_use", "Values in use")
 const hits = /* @__PURE__ */ counter("hits", "Callers that found a value")
 const misses = /* @__PURE__ */ counter("misses", "Callers that found none")
-const failures = /* @__PURE__ */ counter("load_failures", "Lookups that failed")
-const removed = /* @__PURE__ */ counter("removed", "Values let go of, by reason")
-const loadTime = /* @__PURE__ */ Metric.histogram("patinox_cache_load_millis", boundaries, "How long lookups take")
+const failures = /* @__PURE__ */ counter("load_failures", "Loads that failed")
+const removed = /* @__PURE__ */ counter("removed", "Values removed from the cache, by reason")
+const loadTime = /* @__PURE__ */ Metric.histogram("patinox_cache_load_millis", boundaries, "How long loads take")
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
@@ -25,7 +25,7 @@ type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 export interface CacheCounters {
   readonly hits: number
   readonly misses: number
-  /** Lookups that have ended with a value, and those that have not. */
+  /** Loads that have ended with a value, and those that have not. */
   readonly loads: number
   readonly loadFailures: number
   /** What all of them took together. */
@@ -33,7 +33,7 @@ export interface CacheCounters {
   readonly removals: { readonly [Reason in RemovalReason]: number }
 }
 
-/** What there is of all caches of a name: they share a gauge. */
+/** The sums over all caches of a name: they share a gauge. */
 interface Totals {
   entries: number
   weight: number
@@ -91,7 +91,7 @@ export class CacheMetrics {
     updateNow(inUse, this.totals.inUse, this.labels)
   }
 
-  /** What there is now. */
+  /** What the state counts now. */
   updateGauges({ cached: entriesNow, inUse: inUseNow, weight: weightNow }: Taken): void {
     const { labels, totals } = this
     if (entriesNow !== this.lastEntries) {

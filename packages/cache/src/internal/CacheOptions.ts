@@ -22,31 +22,31 @@ export interface CacheSettings {
   readonly maxEntries?: number
   /** How much they may weigh together, in the weigher's unit: a number above 0, or Infinity. Default Infinity. */
   readonly maxWeight?: number
-  /** Who has to go when it is full. Default `CachePolicy.lru`. */
+  /** Decides what is evicted when it is full. Default `CachePolicy.lru`. */
   readonly policy?: CachePolicy.CachePolicy
   /** The deadline of a caller, over waiting for room and for the lookup; also that of a refresh. Default 30 seconds. */
   readonly acquireTimeout?: Duration.DurationInput
-  /** A value that nobody has asked for in so long expires. Default: never. */
+  /** A value that was not requested for so long expires. Default: never. */
   readonly timeToIdle?: Duration.DurationInput
   /** By which share of its `timeToLive` a value may expire earlier, at random: 0 to 1. Default 0. */
   readonly expiryJitter?: number
-  /** A value so old is looked up anew when somebody asks for it; until that is there, callers get the old one. Default: never. */
+  /** A value so old is loaded again when it is requested; until that is there, callers get the old one. Default: never. */
   readonly refreshAfter?: Duration.DurationInput
-  /** For how long an expired value is still given to callers, while it is looked up anew, or `"off"`. Default off. */
+  /** For how long an expired value is still given to callers, while it is loaded again, or `"off"`. Default off. */
   readonly staleWhileRevalidate?: Duration.DurationInput | "off"
-  /** For how long an expired value is given to callers when looking it up anew fails, or `"off"`. Default off. */
+  /** For how long an expired value is given to callers when loading it again fails, or `"off"`. Default off. */
   readonly staleOnError?: Duration.DurationInput | "off"
 }
 
-/** What there is to set where values are released. */
+/** Settings of a cache that releases its values. */
 export interface ReleaseSettings {
   /**
-   * What a lookup does that finds no room because everything is in use: it waits, it goes on all the same, or it fails
+   * What a load does that finds no room because everything is in use: it waits, it goes on all the same, or it fails
    * with `CacheFull`. Default `"wait"`.
    */
   readonly whenFull?: WhenFull
   /**
-   * The time limit of releasing a value, over all attempts; and of a lookup that nobody wants any more, where there is a
+   * The time limit of releasing a value, over all attempts; and of a load that is no longer wanted, where there is a
    * `release`. Default 5 seconds.
    */
   readonly releaseTimeout?: Duration.DurationInput
@@ -63,7 +63,7 @@ export interface Removal<out K, out A> {
   readonly reason: RemovalReason
 }
 
-/** Options of a plain cache: what its functions are told of are keys and values. */
+/** Options of a plain cache. Its functions get keys and values. */
 export interface PlainOptions<in K, in out A, in out E = never, out RL = never, out RA = never>
   extends Omit<CacheSettings, "timeToIdle">
 {
@@ -73,7 +73,7 @@ export interface PlainOptions<in K, in out A, in out E = never, out RL = never, 
    */
   readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, RA>
   /**
-   * A value that nobody has asked for in so long expires: for all values, or for each when it is looked up; above 0.
+   * A value that was not requested for so long expires: for all values, or for each when it is looked up; above 0.
    * Default: never.
    */
   readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
@@ -169,17 +169,17 @@ export const resolve = (given: CacheSettings & ReleaseSettings, name: string): C
   return resolved as unknown as ResolvedCache
 }
 
-const told = ["added", "used", "victim", "pinned", "unpinned", "removed"] as const
+const operations = ["added", "used", "victim", "pinned", "unpinned", "removed"] as const
 
 /** A policy's own state for a cache: a user's may be anything. */
 export const makePolicy = ({ maxEntries, maxWeight, policy }: ResolvedCache): Checked<CachePolicy.PolicyState> => {
   try {
     const state = policy.make({ maxEntries, maxWeight })
-    if (told.every((name) => typeof state[name] === "function")) return state
+    if (operations.every((name) => typeof state[name] === "function")) return state
   } catch {
-    // As one that makes nothing of use.
+    // As a policy that makes nothing of use.
   }
-  return PatinoxError.invalidOption("policy", policy, `a CachePolicy that makes ${told.join(", ")}`)
+  return PatinoxError.invalidOption("policy", policy, `a CachePolicy that makes ${operations.join(", ")}`)
 }
 
 /** What a cache is given to call. A `timeToLive` that is the same for every value is checked at once, too. */

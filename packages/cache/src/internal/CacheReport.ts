@@ -2,16 +2,16 @@
 import type { CleanupError, ResourceId } from "@patinox/core"
 import type { AbandonedLookup } from "./AbandonedLookup.js"
 
-/** What became of a cache. */
+/** The outcome of a close. */
 export interface CacheReport {
   readonly cache: string
   readonly durationMillis: number
   readonly deadlineMillis: number
   /** Something was left when the time was up. */
   readonly deadlineReached: boolean
-  /** Callers that waited, and were told that the cache is closed. */
+  /** Callers that waited, and failed with `CacheClosed`. */
   readonly refused: number
-  /** Values that were released though somebody used them. */
+  /** Values that were released though they were in use. */
   readonly reclaimed: number
   /** Values that were released, without failure or with. */
   readonly released: number
@@ -20,10 +20,10 @@ export interface CacheReport {
     readonly key: unknown
     readonly error: CleanupError.CleanupError<unknown>
   }>
-  /** Used, looked up or being released by who closes the cache: it ends afterwards. */
+  /** Used, loaded or being released by the fibers that close the cache: that ends afterwards. */
   readonly stillHeld: number
-  /** Still being looked up or released when the time was up. */
+  /** Still being loaded or released when the time was up. */
   readonly stillRunning: number
-  /** Lookups that had not ended when the time was up, or were given up on before and run on. */
+  /** Loads that had not ended when the time was up, or were abandoned before and run on. */
   readonly abandoned: ReadonlyArray<AbandonedLookup>
 }

@@ -29,7 +29,7 @@ export class CacheReporter {
   }
 
   private warn(message: string, entry?: CacheEntry<any, any, any>): void {
-    const id = entry?.held?.guard?.id
+    const id = entry?.lease?.guard?.id
     const details = id === undefined ? {} : { "patinox.resource.id": id }
     forkLater(
       this.runtime,
@@ -86,5 +86,5 @@ const keyOf = (entry: CacheEntry<any, any, any>) => textOf(entry.key)
 /** What events carry of a value. */
 export const named = (entry: CacheEntry<any, any, any>) => ({
   key: entry.key as unknown,
-  ...(entry.held?.guard === undefined ? undefined : { id: entry.held.guard.id })
+  ...(entry.lease?.guard === undefined ? undefined : { id: entry.lease.guard.id })
 })

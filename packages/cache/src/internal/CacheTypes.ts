@@ -8,7 +8,7 @@ import type { CacheCounters } from "./CacheMetrics.js"
 import type { CallOptions } from "./CacheOptions.js"
 import type { CacheReport } from "./CacheReport.js"
 
-/** Somebody who uses a value. */
+/** A user of a value. */
 export interface User {
   readonly fiberId: string
   readonly heldMillis: number
@@ -36,7 +36,7 @@ export interface CacheSnapshot<out K> extends CacheCounters {
   readonly state: "open" | "closed"
   readonly counts: CacheCounts
   readonly entries: ReadonlyArray<EntrySnapshot<K>>
-  /** Values out of the cache that somebody still uses. */
+  /** Values out of the cache that are still in use. */
   readonly retired: ReadonlyArray<EntrySnapshot<K>>
   readonly lookups: ReadonlyArray<{
     readonly key: K
@@ -44,22 +44,22 @@ export interface CacheSnapshot<out K> extends CacheCounters {
     readonly phase: "waiting for room" | "running"
     readonly runningMillis: number
   }>
-  /** Lookups that were to stop and run on. */
+  /** Loads that do not stop. */
   readonly abandoned: ReadonlyArray<AbandonedLookup>
 }
 
-/** What a cache has counted so far, and what there is now. */
+/** What a cache has counted so far, and what it counts now. */
 export interface CacheStats extends CacheCounters, CacheCounts {}
 
 interface Common<in out K, out A, out E> {
   readonly name: string
   /**
-   * Looks the key up anew, from now on: a lookup that runs already is waited for and followed by another, which all share
-   * who ask for that meanwhile. The value that is there stays until the new one is, and if the lookup fails, of which
+   * Loads the key again, from now on: a load that runs already is waited for and followed by another, which all callers
+   * share that refresh the key meanwhile. The value that is there stays until the new one is, and if the lookup fails, of which
    * this fails, too.
    */
   readonly refresh: (key: K, options?: CallOptions) => Effect.Effect<void, E | CacheError>
-  /** Whoever asks from now on does not get what is there or being looked up. Tells whether anything was. */
+  /** Later callers get neither the current value nor that of a load under way. Tells whether there was either. */
   readonly invalidate: (key: K) => Effect.Effect<boolean>
   /**
    * The same for every value that is meant; gives how many there were. What is being looked up, and failures that are
@@ -67,17 +67,17 @@ interface Common<in out K, out A, out E> {
    */
   readonly invalidateWhere: (isMeant: (key: K, value: A) => boolean) => Effect.Effect<number>
   readonly invalidateAll: Effect.Effect<number>
-  /** Of what is there now, kept failures included, in no order. */
+  /** Of the current entries, kept failures included, in no order. */
   readonly keys: Effect.Effect<ReadonlyArray<K>>
   readonly stats: Effect.Effect<CacheStats>
   readonly snapshot: Effect.Effect<CacheSnapshot<K>>
   /** What happens from now on. A listener that is slow loses the oldest of 1,024 events. */
   readonly events: Stream.Stream<CacheEvent>
   /**
-   * Ends the cache, as the closing of its scope does: what nobody uses is released, what is in use is waited for and,
+   * Ends the cache, as the closing of its scope does: unused values are released, used ones are waited for and,
    * shortly before the deadline, released all the same. The deadline is no later than that of the scope that the cache
-   * ends with, or of a process that shuts down. Every caller gets the same report; who closes it while using a
-   * value is not waited for.
+   * ends with, or of a process that shuts down. Every caller gets the same report; a caller that uses a value
+   * meanwhile is not waited for.
    */
   readonly close: Effect.Effect<CacheReport>
 }
@@ -102,7 +102,7 @@ export interface ResourceCache<in out K, in out A, out E = never> extends Common
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
   /**
    * As `getIfPresent`, but nothing follows from it: it is no use to the policy or to `timeToIdle`, neither hit nor miss, and
-   * looks nothing up anew. While the scope is open the value is not released.
+   * loads nothing again. While the scope is open the value is not released.
    */
   readonly peek: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
   /** All values that are there, as by `peek`. */
@@ -110,7 +110,7 @@ export interface ResourceCache<in out K, in out A, out E = never> extends Common
   /**
    * Makes a value the key's, which the cache releases from now on, even if it is closed. Waits for no room. An object that
    * the cache has had before is not taken again, unless it is the key's at this moment: the cache releases it, or has
-   * released it, for what it was before. That is told in the log.
+   * released it, for its earlier entry. The log says so.
    */
   readonly set: (key: K, value: A) => Effect.Effect<void, CacheError>
 }
@@ -131,7 +131,7 @@ export interface PlainCache<in out K, in out A, out E = never> extends Common<K,
     options?: CallOptions
   ) => Effect.Effect<B, E | E2 | CacheError, R2>
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>>
-  /** As `getIfPresent`, but nothing follows from it: no use, neither hit nor miss, nothing is looked up anew. */
+  /** As `getIfPresent`, but nothing follows from it: no use, neither hit nor miss, nothing is loaded again. */
   readonly peek: (key: K) => Effect.Effect<Option.Option<A>>
   /** All values that are there, as by `peek`. */
   readonly values: Effect.Effect<Array<A>>

@@ -51,7 +51,7 @@ export class GivenValues<K, A, E> {
     const entry = maker.make(keyed, given)
     const answer = () =>
       Exit.isFailure(entry.exit) ? Exit.failCause(entry.exit.cause as Cause.Cause<never>) : Exit.succeed(isTaken)
-    // The cache has it already, and is to release it once.
+    // The cache has it already, and releases it once.
     if (isThere) {
       // A function of the user's may have made it go.
       if (!entry.isFailure && there.status === "cached") {

@@ -19,7 +19,7 @@ export class Borrow {
     return this.scope !== undefined
   }
 
-  /** Whether it cannot end while the fiber waits: somebody else may close a scope that is not the fiber's. */
+  /** Whether it cannot end while the fiber waits: others may close a scope that is not the fiber's. */
   endsAfter(fiber: CurrentFiber): boolean {
     return this.fiber === fiber && (this.scope === undefined || this.scope === scopeOrUndefined(fiber))
   }
@@ -27,15 +27,15 @@ export class Borrow {
 
 export class Lease<A> {
   guard: ResourceGuard.Any | undefined = undefined
-  /** A weigher or a `timeToLive` has failed for it: it is released, and nobody gets it. */
+  /** A weigher or a `timeToLive` has failed for it: it is released, and no caller gets it. */
   isSpoiled = false
-  /** Its release has begun, whoever asked for that. */
+  /** Its release has begun, by the cache or by the registry. */
   isReleased = false
-  /** `release` has succeeded: it never runs again, whatever becomes of the rest. */
+  /** `release` has succeeded: it never runs again, however the rest ends. */
   hasReleased = false
   /** The scope was closed: what that came to is what it comes to ever after. */
   isScopeClosed = false
-  /** Who waits for the last use to end. */
+  /** Called when the last use has ended. */
   onUnused: (() => void) | undefined = undefined
   newest: Borrow | undefined = undefined
 
@@ -45,23 +45,23 @@ export class Lease<A> {
     return this.guard!.id
   }
 
-  add(hold: Borrow): void {
-    hold.next = this.newest
-    if (this.newest !== undefined) this.newest.previous = hold
-    this.newest = hold
+  add(borrow: Borrow): void {
+    borrow.next = this.newest
+    if (this.newest !== undefined) this.newest.previous = borrow
+    this.newest = borrow
   }
 
-  remove(hold: Borrow): void {
-    if (hold.previous === undefined) this.newest = hold.next
-    else hold.previous.next = hold.next
-    if (hold.next !== undefined) hold.next.previous = hold.previous
-    hold.previous = hold.next = undefined
+  remove(borrow: Borrow): void {
+    if (borrow.previous === undefined) this.newest = borrow.next
+    else borrow.previous.next = borrow.next
+    if (borrow.next !== undefined) borrow.next.previous = borrow.previous
+    borrow.previous = borrow.next = undefined
   }
 
   /** The oldest first. */
-  holds(): Array<Borrow> {
-    const holds: Array<Borrow> = []
-    for (let hold = this.newest; hold !== undefined; hold = hold.next) holds.push(hold)
-    return holds.reverse()
+  borrows(): Array<Borrow> {
+    const borrows: Array<Borrow> = []
+    for (let borrow = this.newest; borrow !== undefined; borrow = borrow.next) borrows.push(borrow)
+    return borrows.reverse()
   }
 }

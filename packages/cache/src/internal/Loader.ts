@@ -172,7 +172,7 @@ export class Loader<K, A, E> {
     return Exit.fail(new CacheValueReleased({ cache: this.context.options.name, key }) as E)
   }
 
-  /** Only where `release` is given the values it could hit one that another load has given. */
+  /** Only where `release` is given the values it could hit a value that another load has given. */
   private isKnown(value: unknown): boolean {
     return this.context.manager.release !== undefined && this.registrar.hasOwned(value)
   }
@@ -186,7 +186,7 @@ export class Loader<K, A, E> {
   ): Effect.Effect<void> {
     const { state } = this
     const { metrics, timers } = this.context
-    const takesOver = scope.isEmpty ? Effect.void : there.held!.scope.addFinalizer((exit) => scope.close(exit))
+    const takesOver = scope.isEmpty ? Effect.void : there.lease!.scope.addFinalizer((exit) => scope.close(exit))
     return Effect.map(takesOver, () => {
       const now = timers.now()
       metrics.loaded(now - attempt.startedAt, entry.isFailure)

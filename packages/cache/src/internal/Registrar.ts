@@ -29,7 +29,7 @@ export class Registrar<K, A, E> {
             fallback: (entry: unknown, error) =>
               workingOn(
                 entry as CacheEntry<K, A, E>,
-                UserFunction.effect(() => fallback((entry as CacheEntry<K, A, E>).held!.value, error))
+                UserFunction.effect(() => fallback((entry as CacheEntry<K, A, E>).lease!.value, error))
               )
           })
         }
@@ -47,7 +47,7 @@ export class Registrar<K, A, E> {
     return isObject(value) && this.owned.has(value)
   }
 
-  /** Makes the value a guard, unless nothing is to be released. Refused, it is released at once. */
+  /** Makes the value a guard, unless the cache is plain. Refused, it is released at once. */
   register(
     entry: CacheEntry<K, A, E>,
     value: A,
@@ -56,10 +56,10 @@ export class Registrar<K, A, E> {
   ): Effect.Effect<void, never, Env> {
     const { isPlain, manager, runtime } = this.context
     if (isPlain) return Effect.sync(() => then(false))
-    const held = new Lease(value, scope)
+    const lease = new Lease(value, scope)
     if (isObject(value)) this.owned.add(value)
-    held.isSpoiled = Exit.isFailure(entry.exit)
-    entry.held = held
+    lease.isSpoiled = Exit.isFailure(entry.exit)
+    entry.lease = lease
     const settings = manager.weigher === undefined
       ? this.settings
       : { ...this.settings, sizeBytes: Math.round(entry.weight) }
@@ -73,9 +73,9 @@ export class Registrar<K, A, E> {
             this.onRefused()
             return Effect.map(this.releaser.unregistered(entry), () => then(true))
           }
-          held.guard = exit.value
+          lease.guard = exit.value
           // Between its registration and this moment the registry may have made it clean up.
-          if (held.isReleased) return Effect.map(Effect.exit(exit.value.cleanup), () => then(true))
+          if (lease.isReleased) return Effect.map(Effect.exit(exit.value.cleanup), () => then(true))
           // A turn later it might do so with a value that the cache does not know yet.
           then(false)
           return Effect.void

@@ -1,6 +1,6 @@
 /**
- * How values go: each is released through the registry, once nobody uses it. Where somebody else has begun to release it,
- * the cache notices, and its users get a moment.
+ * How values go: each is released through the registry, after its last use. Where the registry has begun to release it by
+ * itself, the cache notices, and its users get a moment.
  */
 import { type CleanupError, CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { callback, forkLater, makeDeadline, makeDeferred, UserFunction } from "@patinox/core/kernel"
@@ -12,14 +12,14 @@ import type { Lease } from "./Lease.js"
 import type { CacheEntry } from "./state/CacheEntry.js"
 import type { CacheState } from "./state/CacheState.js"
 
-/** What became of a value. */
+/** The outcome of a release. */
 export interface Release {
   readonly entry: CacheEntry<any, any, any>
   readonly error: CleanupError.CleanupError<unknown> | undefined
 }
 
 export class Releaser<K, A, E> {
-  /** Who closes the cache wants to know. */
+  /** For the report of a close. */
   onReleased: ((release: Release) => void) | undefined = undefined
 
   constructor(private readonly context: CacheContext<K, A, E>, private readonly state: CacheState<K, A, E>) {}
@@ -28,12 +28,12 @@ export class Releaser<K, A, E> {
     this.whenOver(entry, Effect.flatMap(this.scheduled(entry), ({ await: over }) => over))
   }
 
-  /** The release of a value's guard, whoever asks for it: the registry may do so before anybody has the value. */
+  /** The release of a value's guard, for the cache and for the registry, which may run it before any caller has the value. */
   readonly release = (entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
-    const held = entry.held!
-    const isOthers = held.guard !== undefined && entry.status !== "releasing"
-    held.isReleased = true
-    return isOthers ? Effect.andThen(this.notice(entry, held), this.byHand(entry)) : this.byHand(entry)
+    const lease = entry.lease!
+    const isOthers = lease.guard !== undefined && entry.status !== "releasing"
+    lease.isReleased = true
+    return isOthers ? Effect.andThen(this.notice(entry, lease), this.byHand(entry)) : this.byHand(entry)
   }
 
   /**
@@ -42,24 +42,24 @@ export class Releaser<K, A, E> {
    */
   byHand(entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown> {
     const { release } = this.context.manager
-    const held = entry.held!
-    const released = release === undefined || held.hasReleased ? Effect.void : Effect.map(
-      UserFunction.effect(() => release(held.value, entry.key)),
+    const lease = entry.lease!
+    const released = release === undefined || lease.hasReleased ? Effect.void : Effect.map(
+      UserFunction.effect(() => release(lease.value, entry.key)),
       () => {
-        held.hasReleased = true
+        lease.hasReleased = true
       }
     )
-    return workingOn(entry, Effect.andThen(released, this.closing(held)))
+    return workingOn(entry, Effect.andThen(released, this.closing(lease)))
   }
 
-  private closing(held: Lease<A>): Effect.Effect<void, ResourceGuard.FinalizersFailed> {
+  private closing(lease: Lease<A>): Effect.Effect<void, ResourceGuard.FinalizersFailed> {
     return Effect.suspend(() => {
-      const { scope } = held
-      if (!held.isScopeClosed && scope.isEmpty) {
+      const { scope } = lease
+      if (!lease.isScopeClosed && scope.isEmpty) {
         scope.end()
         return Effect.void
       }
-      held.isScopeClosed = true
+      lease.isScopeClosed = true
       return Effect.flatMap(
         scope.close(Exit.void),
         (report) =>
@@ -68,11 +68,11 @@ export class Releaser<K, A, E> {
     })
   }
 
-  /** Of a value that the registry does not take: in time all the same, and whatever becomes of the fiber at hand. */
+  /** Of a value that the registry does not take: in time all the same, though the fiber at hand may end. */
   unregistered(entry: CacheEntry<K, A, E>): Effect.Effect<void> {
     const { options: { releaseTimeout }, runtime } = this.context
     // Refused at the last moment, it has been released by its guard.
-    const release = entry.held!.isReleased ? Effect.void : this.byHand(entry)
+    const release = entry.lease!.isReleased ? Effect.void : this.byHand(entry)
     const limited = release.pipe(
       Effect.disconnect,
       Effect.interruptible,
@@ -89,10 +89,10 @@ export class Releaser<K, A, E> {
     return Deferred.await(over)
   }
 
-  /** It is out of the cache from now on; who uses it has a sixth of the time limit. */
+  /** It is out of the cache from now on; its users have a sixth of the time limit. */
   private notice(
     entry: CacheEntry<K, A, E>,
-    held: Lease<A>
+    lease: Lease<A>
   ): Effect.Effect<void, never, ResourceRegistry.ResourceRegistry> {
     const { options, timers } = this.context
     return Effect.suspend(() => {
@@ -106,12 +106,12 @@ export class Releaser<K, A, E> {
         callback<void>((resume) => {
           const over = () => {
             timers.clear(deadline)
-            held.onUnused = undefined
+            lease.onUnused = undefined
             resume(Effect.void)
           }
           const deadline = makeDeadline(over)
           if (entry.users === 0) return over()
-          held.onUnused = over
+          lease.onUnused = over
           timers.set(deadline, timers.now() + options.releaseTimeout / 6)
         })
       )
@@ -120,7 +120,7 @@ export class Releaser<K, A, E> {
 
   /** Of a release that has begun already, only its end can be waited for. */
   private scheduled(entry: CacheEntry<K, A, E>) {
-    const request = { resource: entry.held!.id, priority: this.context.options.priority }
+    const request = { resource: entry.lease!.id, priority: this.context.options.priority }
     return Effect.flatMap(ResourceRegistry.ResourceRegistry, (registry) => registry.schedule(request))
   }
 
@@ -144,7 +144,7 @@ export class Releaser<K, A, E> {
   }
 
   /** A release that has failed for good has not come to the scope: that is closed all the same. */
-  private leftovers({ held }: CacheEntry<K, A, E>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Exit.isSuccess(exit) ? Effect.void : Effect.ignore(this.closing(held!))
+  private leftovers({ lease }: CacheEntry<K, A, E>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Exit.isSuccess(exit) ? Effect.void : Effect.ignore(this.closing(lease!))
   }
 }

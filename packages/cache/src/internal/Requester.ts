@@ -20,7 +20,7 @@ export interface Request<K, A, E, B, E2, R2> {
   readonly fiber: CurrentFiber
   /** In milliseconds. */
   readonly limit: number
-  /** Any value will do; else one that is loaded from now on. */
+  /** Any value will do; else only a value that is loaded from now on. */
   readonly takesOld: boolean
   readonly restore: Restore
   /** How it goes on with a value, which is in use. */
@@ -110,7 +110,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     })
   }
 
-  /** A caller that joins a load causes none, as in Caffeine: that is a hit. To load anew is neither. */
+  /** A caller that joins a load causes none, as in Caffeine: that is a hit. A refresh is neither. */
   private count(existing: Load<K, A, E> | undefined): void {
     if (!this.takesOld) return
     if (existing === undefined) this.context.metrics.missed()

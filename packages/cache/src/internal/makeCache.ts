@@ -117,8 +117,8 @@ const snapshotOf = <K, A, E>(
   weight: entry.weight,
   isFailure: Exit.isFailure(entry.exit),
   ...(entry.expiresAt === Infinity ? undefined : { expiresInMillis: entry.expiresAt - now }),
-  ...(entry.held?.guard === undefined ? undefined : { id: entry.held.guard.id }),
-  users: (entry.held?.holds() ?? []).map(({ fiber, since }) => {
+  ...(entry.lease?.guard === undefined ? undefined : { id: entry.lease.guard.id }),
+  users: (entry.lease?.borrows() ?? []).map(({ fiber, since }) => {
     const span = spanOf(fiber)
     return {
       fiberId: `#${fiberNumber(fiber)}`,

@@ -167,7 +167,7 @@ export class World implements CachePorts<string, number, string> {
     must("nothing is evicted that somebody uses", reason !== "evicted" || !this.holds.includes(entry))
     book!.reason = reason
     this.count(`removed as ${reason}`)
-    if (!this.isListening || entry.held === undefined) return
+    if (!this.isListening || entry.lease === undefined) return
     this.state.entries.hear(entry)
     this.hearing.push(entry)
   }
@@ -175,7 +175,7 @@ export class World implements CachePorts<string, number, string> {
   release(entry: FakeSlot): void {
     const book = this.bookOf(entry)!
     same("status", entry.status, "releasing")
-    must("only what has to be released is", entry.held !== undefined)
+    must("only what has to be released is", entry.lease !== undefined)
     must("nothing is released twice", !book.isReleased)
     must("nothing is released that somebody uses", book.mayBeTaken || !this.isUsed(entry))
     book.isReleased = true
@@ -211,7 +211,7 @@ export class World implements CachePorts<string, number, string> {
   }
 
   hold(entry: FakeSlot): void {
-    if (entry.held !== undefined) this.holds.push(entry)
+    if (entry.lease !== undefined) this.holds.push(entry)
   }
 
   with(...statuses: ReadonlyArray<FakeSlot["status"]>): Array<FakeSlot> {
@@ -313,7 +313,7 @@ export class World implements CachePorts<string, number, string> {
     const hash = key.charCodeAt(0)
     const terms = { weight, writtenAt: this.time, expiresAt: this.time + ttl, timeToIdle: this.limits.timeToIdle }
     const entry: FakeSlot = new CacheEntry({ due: () => {} }, { key, hash }, exit, terms)
-    if (Exit.isSuccess(exit) && !this.isPlain) entry.held = new Lease(exit.value, undefined as never)
+    if (Exit.isSuccess(exit) && !this.isPlain) entry.lease = new Lease(exit.value, undefined as never)
     this.slotEpochs.set(entry, epoch)
     return entry
   }

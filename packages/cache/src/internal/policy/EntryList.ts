@@ -93,7 +93,7 @@ export class EntryList {
     this.insert(entry.place, this.head, this.places.links[this.head + 1])
   }
 
-  /** Takes the entry out; one that is not in this list stays where it is. */
+  /** Takes the entry out; an entry that is not in this list stays where it is. */
   remove(entry: PolicyEntry): void {
     if (entry.list !== this) return
     this.leave(entry)

@@ -1,6 +1,6 @@
 /**
- * What a cache has to do with its policy: it asks for a victim, and tells it of what comes. A policy that a user has
- * written is held on to only as long as it does what it should. Pure data.
+ * What a cache has to do with its policy: it asks for a victim, and reports what comes. A policy that a user has written is
+ * kept only as long as it does what it should. Pure data.
  */
 import type { CacheEntry } from "../state/CacheEntry.js"
 import type { PolicyEntry } from "./EntryList.js"
@@ -8,7 +8,7 @@ import { Lru } from "./Lru.js"
 import type { Bounds, PolicyState } from "./PolicyState.js"
 import { WTinyLfu } from "./WTinyLfu.js"
 
-/** Who has to go next, of those that nobody uses. A policy that names who is not there, or not to be named, names nobody. */
+/** The next entry to go, of those not in use. A policy that names an entry which is not there, or pinned, names none. */
 export const nextVictim = <K, A, E>(policy: PolicyState): CacheEntry<K, A, E> | undefined => {
   for (;;) {
     const victim = policy.victim() as CacheEntry<K, A, E> | undefined
@@ -30,7 +30,7 @@ export const enter = (policy: PolicyState, old: PolicyEntry | undefined, entry: 
 export const guarded = (policy: PolicyState, bounds: Bounds, onBroken: (defect: unknown) => void): PolicyState =>
   policy instanceof Lru || policy instanceof WTinyLfu ? policy : new GuardedPolicy(policy, bounds, onBroken)
 
-/** Where the policy throws, or names who is not there, it is told of once, and `lru` goes on with the entries that are. */
+/** Where the policy throws, or names an entry that is not there, that is reported once, and `lru` goes on with the entries. */
 class GuardedPolicy implements PolicyState {
   /** The oldest first, and whether it is pinned. */
   private readonly entries = new Map<PolicyEntry, boolean>()
@@ -43,7 +43,7 @@ class GuardedPolicy implements PolicyState {
 
   added(entry: PolicyEntry): void {
     this.entries.set(entry, false)
-    this.tell(() => this.policy.added(entry))
+    this.report(() => this.policy.added(entry))
   }
 
   used(entry: PolicyEntry): void {
@@ -67,26 +67,26 @@ class GuardedPolicy implements PolicyState {
 
   pinned(entry: PolicyEntry): void {
     this.entries.set(entry, true)
-    this.tell(() => this.policy.pinned(entry))
+    this.report(() => this.policy.pinned(entry))
   }
 
   unpinned(entry: PolicyEntry): void {
     this.entries.set(entry, false)
-    this.tell(() => this.policy.unpinned(entry))
+    this.report(() => this.policy.unpinned(entry))
   }
 
   removed(entry: PolicyEntry): void {
     this.entries.delete(entry)
-    this.tell(() => this.policy.removed(entry))
+    this.report(() => this.policy.removed(entry))
   }
 
   replaced(old: PolicyEntry, entry: PolicyEntry): void {
     this.entries.delete(old)
     this.entries.set(entry, false)
-    this.tell(() => enter(this.policy, old, entry))
+    this.report(() => enter(this.policy, old, entry))
   }
 
-  private tell(of: () => void): void {
+  private report(of: () => void): void {
     try {
       of()
     } catch (defect) {
@@ -97,7 +97,7 @@ class GuardedPolicy implements PolicyState {
   private giveUp(defect: unknown): void {
     this.policy = new Lru(this.bounds)
     for (const [entry, isPinned] of this.entries) {
-      // Whatever list it is in is nobody's from now on.
+      // Whatever list it is in is out of use from now on.
       entry.list = undefined
       if (!isPinned) this.policy.added(entry)
     }

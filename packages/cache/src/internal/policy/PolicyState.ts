@@ -11,8 +11,8 @@ export interface Bounds {
 
 /**
  * The order of one cache's entries. Of each entry a policy hears `added` first and `removed` last, once each, or that it
- * replaces another, or was replaced. None of the functions may fail or take longer the more entries there are: one that
- * throws, or names who is pinned or gone, is told of in the log, and the cache goes on with `lru`.
+ * replaces another, or was replaced. None of the functions may fail or take longer the more entries there are: a
+ * policy that throws, or names an entry that is pinned or gone, is reported in the log, and the cache goes on with `lru`.
  */
 export interface PolicyState {
   /** A new entry came in. It may be in use, and the cache over its bounds until a victim is gone. */
@@ -27,7 +27,7 @@ export interface PolicyState {
   victim(): PolicyEntry | undefined
   /** The entry was named but is in use: it is not to be named again until it is unpinned. */
   pinned(entry: PolicyEntry): void
-  /** Nobody uses the pinned entry any more: it is back in the order, where the policy thinks right. */
+  /** The last use of the pinned entry has ended: it is back in the order, where the policy thinks right. */
   unpinned(entry: PolicyEntry): void
   /** The entry is gone for whatever reason, pinned or not. */
   removed(entry: PolicyEntry): void

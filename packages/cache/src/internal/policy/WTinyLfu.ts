@@ -7,7 +7,7 @@
  *
  * After "TinyLFU: A Highly Efficient Cache Admission Policy" by Einziger, Friedman and Manes, and its form in Caffeine.
  * Three things differ from there. Which entry must go is a question without consequences: the candidate stays where it
- * is until the next entry comes, so the cache may ask again if the one it was told is in use. As a cache of resources
+ * is until the next entry comes, so the cache may ask again if the named one is in use. As a cache of resources
  * cannot turn away a candidate that is in use, one that lost waits as the next to go: it shields the main part from the
  * next ones, which otherwise would cost it an entry each. And the window is chosen, not climbed to.
  */
@@ -21,7 +21,7 @@ import { WindowChoice, windowShares } from "./WindowChoice.js"
 /** A miniature has about so many entries, or fewer where the cache has: up to half as many more, and not less than 3/4. */
 const miniatureSize = 256
 
-/** Miniatures are made anew when there are so many times the entries that they were made for. */
+/** Miniatures are made again when there are so many times the entries that they were made for. */
 const outgrown = 4
 
 /** Out of a segment when an entry comes; more than the one that it takes, so that no backlog stays. */
@@ -89,7 +89,7 @@ export class WTinyLfu implements PolicyState {
   private entries = 0
   private weight = 0
   private mostEntries = Infinity
-  /** Who has to go: the miniatures know its key on. */
+  /** The next victim: the miniatures know its key on. */
   private named: PolicyEntry | undefined = undefined
   /** Of the cache, that the window has. */
   share = windowShares[0]
@@ -188,7 +188,7 @@ export class WTinyLfu implements PolicyState {
     old.mark = 0
   }
 
-  /** Gives the window this share of the cache; the entries follow by and by. */
+  /** Gives the window this share of the cache; the entries follow in steps. */
   resize(share: number): void {
     this.share = Math.max(share, windowShares[0])
     this.divide()
@@ -212,7 +212,7 @@ export class WTinyLfu implements PolicyState {
     return (mixed(hash) & this.unseen) === 0
   }
 
-  /** Somebody asked for the entry. */
+  /** The entry was requested. */
   private count(entry: PolicyEntry, isHit: boolean): void {
     const bits = this.sketch.increment(entry.hash)
     if ((bits & this.unseen) === 0) this.tryWindows(entry, isHit)

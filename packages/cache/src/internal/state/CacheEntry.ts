@@ -23,8 +23,8 @@ const untimedFlag = 8
 
 export class CacheEntry<K, A, E> implements PolicyEntry, Deadline, Keyed<K> {
   // What a hit reads stands side by side: in a large cache each line of memory counts.
-  /** What there is to release; undefined for a failure, and in a plain cache. */
-  held: Lease<A> | undefined = undefined
+  /** What has to be released; undefined for a failure, and in a plain cache. */
+  lease: Lease<A> | undefined = undefined
   list: EntryList | undefined = undefined
   place = 0
   status: EntryStatus = "cached"
@@ -42,7 +42,7 @@ export class CacheEntry<K, A, E> implements PolicyEntry, Deadline, Keyed<K> {
   /** Of its key, as that was when it was asked for. */
   readonly hash: number
   mark = 0
-  /** How often in a row looking it up anew has failed. */
+  /** How many refreshes in a row have failed. */
   failures = 0
   readonly key: K
   writtenAt: number
@@ -87,7 +87,7 @@ export class CacheEntry<K, A, E> implements PolicyEntry, Deadline, Keyed<K> {
     this.mayHave(exemptFlag, isSo)
   }
 
-  /** It is out of the policy's hands while somebody uses it. */
+  /** It is out of the policy's hands while it is in use. */
   get isPinned(): boolean {
     return (this.flags & pinnedFlag) !== 0
   }
@@ -96,7 +96,7 @@ export class CacheEntry<K, A, E> implements PolicyEntry, Deadline, Keyed<K> {
     this.mayHave(pinnedFlag, isSo)
   }
 
-  /** No timer knows when it is idle for too long, as somebody uses it: one is set when nobody does. */
+  /** No timer knows when it is idle for too long, as it is in use: a timer is set after its last use. */
   get isUntimed(): boolean {
     return (this.flags & untimedFlag) !== 0
   }
@@ -118,10 +118,10 @@ export interface EntryOwner<K, A, E> {
   readonly due: (entry: CacheEntry<K, A, E>) => void
 }
 
-/** Whether a value can be told from one that is only equal, as primitives cannot. */
+/** Whether a value can be distinguished from an equal one, as primitives cannot. */
 export const isObject = (value: unknown): value is object =>
   typeof value === "function" || (typeof value === "object" && value !== null)
 
-/** Whether both are the same value: not one that is only equal, as primitives are. */
+/** Whether both are the same value, and not only equal, as primitives are. */
 export const isSameObject = (one: Exit.Exit<unknown, unknown>, other: Exit.Exit<unknown, unknown>): boolean =>
   one._tag === "Success" && other._tag === "Success" && one.value === other.value && isObject(one.value)

@@ -16,19 +16,19 @@ export interface CacheLimits extends AgeLimits {
 }
 
 export interface CachePorts<K, A, E> {
-  /** Begins a lookup. */
+  /** Begins a load. */
   load(load: Load<K, A, E>): void
-  /** Ends a lookup that nobody wants any more. */
+  /** Ends a load that is no longer wanted. */
   abort(load: Load<K, A, E>): void
-  /** The value is out of the cache. It may be in use, and whoever hears of it may use it. */
+  /** The value is out of the cache. It may be in use, and a listener may use it. */
   removed(entry: CacheEntry<K, A, E>, reason: RemovalReason): void
-  /** Nobody uses the value any more: it is to be released. */
+  /** Releases a value, after its last use. */
   release(entry: CacheEntry<K, A, E>): void
-  /** `due` is to be called then; `Infinity` where not. */
+  /** Calls `due` at that instant; never where it is `Infinity`. */
   dueAt(entry: CacheEntry<K, A, E>, at: number): void
   now(): number
-  /** What is there, in use or weighs has changed. */
+  /** What the gauges show has changed. */
   updateGauges(): void
-  /** Something was counted down: whoever waits for an end looks again. */
+  /** Something was counted down: those that wait for an end look again. */
   notifyWaiters(): void
 }

@@ -1,7 +1,6 @@
 /**
  * What a cache knows and decides: its values (`Entries`) and its loads (`Loads`), and what each means for the other.
- * Synchronous decisions over plain data: instants are given, and what is to be done about a decision is done by the
- * ports. Between any two calls the counts are right.
+ * Synchronous decisions over plain data: instants are given, and the ports carry decisions out. Between any two calls the counts are right.
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { PolicyState } from "../../CachePolicy.js"
@@ -46,8 +45,8 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
   // --- a cached value ------------------------------------------------------------------------------------------------
 
   /**
-   * The value that is there and good enough; in use from now on, where it is to be released. The way of every hit. Without
-   * an origin an old one is not loaded anew.
+   * The cached value, where it is good enough; in use from now on, where it has to be released. The way of every hit.
+   * Without an origin an old value is not refreshed.
    */
   take(key: K, now: number, origin: CurrentFiber | undefined): CacheEntry<K, A, E> | undefined {
     const entry = this.entries.get(key)
@@ -120,7 +119,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     this.loads.makeRoom(now)
   }
 
-  /** The value's release is over, whatever became of it. */
+  /** The value's release is over, well or not. */
   released(entry: CacheEntry<K, A, E>, now: number): void {
     this.entries.released(entry)
     this.loads.makeRoom(now)
@@ -129,7 +128,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
 
   // --- a load that ends ----------------------------------------------------------------------------------------------
 
-  /** A load has ended with a value, or with a failure that is to be kept, too. Only then is the entry anywhere. */
+  /** A load has ended with a value, or with a failure that is kept, too. Only then is the entry anywhere. */
   loaded(load: Load<K, A, E>, entry: CacheEntry<K, A, E>, isWorthKeeping: boolean, now: number): void {
     this.loads.end(load)
     const isKept = isWorthKeeping && !load.isDetached && this.mayKeep(entry)
@@ -137,7 +136,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     if (isKept) this.entries.put(entry, [...load.callers].some(({ takesOld }) => takesOld))
     else this.entries.putAside(entry)
     this.serve(load, entry)
-    // What was loaded is all there is to know of the key, though it is not kept.
+    // What was loaded is all that is known of the key, though it is not kept.
     if (!isKept && !load.isDetached && load.old?.status === "cached") this.entries.retire(load.old, "replaced")
     this.finish(entry, now, load)
   }
@@ -150,7 +149,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     this.finish(there, now, load)
   }
 
-  /** A load has failed with what is not to be kept. Callers get that, or the old value where it will do. */
+  /** A load has failed with what is not kept. Callers get that, or the old value where it will do. */
   failed(load: Load<K, A, E>, failure: CacheEntry<K, A, E>, now: number): void {
     const { old } = load
     const isAgain = load.phase === "aborted" && load.callers.size > 0 && this.isOpen
@@ -269,7 +268,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     else this.entries.retire(entry, "replaced")
   }
 
-  /** Later callers do not get what is there, or on its way. Tells whether anything was. */
+  /** Later callers get neither the current value nor that of a load under way. Tells whether there was either. */
   invalidate(key: K, now: number): boolean {
     const keyed = { key, hash: hashOf(key) }
     const wasComing = this.loads.detachLike(keyed)
@@ -295,7 +294,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     this.ports.notifyWaiters()
   }
 
-  /** Takes no callers from now on; `closeSome` then retires what is there. Gives how many callers were refused. */
+  /** Takes no callers from now on; `closeSome` then retires the values. Gives how many callers were refused. */
   close(): number {
     const refused = this.loads.close()
     this.entries.close()

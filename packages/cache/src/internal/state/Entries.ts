@@ -11,7 +11,7 @@ import { type Keyed, KeyMap } from "./KeyMap.js"
 import { Occupancy } from "./Occupancy.js"
 import type { RemovalReason } from "./Vocabulary.js"
 
-/** Whether another value has the place of one that was removed so. */
+/** Whether another value has the place of a value removed so. */
 const hasSuccessor: { readonly [Reason in RemovalReason]: boolean } = {
   evicted: false,
   expired: false,
@@ -37,7 +37,7 @@ export class Entries<K, A, E> {
   private closing:
     | { readonly byKey: KeyMap<K, CacheEntry<K, A, E>>; readonly left: Iterator<CacheEntry<K, A, E>> }
     | undefined = undefined
-  /** Values out of the cache that are not being released: somebody uses them. */
+  /** Values out of the cache that are not being released, as they are in use. */
   readonly retired = new Set<CacheEntry<K, A, E>>()
   readonly releasing = new Set<CacheEntry<K, A, E>>()
   /** Those of them that were replaced and take no room: one of each key. */
@@ -51,7 +51,7 @@ export class Entries<K, A, E> {
   constructor(
     private readonly ports: CachePorts<K, A, E>,
     { agesIdle, canExpire, limits, policy }: EntryRules,
-    /** The value is out of the cache: its refresh has nothing to replace any more. */
+    /** The value is out of the cache: its refresh no longer has anything to replace. */
     private readonly onOut: (entry: CacheEntry<K, A, E>) => void
   ) {
     this.limits = limits
@@ -61,7 +61,7 @@ export class Entries<K, A, E> {
     this.occupancy = new Occupancy(limits.maxEntries, limits.maxWeight, ports)
   }
 
-  // --- what is there -------------------------------------------------------------------------------------------------
+  // --- reading -------------------------------------------------------------------------------------------------
 
   /** Whatever its age, and without counting as a use. */
   get(key: K): CacheEntry<K, A, E> | undefined {
@@ -89,8 +89,8 @@ export class Entries<K, A, E> {
 
   /** A value that is out of the cache, and not released yet. */
   leaving(value: A): CacheEntry<K, A, E> | undefined {
-    for (const entry of this.retired) if (entry.held!.value === value) return entry
-    for (const entry of this.releasing) if (entry.held!.value === value) return entry
+    for (const entry of this.retired) if (entry.lease!.value === value) return entry
+    for (const entry of this.releasing) if (entry.lease!.value === value) return entry
     return undefined
   }
 
@@ -100,7 +100,7 @@ export class Entries<K, A, E> {
     return !this.isTimed || now < entry.lookAt || Expiry.verdict(entry, this.limits, now) === "refreshed"
   }
 
-  /** Whether a failure to load the key anew leaves a value that is good enough. */
+  /** Whether a failure to refresh the key leaves a value that is good enough. */
   keeps(old: CacheEntry<K, A, E> | undefined, now: number): boolean {
     return old?.status === "cached" && !old.isFailure && now < Expiry.lastInstant(old, this.limits)
   }
@@ -114,7 +114,7 @@ export class Entries<K, A, E> {
   }
 
   use(entry: CacheEntry<K, A, E>): void {
-    if (entry.held === undefined) return
+    if (entry.lease === undefined) return
     if (entry.users > 0) {
       entry.users++
       return
@@ -124,9 +124,9 @@ export class Entries<K, A, E> {
     this.occupancy.putIn(entry)
   }
 
-  /** A use has ended. Tells whether it was the last one: then `unused` is to follow. */
+  /** A use has ended. Tells whether it was the last one: then `unused` must follow. */
   leave(entry: CacheEntry<K, A, E>): boolean {
-    if (entry.held === undefined) return false
+    if (entry.lease === undefined) return false
     if (entry.users > 2) {
       entry.users--
       return false
@@ -146,16 +146,16 @@ export class Entries<K, A, E> {
 
   /** The removal listener has the value until it was `heard`; but that keeps no room from others. */
   hear(entry: CacheEntry<K, A, E>): void {
-    if (entry.held === undefined) return
+    if (entry.lease === undefined) return
     this.change(entry, () => {
       entry.isHeard = true
       entry.users++
     })
   }
 
-  /** Tells whether that was the last use: then `unused` is to follow. */
+  /** Tells whether that was the last use: then `unused` must follow. */
   heard(entry: CacheEntry<K, A, E>): boolean {
-    if (entry.held === undefined) return false
+    if (entry.lease === undefined) return false
     this.change(entry, () => {
       entry.isHeard = false
       entry.users--
@@ -172,7 +172,7 @@ export class Entries<K, A, E> {
         return this.release(entry)
       case "releasing":
       case "gone":
-        return entry.held!.onUnused?.()
+        return entry.lease!.onUnused?.()
       default:
         return entry.status satisfies never
     }
@@ -206,7 +206,7 @@ export class Entries<K, A, E> {
 
   /** It never gets into the cache. */
   putAside(entry: CacheEntry<K, A, E>): void {
-    if (entry.held === undefined) {
+    if (entry.lease === undefined) {
       entry.status = "gone"
       return
     }
@@ -238,7 +238,7 @@ export class Entries<K, A, E> {
 
   // --- going ---------------------------------------------------------------------------------------------------------
 
-  /** Evicts values until what is there fits, as far as it is not in use. */
+  /** Evicts values until the rest fits, as far as they are not in use. */
   trim(): void {
     while (this.occupancy.isOver) if (!this.evict()) return
   }
@@ -249,7 +249,7 @@ export class Entries<K, A, E> {
     return victim !== undefined
   }
 
-  /** What is out already stays as it is: somebody may have been quicker. */
+  /** A value that is out already stays as it is: another reason may have been quicker. */
   retire(entry: CacheEntry<K, A, E>, reason: RemovalReason): void {
     if (entry.status !== "cached") return
     if (this.byKey.has(entry)) {
@@ -261,10 +261,10 @@ export class Entries<K, A, E> {
     const isExempt = hasSuccessor[reason] && entry.users > 0 && this.exempt.like(entry) === undefined
     if (isExempt) this.exempt.set(entry)
     this.change(entry, () => {
-      entry.status = entry.held === undefined ? "gone" : "retired"
+      entry.status = entry.lease === undefined ? "gone" : "retired"
       entry.isExempt = isExempt
     })
-    if (entry.held !== undefined) this.retired.add(entry)
+    if (entry.lease !== undefined) this.retired.add(entry)
     this.ports.removed(entry, reason)
     this.releaseUnused(entry)
   }
@@ -289,10 +289,10 @@ export class Entries<K, A, E> {
     this.change(entry, () => entry.status = "releasing")
   }
 
-  /** Somebody else has begun to release the value. */
+  /** The registry has begun to release the value by itself. */
   seized(entry: CacheEntry<K, A, E>): void {
     if (entry.status === "cached") {
-      // It is not to be released a second time, and its listener is to have it, too.
+      // A use keeps it from a second release, and its listener gets it, too.
       this.use(entry)
       this.retire(entry, "shutdown")
       this.startRelease(entry)
@@ -300,7 +300,7 @@ export class Entries<K, A, E> {
     } else if (entry.status === "retired") this.startRelease(entry)
   }
 
-  /** The value's release is over, whatever became of it. */
+  /** The value's release is over, well or not. */
   released(entry: CacheEntry<K, A, E>): void {
     this.releasing.delete(entry)
     this.change(entry, () => entry.status = "gone")

@@ -1,4 +1,4 @@
-/** What the age of a value means: fresh, old enough to be looked up anew, stale, of no use. Pure functions of instants. */
+/** What the age of a value means: fresh, old enough for a refresh, stale, of no use. Pure functions of instants. */
 import type { Verdict } from "./Vocabulary.js"
 
 /** In milliseconds; infinite, or 0, where not wanted. */
@@ -15,12 +15,12 @@ export interface Aged {
   readonly expiresAt: number
   /** Not an instant: how long it may be without a use; undefined where that is for ever. */
   readonly timeToIdle: number | undefined
-  /** From when on its age matters to who asks for it. */
+  /** From when on its age matters to a caller. */
   readonly lookAt: number
-  /** How often in a row looking it up anew has failed. */
+  /** How many refreshes in a row have failed. */
   readonly failures: number
   readonly users: number
-  /** It was looked up in vain; that is of no use to anybody once it has expired. */
+  /** It is a failure, which is of no use once it has expired. */
   readonly isFailure: boolean
 }
 
@@ -47,7 +47,7 @@ export const dueAt = (value: Aged, limits: AgeLimits): number =>
 export const isIdleTooLong = (value: Aged, now: number): boolean =>
   value.timeToIdle !== undefined && value.users === 0 && now >= value.usedAt + value.timeToIdle
 
-/** What becomes of a value whose age matters, when somebody asks for it: it may be given only to be `refreshed` behind. */
+/** What a value whose age matters is good for when it is requested. */
 export const verdict = (value: Aged, limits: AgeLimits, now: number): Verdict =>
   now < staleUntil(value, limits.staleWhileRevalidate)
     ? "refreshed"

@@ -15,7 +15,7 @@ export interface Keyed<K> {
 
 const isPrimitive = (key: unknown): boolean => key === null || (typeof key !== "object" && typeof key !== "function")
 
-/** The hash of a key. One that throws, or answers no number, leaves the key to be told by its identity. */
+/** The hash of a key. Where `Hash` throws, or answers no number, the key is compared by its identity. */
 export const hashOf = (key: unknown): number => {
   try {
     const hash: unknown = keyHash(key)
@@ -67,7 +67,7 @@ export class KeyMap<K, V extends Keyed<K>> {
     return this.byHash === undefined ? undefined : this.among(key, hashOf(key))
   }
 
-  /** What is there under the key that this one has. */
+  /** The value under the key of this one. */
   like({ hash, key }: Keyed<K>): V | undefined {
     return isPrimitive(key) ? this.byPrimitive.get(key) : this.among(key, hash)
   }
@@ -126,7 +126,7 @@ export class KeyMap<K, V extends Keyed<K>> {
     return values
   }
 
-  /** One by one, as far as somebody asks. */
+  /** One by one, as far as the iteration goes. */
   *[Symbol.iterator](): Iterator<V> {
     yield* this.byPrimitive.values()
     for (const bucket of this.byHash?.values() ?? []) yield* bucket

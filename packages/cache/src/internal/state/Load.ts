@@ -1,15 +1,15 @@
-/** A lookup: who waits for it, and how far it is. */
+/** A load: its callers, and how far it is. */
 import type { CurrentFiber, Deadline } from "@patinox/core/kernel"
 import type { CacheEntry } from "./CacheEntry.js"
 import * as Aging from "./Expiry.js"
 import type { Keyed } from "./KeyMap.js"
 import type { LoadPhase } from "./Vocabulary.js"
 
-/** Somebody who waits for a lookup. */
+/** A caller that waits for a load. */
 export interface LoadRequester<K, A, E> {
-  /** Whether an old value will do where the lookup fails. One that asks for a new value joins no lookup that runs. */
+  /** Whether an old value will do where the load fails. A caller that wants a new value joins no load that runs. */
   readonly takesOld: boolean
-  /** A value that is to be released is in use by this caller from now on. */
+  /** A value that has to be released is in use by this caller from now on. */
   serve(entry: CacheEntry<K, A, E>): void
   refuse(): void
 }
@@ -22,14 +22,14 @@ export interface Places {
   cached(): Iterable<CacheEntry<any, any, any>>
 }
 
-/** A lookup's function at work. A lookup that was abandoned, and is wanted, has another one. */
+/** The user's lookup at work. A load that was abandoned, and is wanted, makes another attempt. */
 export class Attempt<K, A, E> {
   fiber: CurrentFiber | undefined = undefined
   /** When it has to end, where that is not known from its callers. */
   deadline: Deadline | undefined = undefined
-  /** It is to be interrupted, as soon as all are that run with it. */
+  /** It will be interrupted once all are unwanted that run with it. */
   isUnwanted = false
-  /** It did not end in time: what it gives is for nobody. */
+  /** It did not end in time: no caller gets what it gives. */
   isAbandoned = false
   /** Those that one call looks up, this one included. */
   together: ReadonlyArray<Attempt<K, A, E>> = [this]
@@ -45,26 +45,26 @@ export class Load<K, A, E> implements Keyed<K> {
   readonly hash: number
   phase: LoadPhase = "queued"
   readonly callers = new Set<LoadRequester<K, A, E>>()
-  /** The key was given another value, or none, since this began: what it gives is only for those who had asked by then. */
+  /** The key was given another value, or none, since this began: what it gives is only for the callers that it had by then. */
   isDetached = false
-  /** The lookup's function was called: what it gives may be from before anything that happens now. */
+  /** The user's lookup was called: what it gives may be from before anything that happens now. */
   hasAsked = false
-  /** It has failed, or taken too long for somebody who was given the old value. */
+  /** It has failed, or taken too long for a caller that was given the old value. */
   hasFailed = false
   /** It counts among the entries. */
   takesRoom = false
   startedAt = 0
   attempt: Attempt<K, A, E> | undefined = undefined
-  /** The lookup that begins when this one has ended, for those who want what is new by now. */
+  /** The load that begins when this one has ended, for callers that want what is new by now. */
   next: Load<K, A, E> | undefined = undefined
-  /** Lookups that callers inside of this one wait for, and how many of them do. */
+  /** Loads that callers inside of this one wait for, and how many of them do. */
   readonly pending = new Map<Load<any, any, any>, number>()
 
   constructor(
     { hash, key }: Keyed<K>,
     /** The value that is there meanwhile, and will be replaced. */
     public old: CacheEntry<K, A, E> | undefined,
-    /** What the fiber that asked first has, the lookup's has. */
+    /** The fiber of the first caller: the load has its FiberRefs and span. */
     readonly origin: CurrentFiber,
     /** Where it has a place, or waits for one. */
     readonly owner: Places
@@ -73,7 +73,7 @@ export class Load<K, A, E> implements Keyed<K> {
     this.hash = hash
   }
 
-  /** A caller inside of this one waits for the other, or, with -1, does not any more. */
+  /** A caller inside of this one waits for the other, or, with -1, no longer does. */
   waits(other: Load<any, any, any>, by: 1 | -1): void {
     const waiting = (this.pending.get(other) ?? 0) + by
     if (waiting === 0) this.pending.delete(other)
@@ -88,7 +88,7 @@ export class Load<K, A, E> implements Keyed<K> {
     return [...this.pending.keys()].some((next) => next.waitsFor(other, seen))
   }
 
-  /** The next attempt comes after a pause: once for a lookup, however many callers it keeps waiting for too long. */
+  /** The next attempt comes after a pause: once for a load, however many callers it keeps waiting for too long. */
   failedFor(old: CacheEntry<K, A, E>, limits: Aging.AgeLimits, now: number): void {
     if (this.hasFailed) return
     this.hasFailed = true

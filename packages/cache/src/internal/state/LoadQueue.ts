@@ -3,7 +3,7 @@ import type { Load } from "./Load.js"
 
 export class LoadQueue<K, A, E> {
   private readonly loads = new Set<Load<K, A, E>>()
-  /** Of these, such as renew a value that is there: they wait for an older one of their key, and nothing is to go for them. */
+  /** Of these, refreshes: they wait for an older value of their key, and nothing is evicted for them. */
   private readonly renewing = new Set<Load<K, A, E>>()
 
   get size(): number {
@@ -33,7 +33,7 @@ export class LoadQueue<K, A, E> {
     if (load.old !== undefined) this.renewing.add(load)
   }
 
-  /** What it was to renew is gone. */
+  /** The value that it was meant to renew is gone. */
   orphaned(load: Load<K, A, E>): void {
     this.renewing.delete(load)
   }

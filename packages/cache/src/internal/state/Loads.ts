@@ -85,7 +85,7 @@ export class Loads<K, A, E> implements Places {
   }
 
   /**
-   * Loads a value anew behind a caller that was given it. What would wait for room is not begun: the value evicted for it
+   * Refreshes a value behind a caller that was given it. What would wait for room is not begun: the value evicted for it
    * might be this one.
    */
   refresh(entry: CacheEntry<K, A, E>, origin: CurrentFiber, now: number): void {
@@ -220,7 +220,7 @@ export class Loads<K, A, E> implements Places {
     return next
   }
 
-  /** The last caller of one that is behind another is gone. */
+  /** The last caller of a load behind another is gone. */
   private forget(next: Load<K, A, E>): void {
     next.phase = "over"
     for (const before of next.pending.keys()) if (before.next === next) this.takeNext(before as Load<K, A, E>)
@@ -277,7 +277,7 @@ export class Loads<K, A, E> implements Places {
     load.takesRoom = takesRoom
   }
 
-  /** Begins what there is room for, and evicts for the rest, as far as room is not on its way already. */
+  /** Begins as many as find room, and evicts for the rest, as far as room is not on its way already. */
   makeRoom(now: number): void {
     const { occupancy } = this.entries
     for (;;) {

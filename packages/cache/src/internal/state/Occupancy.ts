@@ -1,5 +1,5 @@
 /**
- * How much of a cache is taken, and by what. Each value is counted by where it stands; whoever changes that takes it out
+ * How much of a cache is taken, and by what. Each value is counted by where it stands; a change of that takes it out
  * before and puts it in again after, so that no sum is ever kept by hand. Pure data.
  */
 import type { EntryStatus } from "./Vocabulary.js"
@@ -26,19 +26,19 @@ export class Occupancy {
   cached = 0
   /** Values that are being released. */
   releasing = 0
-  /** Values that somebody uses, though they may be released by now. */
+  /** Values in use, though they may be released by now. */
   inUse = 0
   /** Of all values that are not released yet. */
   weight = 0
-  /** Lookups that count as entries. */
+  /** Loads that count as entries. */
   coming = 0
   /** Values that are not released yet; what they weigh, but for those that are heavier than all may be together. */
   private present = 0
   private presentWeight = 0
-  /** Of those, what will not go by itself: it is cached, or somebody but its listener uses it. */
+  /** Of those, what will not go by itself: it is cached, or in use by more than its listener. */
   private staying = 0
   private stayingWeight = 0
-  /** Of those, what is not cached but has another in its place: a moment's excess that nobody else is to go for. */
+  /** Of those, what is not cached but has another in its place: a moment's excess that nothing else is evicted for. */
   private replaced = 0
   private replacedWeight = 0
   /** Of those that stay, what is in use: it cannot be evicted. */
@@ -63,7 +63,7 @@ export class Occupancy {
   private count(value: Occupant, by: 1 | -1): void {
     const { status, users, weight } = value
     if (users > 0) this.inUse += by
-    // Nothing else is to go for what would not fit all the same.
+    // Nothing else is evicted for what would not fit all the same.
     const counted = weight > this.maxWeight ? 0 : by * weight
     const hasUsers = users > (value.isHeard ? 1 : 0)
     switch (status) {
@@ -111,18 +111,18 @@ export class Occupancy {
     if (this.busy === 0) this.busyWeight = 0
   }
 
-  /** Whether values have to go until what is there fits. */
+  /** Whether values have to go until the rest fits. */
   get isOver(): boolean {
     return this.staying - this.replaced + this.coming > this.maxEntries ||
       this.stayingWeight - this.replacedWeight > this.maxWeight
   }
 
-  /** Whether one lookup more may begin. */
+  /** Whether one load more may begin. */
   get hasRoom(): boolean {
     return this.present + this.coming < this.maxEntries && this.presentWeight < this.maxWeight
   }
 
-  /** Whether one more than those that wait would find room though nobody stopped using anything. */
+  /** Whether one more than those that wait would find room though no use ended. */
   mayHaveRoom(waiting: number): boolean {
     return this.busy + this.coming + waiting < this.maxEntries && this.busyWeight < this.maxWeight
   }

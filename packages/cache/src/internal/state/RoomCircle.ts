@@ -1,7 +1,7 @@
 /**
- * Sees that a caller would wait for ever: every place of a full cache is held by somebody who waits for room in turn. A
- * lookup holds its place, a use its value's, a release and a removal listener theirs, and any of them may ask again from
- * inside. Only what is certain counts: who holds a place and does not wait for this is taken to give it back.
+ * Sees that a caller would wait for ever: every place of a full cache is held by what waits for room in turn. A load holds
+ * its place, a use its value's, a release and a removal listener theirs, and any of them may request more from inside. Only
+ * what is certain counts: a holder of a place that does not wait for this is taken to give it back.
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { WorkItem } from "../ActiveWork.js"
@@ -11,11 +11,11 @@ import type { Load, Places } from "./Load.js"
 type AnyLoad = Load<any, any, any>
 type AnyEntry = CacheEntry<any, any, any>
 
-/** A caller that waits for a lookup. */
+/** A caller that waits for a load. */
 export interface Waiter {
   readonly fiber: CurrentFiber
   readonly load: AnyLoad | undefined
-  /** What it is a part of: lookups, releases and listeners that do not end before it has an answer. */
+  /** What it is a part of: loads, releases and listeners that do not end before it has an answer. */
   readonly within: ReadonlyArray<WorkItem>
   /** Of the same fiber, which may wait for several. */
   sibling: Waiter | undefined
@@ -25,7 +25,7 @@ const byFiber = new Map<CurrentFiber, Waiter>()
 /** Those that are a part of something. */
 const nested = new Set<Waiter>()
 
-/** Whoever waits says so, until `leave`. */
+/** A waiting caller is known from here on, until `leave`. */
 export const enter = (waiter: Waiter): void => {
   waiter.sibling = byFiber.get(waiter.fiber)
   byFiber.set(waiter.fiber, waiter)
@@ -91,7 +91,7 @@ class Search {
     return this.free.has(what) ? false : this.stuck.has(what) ? true : undefined
   }
 
-  /** Whatever leads back to it while it is looked at is stuck if it is; where it is not, that is to be looked at again. */
+  /** Whatever leads back to it while it is looked at is stuck if it is; where it is not, that must be looked at again. */
   private found(what: AnyLoad | Places, isStuck: () => boolean): boolean {
     this.stuck.add(what)
     this.path.push(what)
@@ -119,9 +119,9 @@ class Search {
 
   /** By a user, or by its removal listener. */
   private isKept(entry: AnyEntry): boolean {
-    for (let hold = entry.held?.newest; hold !== undefined; hold = hold.next) {
-      for (let waiter = byFiber.get(hold.fiber); waiter !== undefined; waiter = waiter.sibling) {
-        if (hold.endsAfter(waiter.fiber) && this.isStuck(waiter.load!)) {
+    for (let borrow = entry.lease?.newest; borrow !== undefined; borrow = borrow.next) {
+      for (let waiter = byFiber.get(borrow.fiber); waiter !== undefined; waiter = waiter.sibling) {
+        if (borrow.endsAfter(waiter.fiber) && this.isStuck(waiter.load!)) {
           this.met.add(waiter)
           return true
         }
@@ -130,7 +130,7 @@ class Search {
     return entry.isHeard && this.isWorkedOn(entry)
   }
 
-  /** By somebody who waits from inside of its release, or of its listener. */
+  /** By a caller that waits from inside of its release, or of its listener. */
   private isWorkedOn(entry: AnyEntry): boolean {
     for (const waiter of nested) {
       if (!waiter.within.includes(entry) || !this.isStuck(waiter.load!)) continue

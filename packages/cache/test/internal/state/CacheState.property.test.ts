@@ -26,7 +26,7 @@ const answer = fc.record({
   ttl: fc.constantFrom(0, 5, 40, 700.3, 5_000, Infinity, Infinity, Infinity)
 })
 const loads = ({ loads }: World) => loads
-const seizable = (world: World) => world.with("cached", "retired").filter(({ held }) => held !== undefined)
+const seizable = (world: World) => world.with("cached", "retired").filter(({ lease }) => lease !== undefined)
 
 const steps: Record<string, fc.Arbitrary<Step>> = {
   ask: key.map((key): Step => (world) => {
@@ -239,7 +239,7 @@ describe("the decisions of a cache, in any sequence", () => {
           expect(world.waiting()).toEqual([])
           for (const { isReleased, entry } of world.books) {
             expect(entry.status).toBe("gone")
-            expect(isReleased).toBe(entry.held !== undefined)
+            expect(isReleased).toBe(entry.lease !== undefined)
           }
           world.met.forEach((times, what) => add(what, times))
         }

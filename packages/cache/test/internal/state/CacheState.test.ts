@@ -388,7 +388,7 @@ describe("a release that somebody else begins", () => {
     const world = new World()
     const entry = used(world, "a")
     let unused = 0
-    entry.held!.onUnused = () => unused++
+    entry.lease!.onUnused = () => unused++
     world.seize(entry)
     expect(reasonOf(world, entry)).toBe("shutdown")
     expect(entry.status).toBe("releasing")

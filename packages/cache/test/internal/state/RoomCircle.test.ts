@@ -33,8 +33,8 @@ const userWaiting = (loading: Load<any, any, any>, places: ReturnType<typeof mak
   const fiber = {} as never
   const terms = { weight: 1, writtenAt: 0, expiresAt: Infinity, timeToIdle: Infinity }
   const entry = new CacheEntry<any, any, any>({ due: () => {} }, keyed(), Exit.void, terms)
-  entry.held = new Lease<any>(undefined, {} as never)
-  entry.held.add(new Borrow(fiber, 0))
+  entry.lease = new Lease<any>(undefined, {} as never)
+  entry.lease.add(new Borrow(fiber, 0))
   entry.users = 1
   places.entries.push(entry)
   const waiter = { fiber, load: loading, within: [], sibling: undefined }
