@@ -54,8 +54,8 @@ export const cache = mutationsOf("cache", [
     what: "a load that asked for another is still marked as waiting for it",
     breaks: "P8",
     at: "Requester.start",
-    find: "within?.waits(load, -1)\n        this.giveUp(load)",
-    replace: "this.giveUp(load)",
+    find: "within?.waits(load, -1)\n        this.leave(load)",
+    replace: "this.leave(load)",
     tests: ["ResourceCache.sharing"]
   },
   {
@@ -109,7 +109,7 @@ export const cache = mutationsOf("cache", [
   {
     what: "a value that arrives as its caller is interrupted stays in use",
     breaks: "fault",
-    at: "Requester.giveUp",
+    at: "Requester.leave",
     find: "else state.leave(entry)",
     replace: "",
     tests: ["ResourceCache.sharing"]

@@ -21,7 +21,7 @@ export class LoadLimits<K, A, E> {
   /** It began without a caller, and its time is up; but by now a caller may wait. */
   private uncalled(load: Load<K, A, E>): void {
     if (load.callers.size > 0) this.overdue(load)
-    else this.state.loads.giveUp(load)
+    else this.state.loads.endUnwanted(load)
   }
 
   /** A caller has waited for all its time: the others do not wait for ever. */

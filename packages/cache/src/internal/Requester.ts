@@ -99,7 +99,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     return Effect.matchCauseEffect(this.request.restore(answered), {
       onFailure: (cause) => {
         within?.waits(load, -1)
-        this.giveUp(load)
+        this.leave(load)
         return Effect.failCause(cause)
       },
       onSuccess: (): Effect.Effect<B, E2 | CacheError, R2> => {
@@ -127,7 +127,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     this.isOver = true
     RoomCircle.leave(this)
     within?.waits(load, -1)
-    state.loads.abandon(this, load)
+    state.loads.leave(this, load)
     return Effect.fail(error)
   }
 
@@ -135,7 +135,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
   cancel(): void {
     if (this.load === undefined || this.isOver) return
     this.partOf?.waits(this.load, -1)
-    this.giveUp(this.load)
+    this.leave(this.load)
   }
 
   private get isAnswered(): boolean {
@@ -163,12 +163,12 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
   }
 
   /** It is interrupted; it may have been served at the same time. */
-  private giveUp(load: Load<K, A, E>): void {
+  private leave(load: Load<K, A, E>): void {
     const { context: { state, timers }, entry } = this
     this.resume = undefined
     RoomCircle.leave(this)
     timers.clear(this)
-    if (entry === undefined) state.loads.abandon(this, load)
+    if (entry === undefined) state.loads.leave(this, load)
     else state.leave(entry)
   }
 
@@ -178,7 +178,7 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     const old = state.givenOld(this, load, timers.now())
     const stage = stages[load.phase]
     const counts = refusals.counts()
-    state.loads.abandon(this, load)
+    state.loads.leave(this, load)
     limits.overdue(load)
     if (old !== undefined) this.serve(old)
     else this.fail(refusals.timedOut({ key, stage, limitMillis: limit, counts }))

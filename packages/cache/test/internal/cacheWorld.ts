@@ -375,7 +375,7 @@ export class World implements CachePorts<string, number, string> {
 
   abandon(caller: FakeCaller): void {
     caller.outcome = "left"
-    this.state.loads.abandon(caller, caller.loading!)
+    this.state.loads.leave(caller, caller.loading!)
   }
 
   private nothingBefore(key: string): void {

@@ -50,7 +50,7 @@ class GuardedPolicy implements PolicyState {
     try {
       this.policy.used(entry)
     } catch (defect) {
-      this.giveUp(defect)
+      this.replacePolicy(defect)
     }
   }
 
@@ -58,9 +58,9 @@ class GuardedPolicy implements PolicyState {
     try {
       const victim = this.policy.victim()
       if (victim === undefined || this.entries.get(victim) === false) return victim
-      this.giveUp(new Error("it names an entry that is pinned, or not there"))
+      this.replacePolicy(new Error("it names an entry that is pinned, or not there"))
     } catch (defect) {
-      this.giveUp(defect)
+      this.replacePolicy(defect)
     }
     return this.policy.victim()
   }
@@ -90,11 +90,11 @@ class GuardedPolicy implements PolicyState {
     try {
       of()
     } catch (defect) {
-      this.giveUp(defect)
+      this.replacePolicy(defect)
     }
   }
 
-  private giveUp(defect: unknown): void {
+  private replacePolicy(defect: unknown): void {
     this.policy = new Lru(this.bounds)
     for (const [entry, isPinned] of this.entries) {
       // Whatever list it is in is out of use from now on.

@@ -56,7 +56,7 @@ class Keys {
     this.holders[key]++
   }
 
-  letGo(key: number): void {
+  drop(key: number): void {
     if (--this.holders[key] > 0) return
     this.numbers.delete(this.hashes[key])
     this.free.push(key)
@@ -133,7 +133,7 @@ class Miniature {
   remove(key: number): void {
     if (this.segments[key] === 0) return
     this.take(key)
-    this.keys.letGo(key)
+    this.keys.drop(key)
   }
 
   private add(key: number): void {
@@ -236,7 +236,7 @@ export class Miniatures {
     keys.hold(key)
     let hits = 0
     for (let i = 0; i < caches.length; i++) if (caches[i].access(key)) hits |= 1 << i
-    keys.letGo(key)
+    keys.drop(key)
     return hits
   }
 
@@ -246,7 +246,7 @@ export class Miniatures {
     if (key === none) return
     this.keys.hold(key)
     for (const cache of this.caches) cache.remove(key)
-    this.keys.letGo(key)
+    this.keys.drop(key)
   }
 
   private add(hash: number, weight: number): number {

@@ -94,12 +94,12 @@ export class Loads<K, A, E> implements Places {
   }
 
   /** A caller does not wait any longer. With the last one gone, the load is not wanted. */
-  abandon(caller: LoadRequester<K, A, E>, load: Load<K, A, E>): void {
-    if (load.callers.delete(caller)) this.giveUp(load)
+  leave(caller: LoadRequester<K, A, E>, load: Load<K, A, E>): void {
+    if (load.callers.delete(caller)) this.endUnwanted(load)
   }
 
-  /** It is not wanted any longer, unless a caller waits for it. */
-  giveUp(load: Load<K, A, E>): void {
+  /** Ends a load that is not wanted any longer, as no caller waits for it. */
+  endUnwanted(load: Load<K, A, E>): void {
     if (load.callers.size > 0) return
     switch (load.phase) {
       case "behind":
@@ -234,7 +234,7 @@ export class Loads<K, A, E> implements Places {
     if (load.next !== undefined) load.next.isDetached = true
     this.current.delete(load)
     this.forgetOld(load)
-    this.giveUp(load)
+    this.endUnwanted(load)
   }
 
   /** As `detach`, by key. Tells whether a load was under way. */

@@ -90,10 +90,10 @@ const steps: Record<string, fc.Arbitrary<Step>> = {
     on(
       n,
       ({ callers }) => callers.filter(({ loading, outcome }) => loading && outcome !== "waiting"),
-      (world, caller) => world.state.loads.abandon(caller, caller.loading!)
+      (world, caller) => world.state.loads.leave(caller, caller.loading!)
     )
   ),
-  giveUp: anything.map((n) => on(n, loads, ({ state }, loading) => state.loads.giveUp(loading))),
+  giveUp: anything.map((n) => on(n, loads, ({ state }, loading) => state.loads.endUnwanted(loading))),
   leave: anything.map((n) => on(n, ({ holds }) => holds, (world, entry) => world.leave(entry))),
   heard: anything.map((n) => on(n, ({ hearing }) => hearing, (world, entry) => world.heard(entry))),
   invalidate: key.map((key): Step => (world) => {
