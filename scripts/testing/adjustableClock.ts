@@ -6,7 +6,7 @@ import { VirtualClock } from "@patinox/vitest"
 import { type Clock, Duration, Effect } from "effect"
 import { turns } from "./effects.js"
 
-export const makeAdjustableClock = (): Clock.Clock => {
+const makeAdjustableClock = (): Clock.Clock => {
   const { clock, pass } = VirtualClock.make()
   const adjust = (by: Duration.DurationInput) => pass(Duration.toMillis(by), turns)
   return { ...clock, adjust } as Clock.Clock

@@ -1,4 +1,4 @@
-/** Shows `GuardedPolicy` and `LoadQueue`. */
+/** Shows `GuardedPolicy`, `LoadQueue` and `Refusals`. */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Fiber, Scope } from "effect"

@@ -1,3 +1,4 @@
+/** Shows `RemovalListener`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { ResourceCache } from "../src/index.js"

@@ -1,4 +1,4 @@
-/** Shows `makeCache`. */
+/** Shows `makeCache`, `CacheManager`, and how `CacheParts` are put together around a `CacheContext`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { CachePolicy, ResourceCache } from "../src/index.js"

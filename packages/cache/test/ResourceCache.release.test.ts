@@ -1,4 +1,4 @@
-/** Shows `Releaser`. */
+/** Shows `Registrar` and `Releaser`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { TestClock } from "@patinox/vitest"

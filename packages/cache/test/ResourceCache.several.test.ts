@@ -1,4 +1,7 @@
-/** Several keys at once, a look that is no use, an idle time of each key, a deadline of each call, and the end of many. */
+/**
+ * Several keys at once, a look that is no use, an idle time of each key, a deadline of each call, and the end of many.
+ * Shows `SharedScope`.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"

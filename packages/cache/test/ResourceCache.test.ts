@@ -1,3 +1,4 @@
+/** What a cache does, function by function of `CacheTypes`. Shows `GivenValues`. */
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
 import { it as leakFree } from "@patinox/vitest"

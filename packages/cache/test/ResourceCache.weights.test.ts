@@ -1,3 +1,4 @@
+/** Shows `EntryMaker`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { ResourceCache } from "../src/index.js"
