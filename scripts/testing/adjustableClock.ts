@@ -1,6 +1,6 @@
 /**
- * A virtual clock that `TestClock.adjust` moves, a sweep's `advance` too. Effect's own waits for real timers each time that
- * it is moved, which makes of a thousand moves half a minute of nothing.
+ * A virtual clock that `TestClock.adjust` moves, a sweep's `advance` too. Effect's own waits for real timers each time
+ * that it is moved, which makes of a thousand moves half a minute of nothing.
  */
 import { VirtualClock } from "@patinox/vitest"
 import { type Clock, Duration, Effect } from "effect"

@@ -119,7 +119,10 @@ const strategies: { readonly [Tag in CacheError["_tag"]]: RecoveryStrategy } = {
   CacheValueReleased: "Retry"
 }
 
-/** What to do about an error: a timeout, a full cache and a value on its way out pass (`Retry`), a closed cache and a cycle are final (`Fail`). */
+/**
+ * What to do about an error: a timeout, a full cache and a value on its way out pass (`Retry`), a closed cache and a
+ * cycle are final (`Fail`).
+ */
 export const recoveryStrategy = (error: CacheError): RecoveryStrategy => strategies[error._tag]
 
 const classes = [CacheTimeout, CacheFull, CacheClosed, CacheCycle, CacheValueReleased]

@@ -1,6 +1,6 @@
 /**
- * What a cache reports as it happens, but for single hits, which its metrics count: plain records, discriminated by `_tag`,
- * each with the cache's name and the time (`at`, in milliseconds since the epoch).
+ * What a cache reports as it happens, but for single hits, which its metrics count: plain records, discriminated by
+ * `_tag`, each with the cache's name and the time (`at`, in milliseconds since the epoch).
  */
 import type { CleanupError, ResourceId } from "@patinox/core"
 import type { Cause } from "effect"

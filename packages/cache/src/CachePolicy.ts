@@ -1,10 +1,10 @@
 /**
- * Who has to go when a cache is full: a small record of functions over plain data. `lru` and `wTinyLfu` are here; one of
- * your own takes a few lines.
+ * Who has to go when a cache is full: a small record of functions over plain data. `lru` and `wTinyLfu` are here; one
+ * of your own takes a few lines.
  *
  * A policy decides on the order alone. The cache holds the entries, counts them and their weights, knows its bounds and
- * which entries are in use; a policy hears what happens and names which should go next. It needs no map: an entry brings
- * slots for what a policy keeps of it. Nothing here is an effect, waits or reads a clock.
+ * which entries are in use; a policy hears what happens and names which should go next. It needs no map: an entry
+ * brings slots for what a policy keeps of it. Nothing here is an effect, waits or reads a clock.
  *
  * Entries in use cannot be evicted, and the policy need not know them: it may name one, and the cache then takes it out
  * of the policy's hands with `pinned`, until its last user is done. A hit so tells the policy nothing but `used`, and
@@ -64,7 +64,8 @@ export interface CachePolicy {
 
 /**
  * A row of entries from `first` to `last`, with `append`, `prepend`, `moveToEnd`, `remove` and `size`. Each costs a few
- * writes however long the row is. An entry is in one list at a time; to remove or move an entry that is elsewhere is nothing.
+ * writes however long the row is. An entry is in one list at a time; to remove or move an entry that is elsewhere is
+ * nothing.
  */
 export type { EntryList }
 
@@ -81,8 +82,8 @@ export const makeEntry = (hash: number, weight = 1): PolicyEntry => ({
 })
 
 /**
- * The entry that was used longest ago goes first. An entry that was in use when its turn came counts as used until it was
- * not in use any more.
+ * The entry that was used longest ago goes first. An entry that was in use when its turn came counts as used until it
+ * was not in use any more.
  *
  * An entry heavier than `maxWeight` is always the next to go, as it would push out all others and still not fit. One of
  * weight 0 is never named where only weight is bounded.
@@ -122,9 +123,9 @@ export const makeWTinyLfu = (options: WTinyLfuOptions = {}): CachePolicy => ({
  * traces of many kinds it is never more than a point of a hundred behind the better of `lru` and Caffeine's adaptive
  * policy, given some hundred gets per entry to learn what suits them (`docs/hit-rates.md`).
  *
- * It needs 16 to 32 bytes more per entry than `lru`, some 70 to 100 KiB for each cache of 256 entries or more, and several
- * times as long for a hit, which is still little. Take it where keys differ much in how often they are asked for, or
- * where you do not know.
+ * It needs 16 to 32 bytes more per entry than `lru`, some 70 to 100 KiB for each cache of 256 entries or more, and
+ * several times as long for a hit, which is still little. Take it where keys differ much in how often they are asked
+ * for, or where you do not know.
  *
  * An entry that is turned away while it is in use goes as soon as it is not, should there still be need. Weights limit
  * the window, too: an entry heavier than it has to be asked for again before it displaces others. An entry heavier than

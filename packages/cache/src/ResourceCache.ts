@@ -37,11 +37,11 @@ type Made<K, A, E, R> = Effect.Effect<ResourceCache<K, A, E>, PatinoxError.Valid
 type Env<R> = Exclude<R, Scope.Scope> | Scope.Scope | ResourceRegistry.ResourceRegistry
 
 /**
- * A cache that lives as long as the scope at hand, and is closed when that closes. `lookup` may be a scoped effect: what
- * it adds to its scope is released with the value. At any time there is one load of a key, which all its callers share; a
- * caller that gives up leaves it to the others, and the last one ends it: by interruption, at once or, with a `release`, if it
- * has not ended by itself in the time of one. A bad option fails with a `Validation` that names the option, the value and
- * the range.
+ * A cache that lives as long as the scope at hand, and is closed when that closes. `lookup` may be a scoped effect:
+ * what it adds to its scope is released with the value. At any time there is one load of a key, which all its callers
+ * share; a caller that gives up leaves it to the others, and the last one ends it: by interruption, at once or, with a
+ * `release`, if it has not ended by itself in the time of one. A bad option fails with a `Validation` that names the
+ * option, the value and the range.
  *
  * ```ts
  * import { ResourceRegistry } from "@patinox/core"

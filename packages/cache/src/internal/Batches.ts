@@ -1,6 +1,6 @@
 /**
- * Requests of lookups that run side by side go out as one batch, as they would in one `Effect.forEach` with batching: each
- * lookup has a fiber of its own, where Effect sees no neighbours.
+ * Requests of lookups that run side by side go out as one batch, as they would in one `Effect.forEach` with batching:
+ * each lookup has a fiber of its own, where Effect sees no neighbours.
  */
 import { type AppRuntime, forkFor, interruptLater, makeDeferred, withFiber } from "@patinox/core/kernel"
 import { Deferred, Effect, Exit, Fiber, RequestBlock } from "effect"

@@ -1,6 +1,6 @@
 /**
- * What callers do with a cache: a hit is synchronous; a caller that finds nothing waits as a `Requester`. Loads and releases
- * run in fibers of their own (`Loader`, `Releaser`), off every caller's path.
+ * What callers do with a cache: a hit is synchronous; a caller that finds nothing waits as a `Requester`. Loads and
+ * releases run in fibers of their own (`Loader`, `Releaser`), off every caller's path.
  */
 import { PatinoxError } from "@patinox/core"
 import {

@@ -1,6 +1,6 @@
 /**
- * The end of a cache, in one course however many callers close it: no new caller is let in, loads end, unused values are
- * released, used ones are waited for and, before the deadline, released under their users' hands.
+ * The end of a cache, in one course however many callers close it: no new caller is let in, loads end, unused values
+ * are released, used ones are waited for and, before the deadline, released under their users' hands.
  */
 import {
   callback,
@@ -99,8 +99,8 @@ export class CacheClose {
   }
 
   /**
-   * What is left of a large cache goes in steps: timers have their turns, that of the deadline included. How long a turn
-   * takes is up to the releases that begin in it, so the last one says how many begin in the next.
+   * What is left of a large cache goes in steps: timers have their turns, that of the deadline included. How long a
+   * turn takes is up to the releases that begin in it, so the last one says how many begin in the next.
    */
   private goOn(most: number): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -116,8 +116,9 @@ export class CacheClose {
   }
 
   /**
-   * A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such, whatever
-   * stands in between: a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of has got for a scope is another thing: that fiber need not be waiting.
+   * A fiber that waits for the report may use values, or be what looks up or releases one, or run inside of such,
+   * whatever stands in between: a timeout, a race, several side by side, a daemon. What a fiber that it runs inside of
+   * has got for a scope is another thing: that fiber need not be waiting.
    */
   join(fiber: CurrentFiber): void {
     const { state } = this

@@ -1,4 +1,7 @@
-/** Options of a cache: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything starts. */
+/**
+ * Options of a cache: defaults, and what is allowed. Pure: a bad one comes back as a `Validation`, before anything
+ * starts.
+ */
 import { CleanupPriority, PatinoxError, type RecoveryPolicy, type ResourceGuard } from "@patinox/core"
 import {
   checkCount,
@@ -30,7 +33,9 @@ export interface CacheSettings {
   readonly timeToIdle?: Duration.DurationInput
   /** By which share of its `timeToLive` a value may expire earlier, at random: 0 to 1. Default 0. */
   readonly expiryJitter?: number
-  /** A value so old is loaded again when it is requested; until that is there, callers get the old one. Default: never. */
+  /**
+   * A value so old is loaded again when it is requested; until that is there, callers get the old one. Default: never.
+   */
   readonly refreshAfter?: Duration.DurationInput
   /** For how long an expired value is still given to callers, while it is loaded again, or `"off"`. Default off. */
   readonly staleWhileRevalidate?: Duration.DurationInput | "off"
@@ -68,8 +73,9 @@ export interface PlainOptions<in K, in out A, in out E = never, out RL = never, 
   extends Omit<CacheSettings, "timeToIdle">
 {
   /**
-   * Looks several keys up in one go, for `getAll`: gives their values in the order of the keys, or fails for all of them.
-   * What it adds to its scope is released with the last of its values. Default: one `lookup` for each, side by side.
+   * Looks several keys up in one go, for `getAll`: gives their values in the order of the keys, or fails for all of
+   * them. What it adds to its scope is released with the last of its values. Default: one `lookup` for each, side by
+   * side.
    */
   readonly lookupAll?: (keys: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<A>, E, RA>
   /**
@@ -78,13 +84,15 @@ export interface PlainOptions<in K, in out A, in out E = never, out RL = never, 
    */
   readonly timeToIdle?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
   /**
-   * How long a value is kept: for all values, above 0; or for each when it is looked up, and then also for failures, where
-   * 0 is only for those who wait for it. Default: values for ever, failures not at all.
+   * How long a value is kept: for all values, above 0; or for each when it is looked up, and then also for failures,
+   * where 0 is only for those who wait for it. Default: values for ever, failures not at all.
    */
   readonly timeToLive?: Duration.DurationInput | ((key: K, exit: Exit.Exit<A, E>) => Duration.DurationInput)
   /** What a value weighs, as a number from 0, for `maxWeight`; the registry has it as `sizeBytes`. Default 1. */
   readonly weigher?: (value: A, key: K) => number
-  /** Hears of each value that leaves the cache, before its release. What it fails with is logged, and its time limited. */
+  /**
+   * Hears of each value that leaves the cache, before its release. What it fails with is logged, and its time limited.
+   */
   readonly onRemoval?: (removal: Removal<K, A>) => Effect.Effect<unknown, unknown, RL>
 }
 
@@ -99,18 +107,23 @@ export interface CacheOptions<
   in out ER = unknown,
   out RA = never
 > extends PlainOptions<K, A, E, RL, RA>, ReleaseSettings {
-  /** Releases a value, after which the scope that it was looked up in closes. It may fail; then the policy is `recovery`. */
+  /**
+   * Releases a value, after which the scope that it was looked up in closes. It may fail; then the policy is
+   * `recovery`.
+   */
   readonly release?: (value: A, key: K) => Effect.Effect<unknown, ER, RR>
   /**
-   * What to do when a release fails, the closing of the scope included, or takes too long; put after the release, it knows
-   * its error. Default: the registry's.
+   * What to do when a release fails, the closing of the scope included, or takes too long; put after the release, it
+   * knows its error. Default: the registry's.
    */
   readonly recovery?: RecoveryPolicy.RecoveryPolicy<A, NoInfer<ER> | ResourceGuard.FinalizersFailed, RF, RF>
 }
 
 /** Of a single call. */
 export interface CallOptions {
-  /** How long this call waits, for room and for the lookup: a duration above 0. Default: the cache's `acquireTimeout`. */
+  /**
+   * How long this call waits, for room and for the lookup: a duration above 0. Default: the cache's `acquireTimeout`.
+   */
   readonly acquireTimeout?: Duration.DurationInput
 }
 

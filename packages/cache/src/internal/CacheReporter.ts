@@ -1,4 +1,7 @@
-/** Reports what happens in a cache: as events to its listeners, and what an operator should look at as a line in the log. */
+/**
+ * Reports what happens in a cache: as events to its listeners, and what an operator should look at as a line in the
+ * log.
+ */
 import { type AppRuntime, EventHub, forkLater, Text, type Timers, wallMillis } from "@patinox/core/kernel"
 import { Cause, Effect } from "effect"
 import type { CacheEvent } from "../CacheEvent.js"

@@ -55,8 +55,8 @@ interface Common<in out K, out A, out E> {
   readonly name: string
   /**
    * Loads the key again, from now on: a load that runs already is waited for and followed by another, which all callers
-   * share that refresh the key meanwhile. The value that is there stays until the new one is, and if the lookup fails, of which
-   * this fails, too.
+   * share that refresh the key meanwhile. The value that is there stays until the new one is, and if the lookup fails,
+   * of which this fails, too.
    */
   readonly refresh: (key: K, options?: CallOptions) => Effect.Effect<void, E | CacheError>
   /** Later callers get neither the current value nor that of a load under way. Tells whether there was either. */
@@ -87,9 +87,9 @@ export interface ResourceCache<in out K, in out A, out E = never> extends Common
   /** The key's value for as long as the scope is open; looked up if it is not there. */
   readonly get: (key: K, options?: CallOptions) => Effect.Effect<A, E | CacheError, Scope.Scope>
   /**
-   * The values of several keys, in their order, for as long as the scope is open. What is not there is looked up in one go:
-   * by `lookupAll`, or with the requests of their lookups as one batch. Fails as the first of them in order does; what is
-   * there by then stays in use until the scope closes.
+   * The values of several keys, in their order, for as long as the scope is open. What is not there is looked up in one
+   * go: by `lookupAll`, or with the requests of their lookups as one batch. Fails as the first of them in order does;
+   * what is there by then stays in use until the scope closes.
    */
   readonly getAll: (keys: Iterable<K>, options?: CallOptions) => Effect.Effect<Array<A>, E | CacheError, Scope.Scope>
   /** The key's value for the callback: the fast way. */
@@ -101,16 +101,16 @@ export interface ResourceCache<in out K, in out A, out E = never> extends Common
   /** As `get`, where the value is there. */
   readonly getIfPresent: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
   /**
-   * As `getIfPresent`, but nothing follows from it: it is no use to the policy or to `timeToIdle`, neither hit nor miss, and
-   * loads nothing again. While the scope is open the value is not released.
+   * As `getIfPresent`, but nothing follows from it: it is no use to the policy or to `timeToIdle`, neither hit nor
+   * miss, and loads nothing again. While the scope is open the value is not released.
    */
   readonly peek: (key: K) => Effect.Effect<Option.Option<A>, never, Scope.Scope>
   /** All values that are there, as by `peek`. */
   readonly values: Effect.Effect<Array<A>, never, Scope.Scope>
   /**
-   * Makes a value the key's, which the cache releases from now on, even if it is closed. Waits for no room. An object that
-   * the cache has had before is not taken again, unless it is the key's at this moment: the cache releases it, or has
-   * released it, for its earlier entry. The log says so.
+   * Makes a value the key's, which the cache releases from now on, even if it is closed. Waits for no room. An object
+   * that the cache has had before is not taken again, unless it is the key's at this moment: the cache releases it, or
+   * has released it, for its earlier entry. The log says so.
    */
   readonly set: (key: K, value: A) => Effect.Effect<void, CacheError>
 }

@@ -1,4 +1,7 @@
-/** What callers get of a load or of a value that was set: an entry with its weight and its times, as the user's functions say. */
+/**
+ * What callers get of a load or of a value that was set: an entry with its weight and its times, as the user's
+ * functions say.
+ */
 import { PatinoxError } from "@patinox/core"
 import type { Checked } from "@patinox/core/kernel"
 import { Cause, Duration, Exit } from "effect"

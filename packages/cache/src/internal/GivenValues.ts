@@ -33,8 +33,8 @@ export class GivenValues<K, A, E> {
   }
 
   /**
-   * Tells whether the cache is open; else the value is released. A value that the cache has had before is not taken again,
-   * as it is released for what it was before.
+   * Tells whether the cache is open; else the value is released. A value that the cache has had before is not taken
+   * again, as it is released for what it was before.
    */
   private take(key: K, value: A): Effect.Effect<Exit.Exit<boolean>, never, Env> {
     const { isPlain, reporter, timers } = this.context

@@ -43,8 +43,8 @@ export class LoadLimits<K, A, E> {
   }
 
   /**
-   * Interrupts it as soon as that can be. At the end of an uninterruptible region an interruption would only take away what
-   * that has opened; a load that is in one has had its time, and is abandoned.
+   * Interrupts it as soon as that can be. At the end of an uninterruptible region an interruption would only take away
+   * what that has opened; a load that is in one has had its time, and is abandoned.
    */
   cutOff({ attempt }: Load<K, A, E>): void {
     const { options, timers } = this.context

@@ -1,6 +1,6 @@
 /**
- * How values go: each is released through the registry, after its last use. Where the registry has begun to release it by
- * itself, the cache notices, and its users get a moment.
+ * How values go: each is released through the registry, after its last use. Where the registry has begun to release it
+ * by itself, the cache notices, and its users get a moment.
  */
 import { type CleanupError, CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
 import { callback, forkLater, makeDeadline, makeDeferred, UserFunction } from "@patinox/core/kernel"
@@ -28,7 +28,10 @@ export class Releaser<K, A, E> {
     this.whenOver(entry, Effect.flatMap(this.scheduled(entry), ({ await: over }) => over))
   }
 
-  /** The release of a value's guard, for the cache and for the registry, which may run it before any caller has the value. */
+  /**
+   * The release of a value's guard, for the cache and for the registry, which may run it before any caller has the
+   * value.
+   */
   readonly release = (entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown, ResourceRegistry.ResourceRegistry> => {
     const lease = entry.lease!
     const isOthers = lease.guard !== undefined && entry.status !== "releasing"
@@ -37,8 +40,8 @@ export class Releaser<K, A, E> {
   }
 
   /**
-   * What it comes to, without a registry: `release`, unless that has succeeded before, and then the scope. That closes once;
-   * another attempt comes to what its close came to.
+   * What it comes to, without a registry: `release`, unless that has succeeded before, and then the scope. That closes
+   * once; another attempt comes to what its close came to.
    */
   byHand(entry: CacheEntry<K, A, E>): Effect.Effect<void, unknown> {
     const { release } = this.context.manager

@@ -1,4 +1,6 @@
-/** What one call for several keys gives: to each its value, and a share in the scope that closes with the last of them. */
+/**
+ * What one call for several keys gives: to each its value, and a share in the scope that closes with the last of them.
+ */
 import { CleanupReport, PatinoxError, ResourceGuard } from "@patinox/core"
 import { type LazyScope, UserFunction } from "@patinox/core/kernel"
 import { Effect, Exit } from "effect"

@@ -101,7 +101,9 @@ const closing = <K, A, E>(parts: CacheParts<K, A, E>) => {
     )
 }
 
-/** With what the closer's fiber has, as it may be one of the cache's own; in its own time limit and that of the scope. */
+/**
+ * With what the closer's fiber has, as it may be one of the cache's own; in its own time limit and that of the scope.
+ */
 const endingWith = (close: Effect.Effect<unknown>) =>
   Effect.flatMap(
     Effect.scope,

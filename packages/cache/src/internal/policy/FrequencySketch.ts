@@ -1,10 +1,10 @@
 /**
- * How often each key was seen lately, in about 20 bytes a key and for keys that are long gone, too: a count-min sketch of
- * 4-bit counters. A key has four counters and its frequency is the least of them, so that another key can raise it but
- * never lower it. Every so often all counters are halved, and what was popular once is forgotten. Pure data.
+ * How often each key was seen lately, in about 20 bytes a key and for keys that are long gone, too: a count-min sketch
+ * of 4-bit counters. A key has four counters and its frequency is the least of them, so that another key can raise it
+ * but never lower it. Every so often all counters are halved, and what was popular once is forgotten. Pure data.
  *
- * The shape is that of Caffeine's `FrequencySketch` (Ben Manes), after Cormode and Muthukrishnan's sketch and TinyLFU by
- * Einziger, Friedman and Manes: the four counters of a key stand in one block of 64 bytes, which is one line of a
+ * The shape is that of Caffeine's `FrequencySketch` (Ben Manes), after Cormode and Muthukrishnan's sketch and TinyLFU
+ * by Einziger, Friedman and Manes: the four counters of a key stand in one block of 64 bytes, which is one line of a
  * processor's cache. Unlike there, the table grows with the number of entries and keeps its counts.
  */
 

@@ -1,6 +1,6 @@
 /**
- * What a cache has to do with its policy: it asks for a victim, and reports what comes. A policy that a user has written is
- * kept only as long as it does what it should. Pure data.
+ * What a cache has to do with its policy: it asks for a victim, and reports what comes. A policy that a user has
+ * written is kept only as long as it does what it should. Pure data.
  */
 import type { CacheEntry } from "../state/CacheEntry.js"
 import type { PolicyEntry } from "./EntryList.js"
@@ -8,7 +8,9 @@ import { Lru } from "./Lru.js"
 import type { Bounds, PolicyState } from "./PolicyState.js"
 import { WTinyLfu } from "./WTinyLfu.js"
 
-/** The next entry to go, of those not in use. A policy that names an entry which is not there, or pinned, names none. */
+/**
+ * The next entry to go, of those not in use. A policy that names an entry which is not there, or pinned, names none.
+ */
 export const nextVictim = <K, A, E>(policy: PolicyState): CacheEntry<K, A, E> | undefined => {
   for (;;) {
     const victim = policy.victim() as CacheEntry<K, A, E> | undefined
@@ -30,7 +32,10 @@ export const enter = (policy: PolicyState, old: PolicyEntry | undefined, entry: 
 export const guarded = (policy: PolicyState, bounds: Bounds, onBroken: (defect: unknown) => void): PolicyState =>
   policy instanceof Lru || policy instanceof WTinyLfu ? policy : new GuardedPolicy(policy, bounds, onBroken)
 
-/** Where the policy throws, or names an entry that is not there, that is reported once, and `lru` goes on with the entries. */
+/**
+ * Where the policy throws, or names an entry that is not there, that is reported once, and `lru` goes on with the
+ * entries.
+ */
 class GuardedPolicy implements PolicyState {
   /** The oldest first, and whether it is pinned. */
   private readonly entries = new Map<PolicyEntry, boolean>()

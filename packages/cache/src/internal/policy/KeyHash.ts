@@ -19,7 +19,10 @@ type Comparison = (this: Equal.Equal, that: Equal.Equal) => boolean
 
 const comparisonOf = (key: object): Comparison | undefined => (key as Partial<Equal.Equal>)[Equal.symbol]
 
-/** Tells a comparison of Effect's by what it is, or by its text: a process may have Effect twice, by `import` and `require`. */
+/**
+ * Tells a comparison of Effect's by what it is, or by its text: a process may have Effect twice, by `import` and
+ * `require`.
+ */
 const isComparisonOf = (example: Equal.Equal) => {
   const ours = example[Equal.symbol]
   const text = String(ours)

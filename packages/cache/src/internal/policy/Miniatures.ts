@@ -3,9 +3,9 @@
  * of the same size, and each as W-TinyLFU with its window would do. Of a large cache they see a sample of the keys,
  * always the same ones, and are smaller to the same degree: the share of their hits is then about that of the whole.
  *
- * After "Cache Modeling and Optimization using Miniature Simulations" by Waldspurger, Saemundsson, Ahmad and Park, which
- * "Adaptive Software Cache Management" by Einziger, Eytan, Friedman and Manes tries for the window. How often a key was
- * asked for does not depend on the window, so they share the sketch of the real cache. Pure data.
+ * After "Cache Modeling and Optimization using Miniature Simulations" by Waldspurger, Saemundsson, Ahmad and Park,
+ * which "Adaptive Software Cache Management" by Einziger, Eytan, Friedman and Manes tries for the window. How often a
+ * key was asked for does not depend on the window, so they share the sketch of the real cache. Pure data.
  */
 import type { FrequencySketch } from "./FrequencySketch.js"
 import type { Bounds } from "./PolicyState.js"
@@ -78,7 +78,9 @@ class Miniature {
   readonly sizes = [0, 0, 0, 0]
   readonly loads = [0, 0, 0, 0]
   private segments = new Uint8Array(0)
-  /** By place: the one before and the one after. The first four are the ends of the lists, the others those of the keys. */
+  /**
+   * By place: the one before and the one after. The first four are the ends of the lists, the others those of the keys.
+   */
   private links: Uint16Array | Uint32Array = new Uint16Array(0)
   private readonly windowEntries: number
   private readonly windowWeight: number

@@ -10,9 +10,10 @@ export interface Bounds {
 }
 
 /**
- * The order of one cache's entries. Of each entry a policy hears `added` first and `removed` last, once each, or that it
- * replaces another, or was replaced. None of the functions may fail or take longer the more entries there are: a
- * policy that throws, or names an entry that is pinned or gone, is reported in the log, and the cache goes on with `lru`.
+ * The order of one cache's entries. Of each entry a policy hears `added` first and `removed` last, once each, or that
+ * it replaces another, or was replaced. None of the functions may fail or take longer the more entries there are: a
+ * policy that throws, or names an entry that is pinned or gone, is reported in the log, and the cache goes on with
+ * `lru`.
  */
 export interface PolicyState {
   /** A new entry came in. It may be in use, and the cache over its bounds until a victim is gone. */
@@ -32,9 +33,9 @@ export interface PolicyState {
   /** The entry is gone for whatever reason, pinned or not. */
   removed(entry: PolicyEntry): void
   /**
-   * The old entry is gone, pinned or not, and a new one of the same key takes its place, which is no use: where somebody
-   * asked for it, or gave it, `used` follows. It may weigh more or less. A policy without this hears `removed` and
-   * `added` instead.
+   * The old entry is gone, pinned or not, and a new one of the same key takes its place, which is no use: where
+   * somebody asked for it, or gave it, `used` follows. It may weigh more or less. A policy without this hears `removed`
+   * and `added` instead.
    */
   replaced?(old: PolicyEntry, entry: PolicyEntry): void
 }

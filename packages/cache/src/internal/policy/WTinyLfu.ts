@@ -2,14 +2,14 @@
  * W-TinyLFU: new entries pass through a small window by recency; who leaves it may stay only if it was asked for more
  * often lately than the one that would have to go. The main part is a segmented LRU: on probation until the next use,
  * then protected. So a scan or a loop passes through the window and leaves the main part alone. Small caches without
- * values (`Miniatures`) tell which window would be best for the callers of late (`WindowChoice`); where that is the whole
- * cache, it is an LRU. Pure data.
+ * values (`Miniatures`) tell which window would be best for the callers of late (`WindowChoice`); where that is the
+ * whole cache, it is an LRU. Pure data.
  *
  * After "TinyLFU: A Highly Efficient Cache Admission Policy" by Einziger, Friedman and Manes, and its form in Caffeine.
  * Three things differ from there. Which entry must go is a question without consequences: the candidate stays where it
- * is until the next entry comes, so the cache may ask again if the named one is in use. As a cache of resources
- * cannot turn away a candidate that is in use, one that lost waits as the next to go: it shields the main part from the
- * next ones, which otherwise would cost it an entry each. And the window is chosen, not climbed to.
+ * is until the next entry comes, so the cache may ask again if the named one is in use. As a cache of resources cannot
+ * turn away a candidate that is in use, one that lost waits as the next to go: it shields the main part from the next
+ * ones, which otherwise would cost it an entry each. And the window is chosen, not climbed to.
  */
 import { EntryList, type PolicyEntry } from "./EntryList.js"
 import { FrequencySketch } from "./FrequencySketch.js"
@@ -18,7 +18,9 @@ import { Miniatures, protectedShare } from "./Miniatures.js"
 import type { Bounds, PolicyState } from "./PolicyState.js"
 import { WindowChoice, windowShares } from "./WindowChoice.js"
 
-/** A miniature has about so many entries, or fewer where the cache has: up to half as many more, and not less than 3/4. */
+/**
+ * A miniature has about so many entries, or fewer where the cache has: up to half as many more, and not less than 3/4.
+ */
 const miniatureSize = 256
 
 /** Miniatures are made again when there are so many times the entries that they were made for. */

@@ -1,6 +1,7 @@
 /**
  * What a cache knows and decides: its values (`Entries`) and its loads (`Loads`), and what each means for the other.
- * Synchronous decisions over plain data: instants are given, and the ports carry decisions out. Between any two calls the counts are right.
+ * Synchronous decisions over plain data: instants are given, and the ports carry decisions out. Between any two calls
+ * the counts are right.
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { PolicyState } from "../../CachePolicy.js"

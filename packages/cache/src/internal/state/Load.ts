@@ -45,7 +45,10 @@ export class Load<K, A, E> implements Keyed<K> {
   readonly hash: number
   phase: LoadPhase = "queued"
   readonly callers = new Set<LoadRequester<K, A, E>>()
-  /** The key was given another value, or none, since this began: what it gives is only for the callers that it had by then. */
+  /**
+   * The key was given another value, or none, since this began: what it gives is only for the callers that it had by
+   * then.
+   */
   isDetached = false
   /** The user's lookup was called: what it gives may be from before anything that happens now. */
   hasAsked = false

@@ -1,7 +1,7 @@
 /**
- * The loads of a cache: which one is under way for a key, which wait for room, which run, and which did not end in time.
- * It decides when one begins, and which goes for room; what a load that has ended means for the values is decided by
- * `CacheState`. Pure data.
+ * The loads of a cache: which one is under way for a key, which wait for room, which run, and which did not end in
+ * time. It decides when one begins, and which goes for room; what a load that has ended means for the values is decided
+ * by `CacheState`. Pure data.
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { CacheEntry } from "./CacheEntry.js"
@@ -85,8 +85,8 @@ export class Loads<K, A, E> implements Places {
   }
 
   /**
-   * Refreshes a value behind a caller that was given it. What would wait for room is not begun: the value evicted for it
-   * might be this one.
+   * Refreshes a value behind a caller that was given it. What would wait for room is not begun: the value evicted for
+   * it might be this one.
    */
   refresh(entry: CacheEntry<K, A, E>, origin: CurrentFiber, now: number): void {
     if (this.current.get(entry.key) !== undefined || !this.mayStart(entry, entry)) return

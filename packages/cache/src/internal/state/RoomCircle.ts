@@ -1,7 +1,7 @@
 /**
- * Sees that a caller would wait for ever: every place of a full cache is held by what waits for room in turn. A load holds
- * its place, a use its value's, a release and a removal listener theirs, and any of them may request more from inside. Only
- * what is certain counts: a holder of a place that does not wait for this is taken to give it back.
+ * Sees that a caller would wait for ever: every place of a full cache is held by what waits for room in turn. A load
+ * holds its place, a use its value's, a release and a removal listener theirs, and any of them may request more from
+ * inside. Only what is certain counts: a holder of a place that does not wait for this is taken to give it back.
  */
 import type { CurrentFiber } from "@patinox/core/kernel"
 import type { WorkItem } from "../ActiveWork.js"
@@ -91,7 +91,9 @@ class Search {
     return this.free.has(what) ? false : this.stuck.has(what) ? true : undefined
   }
 
-  /** Whatever leads back to it while it is looked at is stuck if it is; where it is not, that must be looked at again. */
+  /**
+   * Whatever leads back to it while it is looked at is stuck if it is; where it is not, that must be looked at again.
+   */
   private found(what: AnyLoad | Places, isStuck: () => boolean): boolean {
     this.stuck.add(what)
     this.path.push(what)

@@ -1,6 +1,6 @@
 /**
- * Closed lists of words, each written once: their types, tables and tests come from here. Each place that decides by one
- * matches it whole, so that a longer list does not compile until the place has decided.
+ * Closed lists of words, each written once: their types, tables and tests come from here. Each place that decides by
+ * one matches it whole, so that a longer list does not compile until the place has decided.
  */
 
 /** Why a value left the cache. */
@@ -8,15 +8,15 @@ export const removalReasons = ["evicted", "expired", "invalidated", "replaced", 
 export type RemovalReason = typeof removalReasons[number]
 
 /**
- * `cached`: the next caller gets it. `retired`: out of the cache, and still used. `releasing`, then `gone`: it cannot be
- * used any longer.
+ * `cached`: the next caller gets it. `retired`: out of the cache, and still used. `releasing`, then `gone`: it cannot
+ * be used any longer.
  */
 const entryStatuses = ["cached", "retired", "releasing", "gone"] as const
 export type EntryStatus = typeof entryStatuses[number]
 
 /**
- * `behind` another of its key; `queued` for room; `aborted` when it is not wanted any longer or its time is up, and it has
- * not ended yet.
+ * `behind` another of its key; `queued` for room; `aborted` when it is not wanted any longer or its time is up, and it
+ * has not ended yet.
  */
 const loadPhases = ["behind", "queued", "running", "aborted", "over"] as const
 export type LoadPhase = typeof loadPhases[number]
