@@ -41,6 +41,8 @@ interface Wanted<A, E, R> {
   readonly cancel: () => void
 }
 
+type AskedParts<K, A, E> = Pick<CacheParts<K, A, E>, "context" | "limits" | "loader" | "refusals" | "state">
+
 export class Cache<K, A, E> {
   private readonly state: CacheState<K, A, E>
   private readonly loader: Loader<K, A, E>
@@ -49,7 +51,7 @@ export class Cache<K, A, E> {
   private readonly acquireTimeout: number
   private readonly requests: RequesterContext<K, A, E>
 
-  constructor({ context, limits, loader, refusals, state }: CacheParts<K, A, E>) {
+  constructor({ context, limits, loader, refusals, state }: AskedParts<K, A, E>) {
     const { metrics, options, timers } = context
     this.state = state
     this.loader = loader
