@@ -219,7 +219,7 @@ const cache = {
     "A lookup returned a value that the cache is already releasing.",
     "Return a new value from each lookup."
   ),
-  "cache/Cache.removed": say(
+  "cache/RemovalListener.listen": say(
     "A removal listener took longer than its limit; it is interrupted.",
     "Fork long work in the listener."
   ),
