@@ -119,7 +119,7 @@ const core = {
     "A shutdown of the registry ended with failed or abandoned cleanups.",
     "Look for the line of each of them, or print the report with `CleanupReport.render`."
   ),
-  "core/Source.tell": say(
+  "core/Source.warn": say(
     "A refresh of a refreshable guard failed. The old value stays and the schedule goes on.",
     "Read the cause. The refresh is retried by its schedule."
   ),
@@ -127,7 +127,7 @@ const core = {
     "A guard of `makeUnscoped` was garbage collected without a cleanup.",
     "Call `cleanup` where the guard's use ends."
   ),
-  "core/RuntimeDisposal.letGo": say(
+  "core/RuntimeDisposal.abandon": say(
     "`dispose` of a `ResourceRuntime` interrupted fibers that have not ended within its limit.",
     "Find out what blocks the named fibers: an uninterruptible region, or a promise without a signal."
   )
@@ -254,7 +254,7 @@ const platform = {
     "Handlers still ran half a second after the drain had interrupted them.",
     "Make the handler interruptible; give its promises a signal."
   ),
-  "platform/HttpDrain.tellCutOff": say(
+  "platform/HttpDrain.reportCutOff": say(
     "Requests were still running at `drainTimeout`. They are interrupted, and the exit code is 1.",
     "Raise `drainTimeout`, or wrap endless responses in `HttpDrain.endWithDrain`."
   ),
@@ -288,11 +288,11 @@ const platformNode = {
     "Build the layers with `NodeRuntime.launch` or `ResourceScope.provide`."
   ),
   "platform-node/Main.request": say("A signal, a request or an error starts the shutdown.", "Nothing."),
-  "platform-node/Main.watchStart": say(
+  "platform-node/Main.startWatch": say(
     "The program is still building layers, at growing intervals.",
     "Look at the named layers if the start should be faster."
   ),
-  "platform-node/Main.watchStart#2": say(
+  "platform-node/Main.startTimedOut": say(
     "The start took longer than `startTimeout`. The process shuts down and exits with 1.",
     "Find out what the named layer waits for, or raise `startTimeout`."
   ),
@@ -339,11 +339,11 @@ const platformNode = {
     "The `loggerLayer` failed or did not close in time.",
     "Read the table; the last log lines may be lost."
   ),
-  "platform-node/Main.tellProgress": say(
+  "platform-node/Main.reportProgress": say(
     "The shutdown is still running, at growing intervals. The level becomes warning after half of `shutdownTimeout`.",
     "Look at the named finalizers and fibers if the shutdown should be faster."
   ),
-  "platform-node/Main.tellEnd": say(
+  "platform-node/Main.reportEnd": say(
     "The shutdown has ended: at debug level if the program ended by itself, info after a signal, error if not clean.",
     "If not clean, read the table: each row has its outcome and error."
   ),

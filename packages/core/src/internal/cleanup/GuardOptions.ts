@@ -54,28 +54,30 @@ const resourceChecks = {
 }
 
 /** The options of a guard, with the settings of its cleanup. */
-export interface ResolvedGuard extends CheckedBy<typeof resourceChecks> {
-  readonly settings: Settings
-}
+export type ResolvedGuard =
+  & { readonly [Option in keyof typeof resourceChecks]?: CheckedBy<typeof resourceChecks>[Option] | undefined }
+  & { readonly settings: Settings }
+
+const checks = { ...settingsChecks, ...resourceChecks }
 
 export const resolveGuard = (options: GuardSettings | undefined, defaults: Settings): Checked<ResolvedGuard> => {
   if (options === undefined) return { settings: defaults }
-  const own = checkAll(options, settingsChecks)
-  if (isMistake(own)) return own
-  const resource = checkAll(options, resourceChecks)
-  if (isMistake(resource)) return resource
-  const resolved: { -readonly [Option in keyof ResolvedGuard]?: ResolvedGuard[Option] } = resource
+  const checked = checkAll(options, checks)
+  if (isMistake(checked)) return checked
+  let own: Record<string, unknown> | undefined = undefined
+  for (const option in checked) {
+    if (Object.hasOwn(settingsChecks, option)) (own ??= {})[option] = checked[option as keyof typeof checked]
+  }
   // Shared where nothing is set.
   let settings = defaults
-  if (Object.keys(own).length > 0) {
-    const { recovery = defaults.recovery, timeout = defaults.timeout } = own
-    const hasFallback = recovery.fallback !== undefined
-    settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback }
+  if (own !== undefined) {
+    const { recovery = defaults.recovery, timeout = defaults.timeout } = checked
+    settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback: recovery.fallback !== undefined }
   }
   if (settings.attemptTimeout > settings.timeout) {
     const expected = `a duration above 0, up to the timeout of ${settings.timeout} ms`
     return invalidOption("attemptTimeout", options.attemptTimeout, expected)
   }
-  resolved.settings = settings
-  return resolved as ResolvedGuard
+  const { metadata, priority, sizeBytes, typeName } = checked
+  return { metadata, priority, settings, sizeBytes, typeName }
 }

@@ -99,7 +99,7 @@ export type CheckedBy<C extends Checks> = {
 export const checkAll = <C extends Checks>(options: unknown, checks: C): Checked<CheckedBy<C>> => {
   if (Object(options) !== options) return invalidOption("options", options, "an object")
   const found: Record<string, unknown> = {}
-  // Of the many that there are a plain object mostly has few; another one may inherit some.
+  // Of the many options a plain object mostly has few; another object may inherit some.
   const isPlain = Object.getPrototypeOf(options) === Object.prototype
   for (const option of Object.getOwnPropertyNames(isPlain ? options : checks)) {
     const value = Object.hasOwn(checks, option) ? (options as Record<string, unknown>)[option] : undefined

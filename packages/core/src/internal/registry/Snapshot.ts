@@ -25,7 +25,7 @@ import type { Registry } from "./Registry.js"
 export type RegistryPhase = (typeof phases)[number]
 
 /** Where a live resource stands. */
-export type LiveState = (typeof liveStates)[number]
+type LiveState = (typeof liveStates)[number]
 
 /** Somebody who borrows a resource. */
 export interface HolderSnapshot {

@@ -74,7 +74,7 @@ describe("internal/kernel/Condition", () => {
       expect(live.size).toBe(0)
     }))
 
-  it.effect("a deadline that is moved is read anew at the next check", () =>
+  it.effect("a deadline that is moved is read again at the next check", () =>
     Effect.gen(function*() {
       const condition = new Condition()
       const timers = yield* makeTimers
