@@ -242,7 +242,8 @@ all is closed: 0 calls were refused, 0 tokens are left
 `
       })
       // The first failure in a row is logged.
-      const told = /^Cache tokens\/Tokens keeps the old value of .*: the server answers 503$/gm
+      const told =
+        /^Cache tokens\/Tokens: refreshing .* failed \(.*: the server answers 503\); keeping the old value$/gm
       expect([...stderr.matchAll(told)]).toHaveLength(1)
     }))
 })

@@ -13,12 +13,7 @@ import type { QueuedCleanup } from "./Dispatcher.js"
 import type { MonitorQueue, What } from "./MonitorQueue.js"
 import type { RegistryMetrics } from "./RegistryMetrics.js"
 
-const endTags = {
-  cleaned: "Cleaned",
-  recovered: "Recovered",
-  failed: "Failed",
-  abandoned: "Abandoned"
-} satisfies { readonly [Outcome in CleanupOutcome]: ResourceEvent["_tag"] }
+const endTag = (outcome: CleanupOutcome) => (outcome[0]!.toUpperCase() + outcome.slice(1)) as Capitalize<CleanupOutcome>
 
 export class RegistryReporter {
   constructor(
@@ -72,7 +67,7 @@ export class RegistryReporter {
     const outcome = run.outcome!
     // A dead letter that fails again has had its end.
     if (trigger === "retried" && outcome === "failed") return
-    if (this.events.observed) return this.notify(endTags[outcome], entry, { record: run.record() })
+    if (this.events.observed) return this.notify(endTag(outcome), entry, { record: run.record() })
     this.metrics?.ended(entry, { outcome, runMillis, trigger })
   }
 
