@@ -82,7 +82,7 @@ export class CleanupFailed<out E = unknown> extends /* @__PURE__ */ TaggedError(
   }
 }
 
-/** The registry takes nothing on any more. */
+/** The registry is shutting down and accepts nothing new. */
 export class RegistryShuttingDown extends /* @__PURE__ */ TaggedError("RegistryShuttingDown")<{
   readonly typeName: string
   readonly id?: ResourceId

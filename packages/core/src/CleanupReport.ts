@@ -52,7 +52,7 @@ export type Totals = { readonly [O in Outcome]: number } & {
   readonly forced: number
 }
 
-/** What became of all of them. */
+/** The outcome of every cleanup, with totals and the deadline. */
 export interface CleanupReport {
   /** In the order they were started. */
   readonly records: ReadonlyArray<CleanupRecord>

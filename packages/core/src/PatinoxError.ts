@@ -250,7 +250,7 @@ export type Encoded = Schemas.PatinoxErrorEncoded
  * as text), a `cause` as `Schema.Defect` keeps it: an error's name and message.
  */
 export const schema: Schema.Schema<PatinoxError, Encoded> = /* @__PURE__ */ Schemas.patinoxError({
-  // Named one by one: a bundler must assume that a spread has effects, and would keep the schema of who uses none.
+  // Named one by one: a bundler must assume that a spread has effects, and would keep a schema that is not used.
   Validation,
   Execution,
   Network,

@@ -21,7 +21,7 @@ export interface RecoveryPolicy<in A, in E, out RS = never, out RF = never> {
 }
 
 /**
- * The policy itself, with its types inferred: for one that stands apart from the release it is for.
+ * The policy itself, with its types inferred: for a policy that is written apart from its release.
  *
  * ```ts
  * import { RecoveryPolicy } from "@patinox/core"

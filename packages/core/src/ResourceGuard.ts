@@ -281,8 +281,8 @@ export const layer = <I, S, A extends S, EA, RA, E, RR, RS = never, RF = never, 
 
 /**
  * Any scoped effect of another library as one guard of its value, with `timeout` for all of its finalizers together and
- * `attemptTimeout` for each. One that fails, dies or hangs keeps no other from running and makes the cleanup fail, with
- * the report of all of them. They run once: a retry of the cleanup only reports them again.
+ * `attemptTimeout` for each. A finalizer that fails, dies or hangs keeps no other from running. It makes the cleanup
+ * fail, with the report of all of them. They run once: a retry of the cleanup only reports them again.
  *
  * The effect runs in a scope of its own and can be interrupted wherever it can be by itself; when it fails or is
  * interrupted, that scope is closed before anything goes on. After a `disarm` the scope stays open for good.
@@ -381,9 +381,10 @@ export const fromDisposable: Disposables.FromDisposable = (acquire, options) =>
   )
 
 /**
- * A guard for code without a Scope, to be used through `use` and ended by `cleanup`, or by its registry's shutdown. One
- * that the garbage collector finds without either is reported as leaked (`onCollected`), whenever that may be: a Scope is
- * surer. As there is none, nobody cleans up what a fiber acquired that is interrupted before it has the guard.
+ * A guard for code without a Scope: used through `use`, and ended by `cleanup` or by its registry's shutdown. A guard
+ * that is garbage collected before either is reported as leaked (`onCollected`), whenever that may be: a Scope is
+ * surer. Where a fiber is interrupted after its acquire and before it has the guard, nothing cleans up what it
+ * acquired.
  *
  * ```ts
  * import { ResourceGuard, ResourceRegistry, ResourceRuntime } from "@patinox/core"

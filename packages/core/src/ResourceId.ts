@@ -36,8 +36,8 @@ export const is = (value: unknown): value is ResourceId => typeof value === "str
 export const schema: Schema.Schema<ResourceId, string> = Schemas.resourceId
 
 /**
- * Where ids come from: each call of `next` must give a new one. Where it throws, or gives one that is in use, a registry
- * takes a random one instead.
+ * Where ids come from: each call of `next` must give a new id. Where it throws, or gives an id that is in use, a
+ * registry takes a random id instead.
  */
 export interface Generator {
   readonly next: () => ResourceId

@@ -23,7 +23,7 @@ export const ResourceMonitor = /* @__PURE__ */ Context.Reference<ResourceMonitor
 })
 
 /**
- * A monitor of a function of one's own.
+ * A monitor that runs a function for each event.
  *
  * ```ts
  * import { ResourceGuard, ResourceMonitor, ResourceRegistry } from "@patinox/core"
@@ -55,8 +55,8 @@ export const all = (monitors: ReadonlyArray<ResourceMonitor>): ResourceMonitor =
 /**
  * Keeps `patinox_*` metrics: live by type, waiting by priority, wait and run times, outcomes, slow ones, retries, leaks.
  *
- * A registry counts each of them in the turn in which it happens, and keeps nothing back: who reads `Metric.snapshot`
- * sees everything up to that moment. It makes no events for them; with nothing else that watches it makes none at all.
+ * A registry counts each of them in the turn in which it happens, and keeps nothing back: `Metric.snapshot` shows
+ * everything up to that moment. It makes no events for them; with nothing else that watches it makes none at all.
  * So they are right even where another monitor is too slow and loses events, and count once however often they are added.
  */
 export const metrics: Effect.Effect<ResourceMonitor> = /* @__PURE__ */ Effect.sync(() => new MetricsMonitor())

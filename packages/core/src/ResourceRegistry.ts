@@ -67,8 +67,9 @@ export type {
 export type RegisterOptions = Omit<GuardSettings, "recovery" | "onFailure" | "close">
 
 /**
- * What to clean up: something live, by its id or its guard, in a priority of the request's own if need be; or a cleanup of
- * one's own under the registry's policy. A guard is always that guard, though it has a `cleanup`.
+ * What to clean up. Either a live resource, by its id or its guard, with a priority for this request where one is
+ * given. Or a `cleanup` effect without a resource, under the registry's policy. A guard always stands for its resource,
+ * though it has a `cleanup`, too.
  */
 export type CleanupRequest<E = never, R = never> =
   | ResourceId.ResourceId
@@ -85,8 +86,8 @@ export interface ScheduledCleanup {
   /** Waits until the resource has ended; fails as its cleanup did, or with `AlreadyCleanedUp` where it was disarmed. */
   readonly await: Effect.Effect<void, CleanupError.CleanupError<unknown>>
   /**
-   * Takes it back while it waits: a resource is in use again, a cleanup of one's own will not run. False where it has
-   * started, or where somebody else has asked for it, too: another `schedule`, a scope that closed, a shutdown.
+   * Takes it back while it waits: a resource is in use again, a cleanup given as an effect will not run. False where it
+   * has started, or has another caller, too: another `schedule`, a scope that closed, a shutdown.
    */
   readonly cancel: Effect.Effect<boolean>
 }
@@ -144,8 +145,8 @@ export interface Shape {
    */
   readonly snapshot: Effect.Effect<RegistrySnapshot>
   /**
-   * The same with so many of the live resources, and where to go on. One that is live all the while is on exactly one
-   * page, whatever comes and goes between two. A bad `limit` or `after` is a defect.
+   * The same with so many of the live resources, and where to go on. A resource that stays live is on exactly one page,
+   * whatever comes and goes between two. A bad `limit` or `after` is a defect.
    */
   readonly snapshotPage: (options: SnapshotPageOptions) => Effect.Effect<RegistrySnapshotPage>
   readonly health: Effect.Effect<RegistryHealth>
@@ -326,7 +327,7 @@ export const registryOf = (service: Shape): Registry => service.internal as Regi
 
 // --- layers ---------------------------------------------------------------------------------------------------------
 
-/** Guards whose scope is open: they were to be released there, and in its order. */
+/** Guards whose scope is open: that scope would have released them, and in its order. */
 const openGuards = (registry: Registry): ReadonlyArray<CleanupTarget> =>
   registry.phase === "Running"
     ? [...registry.entries.values()].filter((entry) =>
@@ -335,8 +336,8 @@ const openGuards = (registry: Registry): ReadonlyArray<CleanupTarget> =>
     : []
 
 /**
- * The layer is released. A registry that is provided to a part of a program closes before the process's scope does, and
- * guards of that scope are to be released in its order: then it closes after it.
+ * The layer is released. A registry that is provided to a part of a program closes before the process's scope does.
+ * Guards of that scope must be released in its order, so where there are any the registry closes after the scope.
  */
 const closeLayer = (registry: Registry): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -354,7 +355,7 @@ const close = (registry: Registry): Effect.Effect<void> =>
         Effect.suspend(() => {
           const caller = callerOf(fiber)
           const batch = registry.shutdown(caller)
-          // As the registry's owner, also one that somebody else has begun.
+          // As the registry's owner, this limits a shutdown that another caller has begun, too.
           batch.limitTo(limitOf(caller, registry.timers.now()))
           return batch.await(caller)
         })

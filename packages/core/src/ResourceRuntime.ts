@@ -20,7 +20,7 @@ import { resolve } from "./internal/scope/ScopeOptions.js"
 import { invalidOption, Validation } from "./PatinoxError.js"
 import type { ScopeOptions } from "./ResourceScope.js"
 
-/** The runtime has been disposed, or is being: it runs nothing any more. */
+/** The runtime has been disposed, or is being: it no longer runs effects. */
 export class RuntimeDisposed extends /* @__PURE__ */ TaggedError("RuntimeDisposed")<{
   /** The runtime's name. */
   readonly runtime: string
@@ -76,13 +76,13 @@ export interface ResourceRuntime<in R, out ER> extends AsyncDisposable {
   ) => Promise<Exit.Exit<A, E | ER>>
   /**
    * Ends the runtime. From now on every run fails with `RuntimeDisposed`. Fibers that it runs, and a build that goes on,
-   * are interrupted and waited for: for as long as one finalizer may take, and half of `timeout` at most. One that has not
-   * ended by then is logged and stands in the report as abandoned. Then the scope closes; all of it within `timeout`. A
-   * fiber that a run has forked as a daemon is not known, and not ended.
+   * are interrupted and waited for. The wait lasts as long as one finalizer may take, and half of `timeout` at most. A
+   * fiber that has not ended by then is logged and stands in the report as abandoned. Then the scope closes; all of it
+   * within `timeout`. A fiber that a run has forked as a daemon is not known, and not ended.
    *
-   * Never fails, and once begun it is not interrupted. A caller that comes while it goes on, or later, gets the same report. A run
-   * that asks for it is itself left to end afterwards; in one that is being ended, and in a finalizer of the scope, nobody
-   * waits.
+   * Never fails, and once begun it is not interrupted. A caller that comes while it goes on, or later, gets the same
+   * report. A run that asks for it is itself left to end afterwards. A call from a run that is being ended, or from a
+   * finalizer of the scope, does not wait.
    */
   readonly disposeEffect: Effect.Effect<CleanupReport>
   /** As `disposeEffect`. */

@@ -25,7 +25,7 @@ export type { CloseOptions, ScopeOptions } from "./internal/scope/ScopeOptions.j
  * `Scope.extend` and the rest work on it; a scope forked from it is one, too, and closes within its deadline.
  */
 export interface ResourceScope extends Scope.CloseableScope {
-  /** What became of everything in it: nothing while it is open, and so far while it closes, with what is `"running"`. */
+  /** The outcome of everything in it: none while it is open; so far while it closes, with what is `"running"`. */
   readonly report: CleanupReport.CleanupReport | undefined
 }
 
@@ -76,9 +76,9 @@ const makeNode = (options: ScopeOptions | undefined): Effect.Effect<ManagedScope
 export const make = (options?: ScopeOptions): Effect.Effect<ResourceScope> => makeNode(options)
 
 /**
- * Closes a scope and reports what became of everything in it. Who comes while it is closing waits for that close and gets
- * the same report, as does who comes later; but from inside one of its finalizers nobody waits. It never fails, and once
- * begun it is not interrupted.
+ * Closes a scope and reports the outcome of everything in it. A caller that comes while it is closing waits for that
+ * close and gets the same report, as does a later caller. A call from inside one of its finalizers does not wait. It
+ * never fails, and once begun it is not interrupted.
  */
 export const close = (
   scope: ResourceScope,
@@ -94,8 +94,8 @@ export const close = (
 }
 
 /**
- * `Effect.scoped` in a scope of ours. What the effect ends with is what the caller gets: a finalizer that fails, dies or
- * hangs is logged and abandoned, and changes nothing about it.
+ * `Effect.scoped` in a `ResourceScope`. What the effect ends with is what the caller gets: a finalizer that fails, dies
+ * or hangs is logged and abandoned, and changes nothing about it.
  *
  * ```ts
  * import { ResourceScope } from "@patinox/core"
@@ -142,7 +142,7 @@ export const withReport = <A, E, R>(
     ))
 
 /**
- * Builds a layer into the scope at hand, with each of the scopes inside it one of ours: what hangs in a part of a composed
+ * Builds a layer into the scope at hand; each scope inside it is a `ResourceScope`. What hangs in a part of a composed
  * layer is limited and named, and what that part depends on is still released, after it.
  */
 export const build = <A, E, R>(
@@ -157,8 +157,8 @@ const buildIn = <A, E, R>(layer: Layer.Layer<A, E, R>, scope: Scope.Scope): Effe
   })
 
 /**
- * A memo map whose layers are built into scopes of ours, to share layers between builds: for `Layer.buildWithMemoMap` and
- * `ManagedRuntime.make`. A layer in it stays for as long as anybody holds it, whoever built it first.
+ * A memo map whose layers are built into `ResourceScope`s, to share layers between builds: for `Layer.buildWithMemoMap`
+ * and `ManagedRuntime.make`. A layer in it stays for as long as anybody holds it, whoever built it first.
  */
 export const makeMemoMap = (options?: CloseOptions): Effect.Effect<Layer.MemoMap> =>
   Effect.suspend(() =>

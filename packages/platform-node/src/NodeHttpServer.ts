@@ -3,8 +3,8 @@
  * services; R gains `ResourceRegistry`, E gains `Validation` and `RegistryShuttingDown`. What draining is, and its limits,
  * are those of `HttpDrain` in `@patinox/platform`. Not for HTTP/2 servers, as Effect's is not.
  *
- * A WebSocket is told that the server goes away (1001) when the draining starts; who does not close it by the limit is
- * interrupted. A request that meets no handler, as the app is not served yet, is answered with 503.
+ * A WebSocket gets a close frame (1001, going away) when the draining starts; a handler that has not ended by the limit
+ * is interrupted. A request that meets no handler, as the app is not served yet, is answered with 503.
  */
 import { type Etag, type HttpClient, type HttpPlatform, HttpServer, type HttpServerError } from "@effect/platform"
 import { type NodeContext, NodeHttpClient, NodeHttpServer } from "@effect/platform-node"
@@ -18,7 +18,7 @@ import { HttpConnections } from "./internal/HttpConnections.js"
 /** Where to listen, and how to drain. */
 export interface ServerOptions extends Net.ListenOptions, HttpDrain.DrainOptions {}
 
-/** Why a server cannot be had. */
+/** Why a server cannot be made. */
 export type ServerError = HttpServerError.ServeError | PatinoxError.Validation | CleanupError.RegistryShuttingDown
 
 type Context = HttpPlatform.HttpPlatform | Etag.Generator | NodeContext.NodeContext

@@ -56,9 +56,9 @@ export interface Launch {
 }
 
 /**
- * Builds an application's layers and runs them as the process, as `runMain` does. Each layer has a scope of ours, so limits
- * reach inside and whatever hangs in one is named by its service. One that fails to build ends the process with 1, once
- * what had been built is released.
+ * Builds an application's layers and runs them as the process, as `runMain` does. Each layer has a `ResourceScope`, so
+ * limits reach inside and whatever hangs in one is named by its service. A layer that fails to build ends the process
+ * with 1, once what had been built is released.
  *
  * ```ts no-run
  * import { NodeRuntime } from "@patinox/platform-node"

@@ -1,8 +1,8 @@
 /**
- * Health, metrics and resources as two groups to mount in an `HttpApi` of one's own, or as routers. Open to all: `/health`
- * and `/ready`. Behind a middleware that the application supplies, as they tell what it is made of: `/metrics` and
- * `/resources`. They show what is on a list and no more: never the value of a resource, and metadata, stacks and errors
- * only where that is asked for.
+ * Health, metrics and resources as two groups to mount in an application's `HttpApi`, or as routers. Open to all:
+ * `/health` and `/ready`. Behind a middleware that the application supplies, as they tell what it is made of:
+ * `/metrics` and `/resources`. They show what is on a list and no more: never the value of a resource, and metadata,
+ * stacks and errors only where that is asked for.
  */
 import {
   type HttpApi,
@@ -75,7 +75,7 @@ const resources = (query: Schema.Schema.Type<typeof Schemas.pageQuery>, options:
 // --- groups ---------------------------------------------------------------------------------------------------------
 
 /**
- * The group `health`, open to all, and not to be guarded: who asks is a load balancer.
+ * The group `health`, open to all. Put no guard before it: its caller is a load balancer.
  *
  * `/health` answers 200 as long as the process answers at all. `/ready` answers 200 while new work is wanted and every
  * check passes, else 503: from the first signal on (`Readiness`), and while a check fails or times out. Both name what
@@ -159,7 +159,7 @@ export const openLayer = <Id extends string, Groups extends AnyGroup, E, R>(
     (handlers) => handlers.handle("health", () => health).handle("ready", () => ready(options))
   )
 
-/** Implements the group `guarded` of an api. The middleware that it was given is to be provided, too. */
+/** Implements the group `guarded` of an api. The middleware that the group was given must be provided, too. */
 export const guardedLayer = <Id extends string, Groups extends AnyGroup, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R> & With<Groups, "diagnostics", Unguarded> & Guarded<Groups, "diagnostics">,
   options?: ResourcesOptions

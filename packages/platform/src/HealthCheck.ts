@@ -1,7 +1,7 @@
 /**
- * Whether something that the application needs is there: checks that `/ready` of `HealthApi` asks. Whoever builds a thing
- * adds its check, and takes it away with the thing. Not for liveness: a process that lacks its database is not to be
- * restarted for it.
+ * Whether something that the application needs is there: checks that `/ready` of `HealthApi` asks. The code that builds
+ * a thing adds its check, and takes it away with the thing. Not for liveness: a process that lacks its database should
+ * not be restarted for it.
  */
 import { PatinoxError } from "@patinox/core"
 import { checkDuration, checkPause } from "@patinox/core/kernel"
@@ -14,7 +14,7 @@ export type { CheckResult } from "./internal/CheckRun.js"
 export interface CheckOptions {
   /** What does not end by then is interrupted, and has timed out. Above 0. Default 500 milliseconds. */
   readonly timeout?: Duration.DurationInput
-  /** For how long a result holds; 0 asks anew each time. Default 1 second. */
+  /** For how long a result holds; 0 asks again each time. Default 1 second. */
   readonly cacheFor?: Duration.DurationInput
 }
 
@@ -70,10 +70,10 @@ const make = (): Shape => {
 export const layerChecks: Layer.Layer<HealthChecks> = /* @__PURE__ */ Layer.sync(HealthChecks, make)
 
 /**
- * Adds a check until the layer is released: it passes if it succeeds, with whatever, and fails if it fails or dies. It may
- * use a scope. Asked by many at once it runs once; its result holds for `cacheFor`. One that does not end by `timeout` has
- * timed out, and while it ignores its interruption it is not run again. A change is logged, with its cause. A bad
- * option, and a name that another check has, fail with a `Validation`.
+ * Adds a check until the layer is released: it passes if it succeeds, with whatever, and fails if it fails or dies. It
+ * may use a scope. Asked by many at once it runs once; its result holds for `cacheFor`. A check that does not end by
+ * `timeout` has timed out, and while it ignores its interruption it is not run again. A change is logged, with its
+ * cause. A bad option, and a name that another check has, fail with a `Validation`.
  *
  * ```ts
  * import { HealthCheck } from "@patinox/platform"

@@ -24,7 +24,7 @@ export interface Connections {
   readonly open: Effect.Effect<void, HttpServerError.ServeError>
   /** From now on a response, the last one on its connection, carries `Connection: close`. */
   readonly announceClose: Effect.Effect<void>
-  /** Takes no new connections, and tells who is on one that is upgraded that the server goes away. */
+  /** Takes no new connections, and tells the clients of upgraded connections that the server goes away. */
   readonly stopListening: Effect.Effect<void>
   /** From now on a connection is closed as soon as it has no request. */
   readonly closeIdle: Effect.Effect<void>
@@ -163,7 +163,7 @@ const Serving = /* @__PURE__ */ Context.Reference<Pick<Requests, "endWithDrain">
  * A handler that may go on for ever, and ends with the drain: a long poll, a stream that never ends. When its server drains
  * it is interrupted at once, with its finalizers: what has begun is ended properly, what has not is answered with 503, and
  * nobody counts it as cut off. Server-sent events (`text/event-stream`) and `multipart/x-mixed-replace` need no such word,
- * and a WebSocket is told by a close frame. Elsewhere, on a server that does not drain, it changes nothing.
+ * and a WebSocket gets a close frame. Elsewhere, on a server that does not drain, it changes nothing.
  *
  * ```ts no-run
  * import { HttpRouter, HttpServerResponse } from "@effect/platform"
@@ -238,7 +238,7 @@ const serving = (
     typeName: "HttpServer",
     timeout,
     attemptTimeout: timeout,
-    // Who drains takes its time; what becomes of the requests is reported by the drain.
+    // A drain takes its time, and it reports the outcome of the requests itself.
     slowAfter: timeout,
     recovery: { strategy: () => "Fail" as const },
     metadata: { address: HttpServer.formatAddress(listener.server.address) },
@@ -273,11 +273,11 @@ const serving = (
  * 2. handlers that run go on, and their responses are sent to the end. A connection without a request is closed after
  *    `keepAliveGrace`; a request that comes before is answered;
  *    Server-sent events end at once, as their clients ask again (see `endWithDrain` for other endless responses);
- * 3. what is left at `drainTimeout`, complete responses included that their clients still read, is interrupted, counted in
- *    `patinox_http_requests_cut_off_total`, and named in the log at level Error, which makes the exit code of a process 1. A body
- *    that has begun ends with its connection, so that its client
- *    sees that it is cut off. Handlers have a second to stop, then connections are destroyed; one that still runs is abandoned,
- *    and the cleanup fails with `RequestsLetGo`.
+ * 3. what is left at `drainTimeout`, complete responses included that their clients still read, is interrupted, counted
+ *    in `patinox_http_requests_cut_off_total`, and named in the log at level Error, which makes the exit code of a
+ *    process 1. A body that has begun ends with its connection, so that its client sees that it is cut off. Handlers
+ *    have a second to stop, then connections are destroyed; a handler that still runs is abandoned, and the cleanup
+ *    fails with `RequestsLetGo`.
  *
  * Serving again opens the listener again. The server itself, as `acquire` gives it, is a guard called `HttpListener`, in
  * the scope at hand. A bad option fails with a `Validation` before the acquire. As `serve` has no error, a registry that

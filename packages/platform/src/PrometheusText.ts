@@ -2,8 +2,9 @@
  * Effect's metrics in the text format of Prometheus (version 0.0.4). Pure: it renders a snapshot, and knows neither a
  * registry of metrics nor a server. Not OpenMetrics: no exemplars, no timestamps, no units.
  *
- * What a reader gets is valid whatever the metrics are called: names and labels are brought into the allowed form, those
- * that would then meet are kept apart by a suffix, and one that differs only in the order of its tags is one series.
+ * What a reader gets is valid whatever the metrics are called. Names and labels are brought into the allowed form, and
+ * those that would then meet are kept apart by a suffix. Metrics that differ only in the order of their tags are one
+ * series.
  */
 import { type MetricKey, MetricKeyType, type MetricPair, MetricState, Option } from "effect"
 
@@ -27,7 +28,7 @@ const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
 const numberText = (value: number | bigint): string =>
   value === Infinity ? "+Inf" : value === -Infinity ? "-Inf" : String(value)
 
-/** A counter that may go down is a gauge to Prometheus, as it is to OpenTelemetry. */
+/** A counter that may go down counts as a gauge in Prometheus, as it does in OpenTelemetry. */
 const kindOf = (keyType: unknown): Kind => {
   if (MetricKeyType.isHistogramKey(keyType)) return "histogram"
   if (MetricKeyType.isSummaryKey(keyType)) return "summary"

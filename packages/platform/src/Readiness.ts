@@ -14,7 +14,7 @@ export interface Readiness {
   readonly drain: Effect.Effect<void>
 }
 
-/** One that is ready. */
+/** A `Readiness` that is ready until it drains. */
 export const make: Effect.Effect<Readiness> = /* @__PURE__ */ Effect.map(
   /* @__PURE__ */ Deferred.make<void>(),
   (draining): Readiness => ({

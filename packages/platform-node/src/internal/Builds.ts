@@ -1,6 +1,6 @@
 /**
- * The layers that are being built, each with its name as far as one can be had, so that a start that hangs can be named. The
- * start is over once the first of the program's layers is there.
+ * The layers that are being built, each with its name as far as it is known, so that a start that hangs can be named.
+ * The start is over once the first of the program's layers is there.
  */
 import type { Layer } from "effect"
 import type { BuildLine } from "./Messages.js"
@@ -16,7 +16,7 @@ interface Build {
 export interface BuildsHost {
   /** The first layer begins to be built. */
   readonly onBegin: () => void
-  /** None is being built any more: perhaps only because the next one has not begun. */
+  /** No layer is being built now: perhaps only because the next one has not begun. */
   readonly onPause: () => void
 }
 
@@ -34,7 +34,7 @@ export class Builds {
     return Seam.watchBuilds(memoMap, (layer, fiber) => this.begin(layer, fiber, ofLoggers))
   }
 
-  /** Gives what is to be called at the end of the build. */
+  /** Gives what must be called at the end of the build. */
   private begin(layer: Build["layer"], fiber: Seam.AnyFiber, ofLoggers: boolean): (isBuilt: boolean) => void {
     if (this.isStarted) return () => {}
     if (!this.isBegun) {

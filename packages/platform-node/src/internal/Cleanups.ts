@@ -1,6 +1,6 @@
 /**
- * What becomes of everything in the process while it shuts down, wherever it belongs: to the scope of the program, to layers
- * that the program has built for itself, to registries inside. One report of all of it.
+ * The outcome of everything in the process while it shuts down, in one report. That is whatever belongs to the scope of
+ * the program, to layers that the program has built for itself, or to registries inside.
  */
 import * as CleanupReport from "@patinox/core/CleanupReport"
 import type { ClosingScope, ShutdownHost } from "@patinox/core/kernel"

@@ -1,7 +1,7 @@
 /**
- * The connections of a Node HTTP server and the requests on each, from the first byte to the last of the response: what
- * may be closed, and when. It knows nothing of the handlers; they are told what Node leaves out, that a response which
- * will never be sent is over.
+ * The connections of a Node HTTP server, what of them may be closed, and when. It knows the requests on each, from the
+ * first byte to the last of the response. It knows nothing of the handlers, but tells them what Node leaves out: that a
+ * response which will never be sent is over.
  */
 import { HttpServerError, type HttpServerRequest } from "@effect/platform"
 import { callback, Condition } from "@patinox/core/kernel"
@@ -23,7 +23,7 @@ interface Exchange {
   isLast: boolean
   /** Whether the connection would stay, for all that the client and the server's own settings say. */
   readonly keepAlive: boolean
-  /** Those of Node on the response's end: any more belong to who waits for it. */
+  /** How many listeners of the response's end are Node's own; any further ones belong to a handler that waits. */
   readonly finishListeners: number
 }
 
@@ -53,14 +53,14 @@ const breakOff = (response: Http.ServerResponse, socket: Net.Socket): void => {
   }
 }
 
-/** Calls back whoever waits for a write that nobody will read. */
+/** Calls the callbacks of a write that nobody will read. */
 const callBack = (args: ReadonlyArray<unknown>): void => {
   for (const arg of args) if (typeof arg === "function") arg()
 }
 
 const unavailable = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-/** `ws` keeps its object at the socket, under a symbol of its own; without one nobody can be told. */
+/** `ws` keeps its object at the socket, under a symbol of its own; without that object no close can be sent. */
 const closeWebSocket = (socket: object): void => {
   const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === "websocket")
   const webSocket = key === undefined ? undefined : (socket as Record<symbol, { close?: unknown } | undefined>)[key]
@@ -68,8 +68,8 @@ const closeWebSocket = (socket: object): void => {
 }
 
 /**
- * Node does not call back who waits for the end of a response whose connection is gone, so that the handler's fiber would
- * stay for good, with all that is in the request's scope.
+ * Where the connection is gone, Node does not call the listeners of the response's end. The handler's fiber would wait
+ * for good, with all that is in the request's scope.
  */
 const endUnsent = ({ finishListeners, response }: Exchange): void => {
   for (const listener of response.rawListeners("finish").slice(finishListeners)) listener.call(response)
@@ -113,7 +113,7 @@ export class HttpConnections implements HttpDrain.Connections {
     server.on("upgrade", (request, socket, head) => this.onUpgrade(request, socket, head))
   }
 
-  /** The server as whoever serves is to see it. */
+  /** The server as the code that serves should see it. */
   readonly facade: Http.Server = new Proxy(this.server, {
     get: (server, key) => {
       if (key === "on" || key === "off") {
@@ -229,7 +229,7 @@ export class HttpConnections implements HttpDrain.Connections {
     this.stopped = true
     const address = this.server.address()
     if (address !== null && typeof address === "object") this.boundTo = { port: address.port }
-    // That of an HTTP server closes idle connections, too, which are to have their grace.
+    // That of an HTTP server closes idle connections, too, which should have their grace.
     Net.Server.prototype.close.call(this.server)
     for (const { socket, upgraded } of this.connections.values()) if (upgraded) closeWebSocket(socket)
   })
@@ -257,7 +257,7 @@ export class HttpConnections implements HttpDrain.Connections {
   readonly unsent = Effect.sync(() =>
     [...this.connections.values()].flatMap(({ exchanges }) =>
       exchanges.flatMap(({ isLast, request, response, since }) =>
-        // One that the drain has ended itself is lost to nobody.
+        // A response that the drain has ended itself is lost to nobody.
         isLast || !response.writableEnded || response.writableFinished
           ? []
           : [{

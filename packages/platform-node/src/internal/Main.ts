@@ -79,7 +79,7 @@ class Main {
   private signal: Plan.Received | undefined = undefined
   private readonly turns = new LoopTurns()
   private hasUncaught = false
-  /** The fibers are to end: what still runs is what holds it up. */
+  /** The fibers should end: what still runs is what holds the shutdown up. */
   private isStopping = false
   private isClean = true
   private isOverdue = false
@@ -170,7 +170,7 @@ class Main {
           () => Effect.sync(() => Stdio.writeNow(Messages.cause(exit.cause)))
         )
         : Effect.void
-      // Whatever becomes of the report.
+      // Whether the report succeeds or not.
       return Effect.ensuring(report, Effect.sync(() => this.begin({ _tag: "Ended", exit })))
     }
     return Seam.withFiber((fiber) => {

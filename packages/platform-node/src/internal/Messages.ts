@@ -117,7 +117,7 @@ export const ended = (report: CleanupReport.CleanupReport, isClean: boolean, aft
 export const loggerEnded = (report: CleanupReport.CleanupReport): string =>
   `The logger did not close cleanly:\n${table(report)}`
 
-/** What there is to say at an end that nobody waits for: at the deadline, or at a second signal. */
+/** The text at an end that nobody waits for: at the deadline, or at a second signal. */
 const unfinished = (what: string, left: Left): string => {
   const still = running(left)
   return [

@@ -41,7 +41,7 @@ export interface Options extends Pick<ScopeOptions, "finalizerTimeout" | "order"
   readonly startTimeout?: Duration.DurationInput
   /**
    * What shuts the process down; those that the platform does not have are left out. Default SIGTERM, SIGINT, SIGHUP and
-   * disconnect. Leave `"disconnect"` out where a parent disconnects on purpose and this process is to go on.
+   * disconnect. Leave `"disconnect"` out where a parent disconnects on purpose and this process should go on.
    */
   readonly signals?: ReadonlyArray<Signal>
   /** What a rejected promise that nobody handles does: it shuts the process down, or is logged as an error. Default "shutdown". */

@@ -131,7 +131,7 @@ interface LayerParts {
 /** What a memo map is called for. */
 type Memoize = (layer: AnyLayer, scope: Scope.Scope) => Effect.Effect<Context.Context<any>, any, any>
 
-/** Calls back where a layer begins to be built in a memo map, with what is to be called once it is or is not. */
+/** Calls `begin` where a memo map begins to build a layer, and what that gives once the build has ended. */
 export const watchBuilds = (
   memoMap: Layer.MemoMap,
   begin: (layer: AnyLayer, fiber: AnyFiber) => (isBuilt: boolean) => void
@@ -154,7 +154,7 @@ export const isLeaf = (layer: AnyLayer): boolean => {
     : _op_layer === "Scoped" || _op_layer === "FromEffect"
 }
 
-/** Throws wherever it is looked at, so that a function which only hands it on is told from one that uses it. */
+/** Throws wherever it is looked at: a function that uses it throws, a function that only hands it on does not. */
 const probe = /* @__PURE__ */ (() =>
   new Proxy(() => {}, {
     apply: () => {
@@ -211,9 +211,9 @@ const isUnused = (memoMap: object): boolean => {
 }
 
 /**
- * From now on layers that are built in new memo maps of Effect's own, as by `Layer.launch` and `Effect.provide`, are built in
- * those of `make`: nothing else of Effect could be told to. Gives how to undo that, or `undefined` where this version of
- * Effect makes its memo maps in another way.
+ * From now on `make` gives the new memo maps in which Effect builds layers, as by `Layer.launch` and `Effect.provide`.
+ * Effect offers no other way. Gives how to undo that, or `undefined` where this version of Effect makes its memo maps
+ * in another way.
  */
 export const replaceMemoMaps = (make: () => Layer.MemoMap): (() => void) | undefined => {
   const prototype = Object.getPrototypeOf(Effect.runSync(Layer.makeMemoMap)) as { getOrElseMemoize?: Memoize }

@@ -1,6 +1,6 @@
 /**
- * The start of a program, while its layers are built: one that takes its time is reported now and then, with what it waits
- * for, and ended where it has a limit. It is over once no layer has been built for a moment.
+ * The start of a program, while its layers are built. A start that takes its time is reported now and then, with what
+ * it waits for, and ended where it has a limit. It is over once no layer has been built for a moment.
  */
 import type { Layer } from "effect"
 import { Builds } from "./Builds.js"
@@ -8,7 +8,7 @@ import type { BuildLine } from "./Messages.js"
 import * as Plan from "./Plan.js"
 import * as Seam from "./Seam.js"
 
-/** How long no layer is built until the start is over: one that consists of others may only be about to begin the next. */
+/** How long no layer is built until the start is over: a composed layer may only be about to begin its next part. */
 const pauseMillis = 100
 
 /** Timers by name, of which each is set once at a time. */
@@ -46,7 +46,7 @@ export class StartWatch {
     return this.builds.watch(memoMap, ofLoggers)
   }
 
-  /** Nothing is reported or ended any more. */
+  /** From now on the start is neither reported nor ended. */
   stop(): void {
     this.timers.clear()
   }

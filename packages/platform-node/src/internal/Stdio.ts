@@ -22,7 +22,7 @@ const streams = (): ReadonlyArray<NodeJS.WriteStream> => [process.stdout, proces
 
 const ignore = () => {}
 
-/** Where nobody can read any more, a reader or a terminal that is gone, what is written is lost and nobody is to blame. */
+/** Where the reader or the terminal is gone, what is written is lost, and that is no error. */
 export const tolerateLoss = (): void => {
   for (const stream of streams()) if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore)
 }
@@ -40,7 +40,7 @@ const close = (fd: number): void => {
   }
 }
 
-/** Nothing is written to standard error any more, whoever tries. */
+/** Closes standard error: from now on nothing is written to it, whoever tries. */
 export const closeErrors = (): void => close(2)
 
 /** At its end Node puts a terminal into the mode in which it was, and would abort where that is gone. */

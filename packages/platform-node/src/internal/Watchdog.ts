@@ -67,7 +67,7 @@ export interface Watchdog {
 
 /**
  * Watches from now on. `exit` is called in the main thread, in the middle of whatever it does, and must not return.
- * Throws where no thread can be had, and tells `onError` where it ends early.
+ * Throws where no thread can be started, and tells `onError` where it ends early.
  */
 export const start = (
   shutdownTimeout: number,

@@ -98,7 +98,7 @@ export const make = (name: string, check: Effect.Effect<unknown, unknown>, limit
     Effect.flatMap(Effect.zip(Deferred.make<CheckResult>(), Clock.currentTimeNanos), ([done, now]) => {
       if (flight !== undefined) return restore(Deferred.await(flight))
       const isFresh = last !== undefined && millisBetween(last.at, now) < limits.cacheFor
-      // One that was left behind still runs: what was said of it holds.
+      // A check that was abandoned still runs: what was said of it holds.
       if (last !== undefined && (isFresh || running !== undefined)) return Effect.succeed(last.result)
       flight = done
       return Effect.andThen(Effect.forkDaemon(Effect.uninterruptible(run(done))), restore(Deferred.await(done)))

@@ -52,7 +52,7 @@ const isEndless = ({ body, headers }: HttpServerResponse.HttpServerResponse): bo
   (body._tag === "Stream" || body._tag === "Raw") &&
   endlessTypes.test(body.contentType ?? headers["content-type"] ?? "")
 
-/** Its head, and nothing more: the client is to ask another server. */
+/** The head of a response, and nothing more: its client should ask another server. */
 const ended = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.setBody(
     response,
@@ -72,7 +72,7 @@ interface Handler {
   readonly request: RunningRequest
   /** It would never end by itself, so that the drain ends it. */
   isEndless: boolean
-  /** Its client is told of the end in the words of another protocol. */
+  /** Its client hears of the end in the words of another protocol. */
   readonly isUpgraded: boolean
   /** The drain has interrupted it: of a stream that it would still give nothing would be sent. */
   isInterrupted: boolean

@@ -1,9 +1,9 @@
 /**
- * A page of a registry's snapshot for people behind a guard, field by field: what is not named here is not shown, and
- * what may hold secrets only where that was asked for. Pure.
+ * A page of a registry's snapshot for people behind a guard, field by field. What is not named here is not shown; what
+ * may hold secrets is shown only where that was asked for. Pure.
  *
- * Pages are in the order of creation, then of ids: it does not change while resources come and go, so that one that is
- * there all the time is on exactly one page.
+ * Pages are in the order of creation, then of ids. That order does not change while resources come and go, so a
+ * resource that is there all the time is on exactly one page.
  */
 import type { ResourceRegistry } from "@patinox/core"
 import type { Schema } from "effect"

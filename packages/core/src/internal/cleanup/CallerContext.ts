@@ -1,6 +1,6 @@
 /**
  * The caller of a registry, and how it is made to wait. What a cleanup asks for must never wait for that same
- * cleanup (P8), so whoever waits says which cleanup it runs inside of, and each wait is noted before it begins.
+ * cleanup (P8). So a caller names the cleanup that it runs inside of, and each wait is noted before it begins.
  */
 import { Effect, Exit } from "effect"
 import * as Fibers from "../effect3/Fibers.js"
@@ -79,7 +79,7 @@ export class Waiters implements Blocker {
 
   constructor(
     private readonly isOver: (caller: CallerContext) => boolean,
-    /** What is waited for, as far as it does not wait for the one who waits. */
+    /** What is waited for, as far as it does not wait for the caller itself. */
     readonly members: NonNullable<Blocker["members"]>
   ) {}
 
@@ -91,7 +91,7 @@ export class Waiters implements Blocker {
       let waits = false
       const isOver = () => {
         if (this.isOver(caller)) return true
-        // One that does not wait is nothing that could close a circle.
+        // A caller that does not wait cannot close a circle.
         if (!waits) block(run, this)
         waits = true
         return false

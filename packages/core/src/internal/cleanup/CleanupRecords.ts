@@ -1,9 +1,9 @@
-/** The course of a cleanup as a record, of one that runs or has ended, and of one that has not begun. */
+/** The course of a cleanup as a record: running, ended or not begun. */
 import type { CleanupRecord, Trigger } from "../../CleanupReport.js"
 import type { CleanupRun } from "./CleanupRun.js"
 import type { CleanupTarget } from "./CleanupTarget.js"
 
-/** The record of what has no run yet, or none any more. */
+/** The record of a target that has no run yet, or no longer has one. */
 export const idleRecord = (
   entry: Pick<CleanupTarget, "id" | "typeName" | "priority" | "createdAt">,
   outcome: CleanupRecord["outcome"],

@@ -183,7 +183,7 @@ export class CleanupTarget {
   }
 }
 
-/** The error of who comes too late for it. */
+/** The error of a call that comes too late for a target. */
 export const gone = ({ id, typeName }: { readonly id: ResourceId; readonly typeName: string }): AlreadyCleanedUp =>
   new AlreadyCleanedUp({ id, typeName })
 

@@ -1,12 +1,12 @@
 /**
- * Who waits for whom among cleanups: asked before a wait begins, so that no circle ever closes (P8). Nothing is changed
- * here; each cleanup keeps what it waits for itself.
+ * Which cleanup waits for which: asked before a wait begins, so that no circle ever closes (P8). Nothing is changed
+ * here; each cleanup itself keeps what it waits for.
  */
 import * as Fibers from "../effect3/Fibers.js"
 import type { CleanupRun } from "./CleanupRun.js"
 import { isBlocked } from "./Waits.js"
 
-/** What a cleanup can wait for: one that ends, or many (`members`). */
+/** What a cleanup can wait for: the end of a run, or of many (`members`). */
 export interface Blocker {
   readonly run?: CleanupRun | undefined
   /** Entries that have no run yet are cleaned up after that inside of which they were made. */
@@ -58,8 +58,8 @@ export const waitsFor = (
 ): boolean => reaches(run, (next) => next === target.run || (target.fiber !== undefined && next.isEnding(target.fiber)))
 
 /**
- * Whether all of them wait for the caller, or have not to be asked as they wait for the same `many`. One that is at work is
- * seen at once, so all are looked at for that before any of them is followed.
+ * Whether all runs wait for the caller, or need not be asked as they wait for the same `many`. A run at work is seen at
+ * once, so all are looked at for that before any of them is followed.
  */
 export const allWaitFor = (
   runs: () => Iterable<CleanupRun | undefined>,

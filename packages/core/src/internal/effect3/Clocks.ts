@@ -7,7 +7,7 @@ const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 export const clockOf = (fiber: CurrentFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
 
-/** Beyond this no clock tells the time; so do infinite and missing readings, and one that throws. */
+/** A reading beyond this is not a time; nor is an infinite or missing reading, or a read that throws. */
 const maxReading = 8.64e15
 
 const readingOf = (read: () => number): number | undefined => {
@@ -59,7 +59,7 @@ const isReadable = (clock: Clock.Clock): boolean => clock === liveClock || milli
 
 export const maxTimerMillis = 2 ** 31 - 1
 
-/** What a timer on a clock is to do. */
+/** What a timer on a clock does, and when. */
 export interface ClockTimer {
   readonly millis: number
   readonly onTime: () => void
@@ -69,9 +69,9 @@ export interface ClockTimer {
 
 /**
  * Calls back once the time is up, and returns how to call that off. The live clock's own `sleep` is a `setTimeout`
- * behind a fiber, so there the fiber is left out (a tenth of the cost); any other clock is asked to sleep. One that
- * cannot be read or cannot sleep, or that comes back early (`isEarly`), is replaced by the machine's own, and what has
- * been waited for has passed.
+ * behind a fiber, so there the fiber is left out (a tenth of the cost); any other clock is asked to sleep. A clock that
+ * cannot be read or cannot sleep, or that comes back early (`isEarly`), is replaced by the machine's own. The time that
+ * was waited for then counts as passed.
  */
 export const startTimer = (clock: Clock.Clock, origin: Origin, { isEarly, millis, onTime }: ClockTimer): () => void => {
   // A span beyond what a timer can hold comes back early, and whoever asked looks at the clock and asks again.

@@ -117,7 +117,7 @@ export const cleanupOf = (fiber: CurrentFiber): unknown => {
   return cleaning.get(fiber)?.run ?? fiber.getFiberRef(currentCleanup)
 }
 
-/** The fiber is in the midst of some work until that has ended. */
+/** The fiber is inside of some work until that has ended. */
 export const enter = (fiber: CurrentFiber, work: object): Midst => {
   let branch = fiber.getFiberRef(currentBranch)
   const owner = fiberNumber(fiber)
@@ -264,7 +264,7 @@ interface ForkedRef {
   readonly patch: (patch: unknown) => (value: unknown) => unknown
 }
 
-/** The FiberRefs of a new fiber: each as it says that it is to be forked. Those of the origin where none says another. */
+/** The FiberRefs of a new fiber: each value as its ref forks it. Those of the origin where no ref changes a value. */
 const forkRefs = (origin: Origin, id: FiberId.Runtime, cleanup: unknown): FiberRefs.FiberRefs => {
   let locals: Map<FiberRef.FiberRef<any>, any> | undefined = undefined
   for (const [ref, stack] of origin.locals) {
@@ -289,7 +289,7 @@ export const observe = <A, E = never>(
 /** Sends the interruption and does not wait. */
 export const interruptLater = (fiber: Fiber.RuntimeFiber<any, any>): void => fiber.unsafeInterruptAsFork(FiberId.none)
 
-/** The tracer to use, where somebody traces: one that exports (not Effect's own default), or inside a span. */
+/** Whether the fiber traces: inside a span, or with a tracer that exports (not Effect's own default). */
 export const tracingOf = (fiber: CurrentFiber): boolean =>
   (fiber.currentSpan !== undefined || fiber.currentTracer !== nativeTracer) &&
   fiber.getFiberRef(FiberRef.currentTracerEnabled)

@@ -8,7 +8,7 @@ export type MetricLabels = ReadonlyArray<MetricLabel.MetricLabel>
 export const metricLabelsOf = (origin: Origin): MetricLabels =>
   FiberRefs.getOrDefault(origin, FiberRef.currentMetricLabels)
 
-/** Counts without a fiber. The metric finds its series by the array of labels, which is to be kept and used again. */
+/** Counts without a fiber. The metric finds its series by the array of labels, so keep that and use it again. */
 export const updateNow = <In>(metric: Metric.Metric<any, In, any>, value: In, labels: MetricLabels): void =>
   metric.unsafeUpdate(value, labels)
 

@@ -12,7 +12,7 @@ export const originOf = (fiber: Fiber.RuntimeFiber<any, any>): Origin =>
   (fiber as unknown as { readonly _fiberRefs?: FiberRefs.FiberRefs })._fiberRefs ?? fiber.getFiberRefs()
 
 /**
- * What a fiber's record has become. The earlier one where both say the same, as each setting makes a record anew: then
+ * A fiber's record as it is now. The earlier record where both say the same, as each setting makes a new record: then
  * many resources share one.
  */
 export const laterOrigin = (before: Origin, after: Origin): Origin => {
@@ -37,7 +37,7 @@ export const serviceOrUndefined = <I, S>(fiber: Fiber.RuntimeFiber<any, any>, ta
 /** The cleanup that a fiber runs inside of, inherited by the fibers that it forks. */
 export const currentCleanup: FiberRef.FiberRef<unknown> = FiberRef.unsafeMake<unknown>(undefined)
 
-/** One thing that a fiber is in the midst of, as are those that it has forked meanwhile, whoever's children they are. */
+/** Work that a fiber is inside of, as are the fibers that it has forked meanwhile, whoever's children they are. */
 export class Midst {
   constructor(private work: object | undefined, private readonly outer: Midst | undefined) {}
 

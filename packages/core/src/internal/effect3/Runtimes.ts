@@ -103,7 +103,7 @@ export const withScope = <R>(runtime: AppRuntime<R>, scope: Scope.Scope): AppRun
   return Runtime.make({ ...runtime, context, fiberRefs })
 }
 
-/** Provides the runtime's context under what is there: the scope at hand stays, and the span where the runtime has none. */
+/** Puts the runtime's context over the one at hand, whose scope stays, as does its span where the runtime has none. */
 export const provideAround = <A, E>(
   effect: Effect.Effect<A, E, any>,
   { context }: AppRuntime<any>

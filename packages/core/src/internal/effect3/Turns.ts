@@ -29,7 +29,7 @@ export class Turn {
     return now - this.began > 4
   }
 
-  /** Others have their turn, and then it begins anew. */
+  /** Others have their turn, and then this one begins again. */
   get next(): Effect.Effect<void> {
     return Effect.andThen(
       nextTurn,

@@ -163,8 +163,8 @@ const afterClose = (entry: CleanupTarget, exit: Exit.Exit<unknown, unknown>): Ef
 }
 
 /**
- * Binds the resource to a scope. Gives the exit of a closed one, where it is to be cleaned up at once, as any finalizer
- * added there.
+ * Binds the resource to a scope. Gives the exit of a scope that is closed: the caller must then clean up at once, as
+ * with any finalizer added there.
  */
 export const bind = (
   registry: Registry,

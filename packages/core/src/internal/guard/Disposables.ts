@@ -52,16 +52,16 @@ export const dispose = (resource: Disposable | AsyncDisposable): Effect.Effect<v
 
 /** A guard as `await using` takes it. */
 export interface DisposableGuard<out A> extends AsyncDisposable {
-  /** What the guard holds now; throws `AlreadyCleanedUp` when it holds nothing any more. */
+  /** What the guard holds now; throws `AlreadyCleanedUp` when it no longer holds a value. */
   readonly value: A
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
  * A guard for `await using`: at the end of the block it is cleaned up, under its own limits and policy, and the block
- * rejects with the `CleanupTimeout` or `CleanupFailed` of a cleanup that failed for good. One that has been cleaned up or
- * disarmed by then is left as it is. Until then the guard stays bound to its Scope: take one that stays open for longer
- * than the block. No runtime is needed, as a release brings its own.
+ * rejects with the `CleanupTimeout` or `CleanupFailed` of a cleanup that failed for good. A guard that has been cleaned
+ * up or disarmed by then is left as it is. Until then the guard stays bound to its Scope: take a Scope that stays open
+ * for longer than the block. No runtime is needed, as a release brings its own.
  *
  * ```ts
  * import { ResourceGuard, ResourceRegistry, ResourceRuntime } from "@patinox/core"

@@ -1,7 +1,7 @@
 /**
- * A scoped effect of another library as one resource: it runs in a scope of ours that nobody else sees, and to release it
- * is to close that scope, with each of its finalizers limited and reported. Not for effects whose parts are guards in
- * their own right: those are in the registry already.
+ * A scoped effect of another library as one resource. It runs in a `ResourceScope` that nobody else sees, and its
+ * release closes that scope, with each of its finalizers limited and reported. Not for effects whose parts are guards
+ * in their own right: those are in the registry already.
  */
 import { Effect, Exit, Scope } from "effect"
 import type * as CleanupError from "../../CleanupError.js"
@@ -20,7 +20,7 @@ import * as Acquire from "./Acquire.js"
 
 /** Of the finalizers that a scoped effect left in its scope, some failed, died or did not end in time. */
 export class FinalizersFailed extends /* @__PURE__ */ TaggedError("FinalizersFailed")<{
-  /** What became of each of them. */
+  /** The outcome of each of them. */
   readonly report: CleanupReport.CleanupReport
 }> {
   override get message(): string {

@@ -1,4 +1,4 @@
-/** What a guard is to its users: its operations and options, as types. */
+/** The public types of a guard: its operations and options. */
 import type { Effect, Exit, Inspectable, Scope } from "effect"
 import type * as CleanupError from "../../CleanupError.js"
 import type { CleanupPriority } from "../../CleanupPriority.js"
@@ -69,7 +69,7 @@ export interface ResourceGuard<in out A, out E = never> extends Inspectable.Insp
   readonly cleanup: Effect.Effect<void, CleanupError.CleanupError<E>>
   /** Takes the value out; no cleanup will run. Interrupted, it has either not done so or hands the value out. */
   readonly disarm: Effect.Effect<A, CleanupError.AlreadyCleanedUp>
-  /** Hands it to another scope; to a closed one is to clean up at once. */
+  /** Hands it to another scope; where that is closed, it is cleaned up at once. */
   readonly transferTo: (scope: Scope.Scope) => Effect.Effect<void, CleanupError.AlreadyCleanedUp>
 }
 

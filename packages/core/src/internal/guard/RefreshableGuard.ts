@@ -1,7 +1,7 @@
 /**
- * A resource that is replaced while it is in use: each value a guard of its own, the next acquired before the last is
- * handed to cleanup, and none of them released while somebody uses it. Not for values that need no release and no care
- * for who uses them: a `Ref` will do.
+ * A resource that is replaced while it is in use. Each value is a guard of its own, the next is acquired before the
+ * last is handed to cleanup, and none is released while somebody uses it. Not for values that need no release and
+ * may be replaced while in use: a `Ref` will do.
  */
 import { Cause, Effect, ExecutionStrategy, Exit, Fiber, Inspectable, Schedule, Scope } from "effect"
 import type { AlreadyCleanedUp } from "../../CleanupError.js"
@@ -62,7 +62,7 @@ const handOnDependents = (from: CleanupTarget, to: CleanupTarget): void => {
   for (const dependent of from.dependents) {
     dependent.dependencies = dependent.dependencies!.map((dependency) => dependency === from ? to : dependency)
     ;(to.dependents ??= new Set()).add(dependent)
-    // One that is being acquired holds what it depends on.
+    // A dependent that is being acquired holds what it depends on.
     if (from.holders?.has(dependent) !== true) continue
     to.hold(dependent)
     from.endHold(dependent)
@@ -301,7 +301,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
 
   // --- closing -------------------------------------------------------------------------------------------------------
 
-  /** Ends what refreshes; whoever waits for that hears of it at once. */
+  /** Ends the refresh that runs and the schedule; callers that wait for a refresh fail at once. */
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
     this.#isClosed = true
     const flight = this.#flight

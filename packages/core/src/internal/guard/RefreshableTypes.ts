@@ -1,4 +1,4 @@
-/** What a refreshable is to its users: its operations, options and readings, as types. */
+/** The public types of a refreshable: its operations, options and readings. */
 import type { Cause, Context, Effect, Exit, Inspectable, Layer, Schedule, Scope } from "effect"
 import type * as CleanupError from "../../CleanupError.js"
 import type * as ResourceGuard from "../../ResourceGuard.js"
@@ -22,7 +22,7 @@ export interface RefreshableSnapshot<out E> {
   readonly state: ResourceGuard.GuardState
   /** When the current value was acquired, in milliseconds since the epoch. */
   readonly acquiredAt: number
-  /** Who uses the current value. */
+  /** How many use the current value. */
   readonly users: number
   /** Earlier values that are still in use, or whose cleanup has not ended. */
   readonly earlier: number
@@ -50,10 +50,11 @@ export interface Refreshable<out A, out E = never> extends Inspectable.Inspectab
     f: (value: A) => Effect.Effect<B, E2, R2>
   ) => Effect.Effect<B, E2 | CleanupError.AlreadyCleanedUp, R2>
   /**
-   * Acquires a new value, and then hands the old one to cleanup, in the background and not before its last user is gone.
-   * Tags that it depends on are resolved anew. Where the acquire fails, or the new value would depend on what depends on
-   * the old one (`UnknownDependency`, `circular`), the old value stays. A call during a refresh waits for that one. Interrupting a caller ends
-   * its waiting, and the refresh only if nobody else waits for it and its acquire can be interrupted.
+   * Acquires a new value, and then hands the old one to cleanup, in the background and not before its last user is
+   * gone. Tags that it depends on are resolved again. Where the acquire fails, or the new value would depend on what
+   * depends on the old one (`UnknownDependency`, `circular`), the old value stays. A call during a refresh waits for
+   * that refresh. Interrupting a caller ends its waiting, and the refresh only if nobody else waits for it and its
+   * acquire can be interrupted.
    */
   readonly refresh: Effect.Effect<void, E | RefreshUnavailable>
   readonly snapshot: Effect.Effect<RefreshableSnapshot<E>>

@@ -1,7 +1,6 @@
 /**
- * Guards without a Scope. Who holds one cleans it up; when the garbage collector finds that nobody holds it any more, and
- * it has not been cleaned up, it is reported as leaked. When that is, or whether at all, is up to the collector: nothing but a
- * mistake should come to it.
+ * Guards without a Scope. The holder of a guard cleans it up; a guard that is garbage collected before its cleanup is
+ * reported as leaked. When that is, or whether at all, is up to the collector: nothing but a mistake should come to it.
  */
 import { Effect } from "effect"
 import type * as CleanupError from "../../CleanupError.js"

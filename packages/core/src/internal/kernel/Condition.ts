@@ -10,7 +10,7 @@ import type { Timers } from "./Timers.js"
 /** Until when something is waited for. */
 export interface WaitLimit {
   readonly timers: Timers
-  /** Read anew at each `check`, as it may be moved. */
+  /** Read again at each `check`, as it may be moved. */
   readonly at: () => number
 }
 

@@ -111,6 +111,6 @@ export const checkAll = <C extends Checks>(options: unknown, checks: C): Checked
   return found as CheckedBy<C>
 }
 
-/** What `read` finds in options of a user; where a getter of theirs throws they are bad. */
+/** What `read` finds in the options of a user, which are bad where one of their getters throws. */
 export const readOptions = <A>(read: () => A): Checked<A> =>
   call<Checked<A>>(read, () => invalidOption("options", "[unreadable]", "options that do not throw at being read"))

@@ -80,7 +80,7 @@ const tagged = <A extends { readonly _tag: string; readonly message: string }, F
     {
       strict: false,
       decode: ({ message, ...args }: any) => new constructor("message" in fields ? { ...args, message } : args),
-      // Only what is there: an optional field given as undefined counts as absent.
+      // Only fields that have a value: an optional field given as undefined counts as absent.
       encode: (error: any) =>
         Object.fromEntries(
           ["_tag", "message", ...Object.keys(fields)]

@@ -5,7 +5,7 @@
 import { Context, type Scope } from "effect"
 import type { CleanupRecord, CleanupReport } from "../../CleanupReport.js"
 
-/** A scope with a report of what became of everything in it, so far. */
+/** A scope with a report of the outcome of everything in it, so far. */
 export interface ClosingScope {
   readonly report: CleanupReport | undefined
 }

@@ -7,7 +7,7 @@
 import { Inspectable } from "effect"
 import { call } from "./UserFunction.js"
 
-/** `12 ms`, `1.5 s`, `2.5 min`, `3 h`; an infinite one is `no limit`, one that is no number `an unknown time`. */
+/** `12 ms`, `1.5 s`, `2.5 min`, `3 h`; an infinite time is `no limit`, a time that is no number `an unknown time`. */
 export const duration = (millis: number): string => {
   const whole = Math.round(millis)
   const [value, unit] = whole < 1000
@@ -36,7 +36,7 @@ const maxLength = 2_000
 
 /**
  * A value or an error as text that names it, whatever it is. Total: where a value throws on being looked at, its text
- * says so, with the name of its class where that can be had.
+ * says so, with the name of its class where that can be read.
  */
 export const unknown = (value: unknown): string => {
   const text = call(() => textOf(value), () => undefined) ?? withoutText(value)

@@ -74,7 +74,7 @@ export class BulkCleanup {
       if (request !== undefined && registry.reporter.observed) scheduled.push(request)
     }, () =>
       Turns.inTurns(registry.origin, scheduled, (request) => {
-        // One that has started meanwhile is reported as that.
+        // A cleanup that has started meanwhile is reported as started.
         if (request.state === "waiting") registry.reporter.scheduled(request)
       }, start))
   }

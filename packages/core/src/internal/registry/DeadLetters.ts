@@ -35,7 +35,7 @@ export class DeadLetters {
   }
 
   private dropValue(letter: Letter): void {
-    // One that is being retried needs its value until that has ended.
+    // A letter that is being retried needs its value until the retry has ended.
     if (letter.entry === undefined || letter.entry.run?.isDone === false || letter.entry.request !== undefined) return
     letter.entry.value = undefined
     letter.entry = undefined

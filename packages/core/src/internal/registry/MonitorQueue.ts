@@ -1,6 +1,7 @@
 /**
- * Hands events to the monitor and to the subscribers of `events`, in order. The monitor's effect is started at once; while
- * it runs on, later events wait in a bounded buffer; one that exceeds its time is abandoned. Nothing it does reaches a cleanup.
+ * Hands events to the monitor and to the subscribers of `events`, in order. The monitor's effect is started at once;
+ * while it runs on, later events wait in a bounded buffer. An effect that exceeds its time is abandoned. Nothing it
+ * does reaches a cleanup.
  */
 import { Effect } from "effect"
 import type { ResourceEvent } from "../../ResourceEvent.js"

@@ -79,7 +79,7 @@ export class Registry implements RunHost {
   shutdownBatch: BulkCleanup | undefined
   /** Who runs the process that the registry is in. */
   process = noHost
-  /** Registered while draining, inside a cleanup that is to clean them up itself. */
+  /** Registered while draining, inside a cleanup that must clean them up itself. */
   private late: Set<CleanupTarget> | undefined
   private readonly leaks: LeakDetector
   private readonly idle = new Waiters((caller) => this.isIdle(caller), () => this.runs())
@@ -193,7 +193,7 @@ export class Registry implements RunHost {
       const run = opened[i]!
       if (run.entry.dependents === undefined) continue
       for (const dependent of run.entry.dependents) {
-        // One that is being acquired holds what it depends on.
+        // A dependent that is being acquired holds what it depends on.
         if (dependent.state === "acquiring") continue
         if (dependent.run === undefined) {
           const cascaded = this.open(dependent, { trigger: "cascade", exit, caller }, now)
@@ -236,7 +236,7 @@ export class Registry implements RunHost {
     }
   }
 
-  /** The request of a resource that is in use; one that waits already has one more caller. */
+  /** The request of a resource that is in use; a request that waits already has one more caller. */
   private ask(entry: CleanupTarget, trigger: Trigger, band?: number): QueuedCleanup | undefined {
     if (entry.state === "waiting") entry.request!.asks++
     if (entry.state !== "inUse") return undefined
@@ -249,7 +249,7 @@ export class Registry implements RunHost {
     const request = this.ask(entry, trigger, band)
     if (request === undefined) return entry.request
     this.dispatcher.enqueue(request)
-    // A monitor may have cancelled it and asked anew: that is another's request.
+    // A monitor may have cancelled it and asked again: that is another caller's request.
     return entry.request === request ? request : undefined
   }
 
@@ -274,7 +274,7 @@ export class Registry implements RunHost {
   unschedule(request: QueuedCleanup, isOwn: boolean): boolean {
     const { entry } = request
     if (entry.request !== request || --request.asks > 0) return false
-    // A cleanup of one's own is nothing without its request.
+    // A cleanup given as an effect is nothing without its request.
     if (isOwn) this.disarm(entry)
     else {
       entry.request = undefined

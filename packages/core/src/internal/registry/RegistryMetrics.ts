@@ -58,7 +58,7 @@ interface Counted {
   readonly isSpanName?: boolean
 }
 
-/** What became of a resource, as far as metrics say it. */
+/** The outcome of a resource, as far as metrics say it. */
 export interface EndedCleanup {
   readonly outcome: CleanupRecord["outcome"]
   readonly runMillis?: number

@@ -22,7 +22,7 @@ export class RegistryReporter {
     private readonly clock: Clock.Clock
   ) {}
 
-  /** Whether anything that happens is to be reported. */
+  /** Whether anything that happens is reported: to metrics, a monitor or a subscriber. */
   get observed(): boolean {
     return this.metrics !== undefined || this.events.observed
   }

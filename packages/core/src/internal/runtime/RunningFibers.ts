@@ -1,6 +1,6 @@
 /**
- * The fibers that a runtime has started and that have not ended; nothing is kept of one that has. They are ended together:
- * all are interrupted at once, and waited for until a time limit.
+ * The fibers that a runtime has started and that have not ended; nothing is kept of a fiber that has ended. They are
+ * ended together: all are interrupted at once, and waited for until a time limit.
  */
 import * as Fibers from "../effect3/Fibers.js"
 import * as Runtimes from "../effect3/Runtimes.js"

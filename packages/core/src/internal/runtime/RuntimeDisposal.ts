@@ -45,7 +45,7 @@ export class RuntimeDisposal {
     fibers.end(close.timers, close.startedAt + fiberLimit, (left) => {
       if (left.length > 0) this.abandon(left, fiberLimit)
       this.haveFibersEnded = true
-      // Has begun before anybody who waits goes on.
+      // The close has begun before any caller that waits goes on.
       closed = this.closeScope(fiber)
       this.condition.check()
     })

@@ -1,4 +1,4 @@
-/** The close of a scope with the report of what became of everything in it. */
+/** The close of a scope, with a report of every outcome in it. */
 import { Effect, type Exit } from "effect"
 import * as CleanupReport from "../../CleanupReport.js"
 import type { ManagedScope } from "./ManagedScope.js"

@@ -1,6 +1,6 @@
 /**
- * Who waits for the close of a scope. A cleanup that the close itself waits for, and a fiber that it is to end, do not:
- * they would wait for themselves.
+ * The fibers that wait for the close of a scope. A cleanup that the close itself waits for, and a fiber that the close
+ * must end, do not wait: they would wait for themselves.
  */
 import { Effect, Exit, type Scope } from "effect"
 import { type CallerContext, callerOf } from "../cleanup/CallerContext.js"
@@ -101,7 +101,7 @@ export class CloseWaiters implements Blocker {
     for (const { wake } of this.waiting ?? []) wake()
   }
 
-  /** Ends a fiber that was forked in the scope; one that closes the scope ends by itself, afterwards. */
+  /** Ends a fiber that was forked in the scope; a fiber that closes the scope ends by itself, afterwards. */
   endFiber(finalizer: Scope.Scope.Finalizer, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (Fibers.endsFiber(finalizer, this.closer)) return Effect.void
     const ending = this.ending ??= new Set()

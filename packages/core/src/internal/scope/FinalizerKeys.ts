@@ -1,6 +1,6 @@
 /**
- * Under which keys a scope of ours holds its finalizers. A guard's key is its entry; one that has none of these was put
- * there by `Effect.forkIn`, past the scope, and ends the fiber that was forked.
+ * Under which keys a `ManagedScope` holds its finalizers. A guard's key is its entry. A finalizer with none of these
+ * keys was put there by `Effect.forkIn`, past the scope, and ends the fiber that was forked.
  */
 import type { Scope } from "effect"
 import type { ManagedScope } from "./ManagedScope.js"
@@ -10,7 +10,7 @@ export class FinalizerKey {
   constructor(readonly number: number, readonly span: string | undefined) {}
 }
 
-/** The key of a finalizer that only closes another scope of ours; it needs no limit and has no record of its own. */
+/** The key of a finalizer that only closes another `ManagedScope`; it needs no limit and has no record of its own. */
 export class ScopeKey {
   /** `take` gives the scope, unless somebody else still holds it. */
   constructor(readonly take: () => ManagedScope | undefined) {}
@@ -18,7 +18,7 @@ export class ScopeKey {
 
 const limited = /* @__PURE__ */ new WeakSet<Scope.Scope.Finalizer>()
 
-/** A finalizer with a time limit of its own, as that of a registry has: in a scope of ours only the deadline is above it. */
+/** A finalizer with its own time limit, as a registry's has: in a `ManagedScope` only the deadline is above it. */
 export const limitsItself = (finalizer: Scope.Scope.Finalizer): Scope.Scope.Finalizer => {
   limited.add(finalizer)
   return finalizer

@@ -1,7 +1,8 @@
 /**
- * The finalizers of one scope while it closes: which are left, how many run, and what became of them. It starts the next
- * as soon as one may start, in a loop and not by recursion, as there may be many and scopes may be nested deeply. What runs
- * side by side begins and ends as fibers of Effect's do: each branch as deep as it goes by itself, one after the other.
+ * The finalizers of one scope while it closes: which are left, how many run, and the outcome of each. It starts the
+ * next as soon as one may start. It does so in a loop and not by recursion, as there may be many finalizers, in deeply
+ * nested scopes. What runs side by side begins and ends as fibers of Effect's do: one branch after the other, each as
+ * deep as it goes by itself.
  */
 import type { Exit, Scope } from "effect"
 import * as CleanupPriority from "../../CleanupPriority.js"
@@ -42,7 +43,7 @@ const arrange = (slots: ReadonlyArray<QueuedFinalizer>, order: "lifo" | "priorit
   return arranged
 }
 
-/** One that ended well before anybody had looked: all that a record of it is made of, once somebody does. */
+/** A finalizer that succeeded before the report was read: all that its record is made of, once it is read. */
 class CleanedFinalizer {
   readonly order: number
   readonly forced: boolean
@@ -78,7 +79,7 @@ const recordFrom = (settled: Settled, scope: ManagedScope, began: Beginning): Cl
     }
     : settled
 
-/** What became of a scope, as a report for its first reader. Keeps nothing of the close. */
+/** The outcome of a scope's close, as a report for its first reader. Keeps nothing of the close. */
 export class Ended {
   private made: CleanupReport.CleanupReport | undefined = undefined
   private readonly ids: Beginning["ids"]
@@ -202,7 +203,7 @@ export class FinalizerQueue {
     return key instanceof ScopeKey || key instanceof CleanupTarget ? undefined : this.take()
   }
 
-  /** Whose fiber a finalizer finds itself in: the closer's; one that runs side by side with others has its own. */
+  /** Whose fiber a finalizer finds itself in: the closer's, or its own where it runs side by side with others. */
   fiberId(): Fibers.Id {
     return this.limit === 1 ? this.id : Fibers.newId()
   }

@@ -1,7 +1,7 @@
 /**
- * Layers built into scopes of ours. As Effect's own memo map, it builds each layer once and releases it when its last user
- * releases it; but the inner scope of each is one of ours, so that limits and names reach inside composed layers, and
- * a layer stays memoised while anybody holds it.
+ * Layers built into `ManagedScope`s. As Effect's own memo map, it builds each layer once and releases it when its last
+ * user releases it. But the inner scope of each is a `ManagedScope`, so that limits and names reach inside composed
+ * layers. A layer stays memoised while anybody holds it.
  */
 import { Cause, type Context, Deferred, Effect, Exit, type FiberRefsPatch, Layer, Scope } from "effect"
 import * as Layers from "../effect3/Layers.js"
@@ -14,7 +14,7 @@ type AnyLayer = Layer.Layer<any, any, any>
 type Built = [FiberRefsPatch.FiberRefsPatch, Context.Context<any>]
 
 class Memo {
-  /** Who uses it, or waits for it to be built. */
+  /** How many use it, or wait for it to be built. */
   observers = 1
 
   constructor(
@@ -66,7 +66,7 @@ export class LayerMemoMap implements Layer.MemoMap {
       onFailure: (cause) =>
         Effect.andThen(
           memo.close(Exit.failCause(cause)),
-          // Who built it was interrupted, and not who waits here.
+          // The builder was interrupted, and not the fiber that waits here.
           Cause.isInterruptedOnly(cause) && this.memos.get(layer) !== memo
             ? restore(this.getOrElseMemoize(layer, scope))
             : Effect.failCause(cause)

@@ -37,7 +37,7 @@ export class LazyScope implements Scope.Scope {
     return this.inner ??= Effect.runSync(this.make) as ManagedScope
   }
 
-  /** Who comes after its end finds it closed. */
+  /** A caller after its end finds it closed. */
   private get current(): ManagedScope {
     if (this.isOver) this.managed.takeFinalizers(Exit.void)
     return this.managed

@@ -1,6 +1,6 @@
 /**
- * A scope of ours: a `CloseableScope` in the shape of Effect's own, whose finalizers know where they come from and whose
- * close is a `ScopeClose`. A scope forked from it is one, too.
+ * The scope of this package: a `CloseableScope` in the shape of Effect's own. Its finalizers know where they come from,
+ * and its close is a `ScopeClose`. A scope forked from it is a `ManagedScope`, too.
  */
 import { Effect, type ExecutionStrategy, type Exit, Pipeable, Scope } from "effect"
 import type { CleanupReport } from "../../CleanupReport.js"
@@ -13,7 +13,7 @@ import type { ResolvedScope } from "./ScopeOptions.js"
 
 export class ManagedScope implements Scope.CloseableScope {
   state = Scopes.openState()
-  /** Its close while that goes on, and then what became of it; neither where it was closed empty. */
+  /** Its close while that goes on, and then its outcome; neither where it was closed empty. */
   drive: FinalizerQueue | undefined = undefined
   ended: Ended | undefined = undefined
   /** What its finalizers are called: the layer that it was made for. */
@@ -40,7 +40,7 @@ export class ManagedScope implements Scope.CloseableScope {
     return this.key !== undefined
   }
 
-  /** What became of it, once its close is over. */
+  /** The outcome of its close, once that is over. */
   get closed(): CleanupReport | undefined {
     return this.ended?.report
   }

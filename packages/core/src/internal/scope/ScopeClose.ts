@@ -59,7 +59,7 @@ export class ScopeClose implements RunHost {
   private timing: Timers | undefined = undefined
   private forceAt: DeadlineHeap.Deadline | undefined = undefined
   private endAt: DeadlineHeap.Deadline | undefined = undefined
-  /** Who runs the process; hears what became of everything. */
+  /** Runs the process, and hears the outcome of everything. */
   private readonly process: ShutdownHost
 
   constructor(readonly options: ResolvedScope, private readonly closer: Fibers.CurrentFiber) {
@@ -94,7 +94,7 @@ export class ScopeClose implements RunHost {
     return drive
   }
 
-  /** Waits for the close that somebody else has begun, which is to be over in time for this one. */
+  /** Waits for a close that another caller has begun, and limits it so that it is over in time for this one. */
   join(drive: FinalizerQueue, then: () => void): void {
     const { host } = drive
     if (host === this) return drive.whenOver(then)
@@ -169,7 +169,7 @@ export class ScopeClose implements RunHost {
 
   // --- finalizers ----------------------------------------------------------------------------------------------------
 
-  /** What finalizers have set holds for those that run after them, and for who closes the scope. */
+  /** What finalizers have set holds for those that run after them, and for the closer. */
   note(before: Refs.Origin, after: Refs.Origin): void {
     if (before === after) return
     const changes = Refs.changesOf(before, after, this.changes)
@@ -286,7 +286,7 @@ export class ScopeClose implements RunHost {
 
   // --- the closer ----------------------------------------------------------------------------------------------------
 
-  /** What whoever closes the scope goes on with: what finalizers have set, and guards that are to fail it. */
+  /** What the closer goes on with: what finalizers have set, and the failures of guards that must fail the close. */
   private leave(): Effect.Effect<void> {
     const failed = this.failure === undefined ? Effect.void : Effect.failCause(this.failure)
     return this.changes === undefined ? failed : Effect.andThen(Refs.applyChanges(this.changes), failed)
