@@ -84,6 +84,12 @@ describe("a release that waits for one which waits for it in turn ends at once (
   }
 })
 
+/** Turns of the event loop, too, as a busy process does less in each. */
+const settled = Effect.repeatN(
+  Effect.andThen(Effect.repeatN(Effect.yieldNow(), 5), Effect.promise(() => new Promise<void>(setImmediate))),
+  20
+)
+
 describe("what waits for the close of a scope that comes to wait for it in turn ends at once (P8)", () => {
   type Scopes = { readonly scope: ResourceScope.ResourceScope; readonly inner: Scope.CloseableScope }
   const close = (scope: Scope.CloseableScope) => Scope.close(scope, Exit.void)
@@ -132,7 +138,7 @@ describe("what waits for the close of a scope that comes to wait for it in turn 
         yield* Effect.repeatN(Effect.yieldNow(), 5)
         yield* Deferred.succeed(gate, undefined)
         // No time passes.
-        yield* Effect.repeatN(Effect.yieldNow(), 100)
+        yield* settled
         expect(over.unsafePoll()).toEqual(Exit.void)
         expect(begun.unsafePoll()?._tag).toBe("Success")
         for (const { outcome } of scope.report!.records) expect(outcome).toBe("cleaned")

@@ -70,7 +70,7 @@ describe.concurrent("a process that is signalled", () => {
           expect(await isGone(child)).toBe(true)
           expect(await isGone(started.process.pid!)).toBe(true)
           // Nothing can run after what spins.
-          expect(existsSync(path.join(own, "outer"))).toBe(fault === "spin")
+          expect(existsSync(path.join(own, "outer")), ended.stdout + ended.stderr).toBe(fault === "spin")
         })
       }
     }

@@ -388,8 +388,13 @@ class Main {
     this.isOverdue = true
     this.log(LogLevel.Error, Messages.deadlinePassed(this.options.shutdownTimeout, this.left()))
     Seam.startTimer(lastMillis, () => this.exitProcess())
-    const loggers = ResourceScope.close(this.loggerScope, Exit.void, { timeout: lastMillis })
-    Seam.onEnd(Seam.fork(loggers, Seam.firstRefs(false)), () => Stdio.flush(() => this.exitProcess()))
+    const exit = this.exit ?? Exit.interrupt(this.fibers.main.id())
+    // A process that was busy until now has begun its close too late, or not at all: what it holds is still released.
+    const last = Effect.andThen(
+      ResourceScope.close(this.scope, exit, { timeout: lastMillis / 5 }),
+      ResourceScope.close(this.loggerScope, Exit.void, { timeout: lastMillis / 2 })
+    )
+    Seam.onEnd(Seam.fork(last, Seam.firstRefs(false)), () => Stdio.flush(() => this.exitProcess()))
   }
 
   /** Called by the watchdog in the middle of what keeps the main thread busy. */

@@ -47,10 +47,13 @@ const resourceChecks = {
   priority: oneOf(CleanupPriority.values),
   sizeBytes: (option: string, value: number) =>
     Number.isFinite(value) && value >= 0 ? value : invalidOption(option, value, "a number from 0"),
-  metadata: (option: string, value: Readonly<Record<string, string>>) =>
-    Object.values(value).every((text) => typeof text === "string")
-      ? { ...value }
+  metadata: (option: string, value: Readonly<Record<string, string>>) => {
+    // Read once: a getter may answer otherwise the next time.
+    const own = { ...value }
+    return Object.values(own).every((text) => typeof text === "string")
+      ? own
       : invalidOption(option, value, "a record of texts")
+  }
 }
 
 /** The options of a guard, with the settings of its cleanup. */
@@ -71,8 +74,15 @@ export const resolveGuard = (options: GuardSettings | undefined, defaults: Setti
   // Shared where nothing is set.
   let settings = defaults
   if (own !== undefined) {
-    const { recovery = defaults.recovery, timeout = defaults.timeout } = checked
-    settings = { ...defaults, attemptTimeout: timeout / 3, ...own, hasFallback: recovery.fallback !== undefined }
+    const { timeout = defaults.timeout } = checked
+    const recovery = checked.recovery ?? defaults.recovery
+    settings = {
+      ...defaults,
+      attemptTimeout: timeout / 3,
+      ...own,
+      recovery,
+      hasFallback: recovery.fallback !== undefined
+    }
   }
   if (settings.attemptTimeout > settings.timeout) {
     const expected = `a duration above 0, up to the timeout of ${settings.timeout} ms`

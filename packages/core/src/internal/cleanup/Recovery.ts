@@ -70,5 +70,11 @@ export const afterFallbackFailed = (
 ): "failed" | "abandoned" | "recovered" =>
   attempt === "succeeded" ? "recovered" : attempt === "running" || fallbackRuns ? "abandoned" : "failed"
 
+/**
+ * A busy process may reach the time to start everything and the deadline in one turn. The close then waits so long, at
+ * most, for the cleanups that are still being started.
+ */
+export const startMillis = 100
+
 /** The part of the time before a deadline in which everything that has not started starts: 5 s, at most 20 %. */
 export const forceMargin = (timeout: number): number => Math.min(5_000, timeout * 0.2)

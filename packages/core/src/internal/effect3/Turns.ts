@@ -8,6 +8,11 @@ export const afterTurns = (origin: Origin, then: () => void): void => {
   forkNow(Effect.andThen(Effect.repeatN(Effect.yieldNow(), 4), Effect.sync(then)), origin)
 }
 
+/** Runs `then` once timers, input and output have had a turn, too. */
+export const afterTurnOfLoop = (origin: Origin, then: () => void): void => {
+  forkNow(Effect.andThen(nextTurn, Effect.sync(then)), origin)
+}
+
 const soon: (then: () => void) => void = (globalThis as any).setImmediate ?? ((then) => setTimeout(then, 0))
 
 /** Lets timers, input and output have a turn, beside other fibers; not while all has to happen in one call. */
@@ -25,18 +30,21 @@ export class Turn {
   isOver(): boolean {
     if (++this.done <= 4) return false
     const now = performance.now()
-    if (this.began === 0) this.began = now
+    if (this.began === 0) {
+      this.began = now
+      // What comes in a later turn of the loop has that one to itself, without having asked for it.
+      soon(this.begin)
+    }
     return now - this.began > 4
+  }
+
+  private readonly begin = (): void => {
+    this.began = this.done = 0
   }
 
   /** Others have their turn, and then this one begins again. */
   get next(): Effect.Effect<void> {
-    return Effect.andThen(
-      nextTurn,
-      Effect.sync(() => {
-        this.began = this.done = 0
-      })
-    )
+    return Effect.andThen(nextTurn, Effect.sync(this.begin))
   }
 }
 

@@ -96,14 +96,18 @@ export type CheckedBy<C extends Checks> = {
 }
 
 /** Reads each option once, as a getter may throw or answer otherwise the next time; gives the first mistake. */
-export const checkAll = <C extends Checks>(options: unknown, checks: C): Checked<CheckedBy<C>> => {
+export const checkAll = <C extends Checks>(
+  options: unknown,
+  checks: C,
+  isNullUnset = false
+): Checked<CheckedBy<C>> => {
   if (Object(options) !== options) return invalidOption("options", options, "an object")
   const found: Record<string, unknown> = {}
   // Of the many options a plain object mostly has few; another object may inherit some.
   const isPlain = Object.getPrototypeOf(options) === Object.prototype
   for (const option of Object.getOwnPropertyNames(isPlain ? options : checks)) {
     const value = Object.hasOwn(checks, option) ? (options as Record<string, unknown>)[option] : undefined
-    if (value === undefined) continue
+    if (value === undefined || (isNullUnset && value === null)) continue
     const checked = checks[option]!(option, value)
     if (isMistake(checked)) return checked
     found[option] = checked

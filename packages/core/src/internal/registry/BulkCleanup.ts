@@ -27,6 +27,7 @@ export class BulkCleanup {
   private isStarting = true
   /** The deadline is near: what becomes pending starts at once. */
   private isForced = false
+  private isForcing = false
   private finished: CleanupReport.CleanupReport | undefined
   private readonly waiters: Waiters
   /** What a shutdown waits for beside what is registered. */
@@ -117,8 +118,10 @@ export class BulkCleanup {
 
   /** Everything that has not started starts now, the newest first. */
   private force(): void {
-    this.isForced = true
-    Turns.inTurns(this.registry.origin, this.pending, (entry) => this.forceOne(entry))
+    this.isForced = this.isForcing = true
+    Turns.inTurns(this.registry.origin, this.pending, (entry) => this.forceOne(entry), () => {
+      this.isForcing = false
+    })
   }
 
   private forceOne(entry: CleanupTarget): void {
@@ -131,11 +134,18 @@ export class BulkCleanup {
 
   private reachDeadline(): void {
     // The cleanups have the same deadline, and need a few turns to be abandoned.
-    Turns.afterTurns(this.registry.origin, () =>
-      Turns.afterTurns(this.registry.origin, () => {
-        this.overrun = this.finished === undefined
-        this.check()
-      }))
+    const { origin, timers } = this.registry
+    const until = timers.now() + Recovery.startMillis
+    Turns.afterTurns(origin, () => Turns.afterTurns(origin, () => this.endBy(until)))
+  }
+
+  private endBy(until: number): void {
+    const { origin, timers } = this.registry
+    if ((this.isForcing || this.isStarting) && timers.now() < until) {
+      return Turns.afterTurnOfLoop(origin, () => this.endBy(until))
+    }
+    this.overrun = this.finished === undefined
+    this.check()
   }
 
   check(): void {

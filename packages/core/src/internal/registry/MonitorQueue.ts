@@ -100,7 +100,10 @@ export class MonitorQueue {
   /** Waits until the monitor has seen everything, for the time that one event may take at most. */
   readonly flush: Effect.Effect<unknown> = Effect.suspend(() => {
     const until = this.timers.now() + listenerLimit
-    return this.condition.until(() => this.isDrained, { timers: this.timers, at: () => until })
+    return this.condition.until(() => this.isDrained, { timers: this.timers, at: () => until }, () => {
+      // What it has not seen by then it does not see.
+      this.buffer.length = 0
+    })
   })
 
   private get isDrained(): boolean {

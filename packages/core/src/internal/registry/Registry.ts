@@ -2,7 +2,7 @@
  * The registry's state and its transitions: every live resource, what waits, what runs, and the accounts (P6). All
  * transitions are synchronous, so that between two of them the accounts are right; the Effect code around it is thin.
  */
-import type { Clock, Effect } from "effect"
+import { type Clock, Effect } from "effect"
 import * as CleanupError from "../../CleanupError.js"
 import * as CleanupPriority from "../../CleanupPriority.js"
 import type { Outcome, Trigger } from "../../CleanupReport.js"
@@ -409,7 +409,7 @@ export class Registry implements RunHost {
   }
 
   awaitIdle(caller: CallerContext): Effect.Effect<void> {
-    return this.idle.await(caller)
+    return Effect.asVoid(this.idle.await(caller))
   }
 
   // --- many at once --------------------------------------------------------------------------------------------------

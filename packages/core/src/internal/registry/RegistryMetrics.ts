@@ -145,7 +145,7 @@ export class RegistryMetrics {
     const type = isSpanName === true ? unnamed : typeName
     let labels = this.byType.get(type)
     if (labels === undefined) {
-      labels = new Labels(Arr.union([MetricLabel.make("type", type)], this.extra))
+      labels = new Labels([MetricLabel.make("type", type)], this.extra)
       this.byType.set(type, labels)
     }
     return labels

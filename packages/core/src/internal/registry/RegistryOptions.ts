@@ -50,10 +50,10 @@ export const registryChecks = {
 }
 
 export const resolveRegistry = (options: RegistryOptions): Checked<ResolvedOptions> => {
-  const checked = checkAll(options, registryChecks)
+  const checked = checkAll(options, registryChecks, true)
   if (isMistake(checked)) return checked
   const { cleanupTimeout: timeout = 10_000 } = checked
-  const { recovery = RecoveryPolicy.defaultPolicy } = options
+  const recovery = options.recovery ?? RecoveryPolicy.defaultPolicy
   return {
     concurrency: 16,
     slowAfter: 1_000,

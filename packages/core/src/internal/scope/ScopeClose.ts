@@ -277,11 +277,14 @@ export class ScopeClose implements RunHost {
     for (const { run } of this.active) run?.onDue()
     for (const host of this.joined ?? []) host.reachDeadline()
     // To be abandoned takes a few turns.
-    Turns.afterTurns(this.base, () =>
-      Turns.afterTurns(this.base, () => {
-        this.overrun = this.drives.size > 0
-        for (const drive of [...this.drives].reverse()) drive.end()
-      }))
+    const until = this.now() + Recovery.startMillis
+    Turns.afterTurns(this.base, () => Turns.afterTurns(this.base, () => this.endBy(until)))
+  }
+
+  private endBy(until: number): void {
+    if (this.pumping && this.now() < until) return Turns.afterTurnOfLoop(this.base, () => this.endBy(until))
+    this.overrun = this.drives.size > 0
+    for (const drive of [...this.drives].reverse()) drive.end()
   }
 
   // --- the closer ----------------------------------------------------------------------------------------------------
