@@ -131,9 +131,25 @@ export const core = mutationsOf("core", [
     tests: ["ResourceGuard.release"]
   },
   {
+    what: "a busy process ends a close before everything in it has started",
+    breaks: "P2",
+    at: "ScopeClose.endBy",
+    find: "if (this.pumping && this.now() < until) return Turns.afterTurnOfLoop(this.base, () => this.endBy(until))",
+    replace: "void until",
+    tests: ["ResourceScope.busy"]
+  },
+  {
+    what: "a busy process ends a shutdown before everything in it has started",
+    breaks: "P2",
+    at: "BulkCleanup.endBy",
+    find: "(this.isForcing || this.isStarting) && timers.now() < until",
+    replace: "timers.now() < until - 1_000",
+    tests: ["ResourceScope.busy"]
+  },
+  {
     what: "a scope does not end at its deadline",
     breaks: "P3",
-    at: "ScopeClose.reachDeadline",
+    at: "ScopeClose.endBy",
     find: "for (const drive of [...this.drives].reverse()) drive.end()",
     replace: "",
     tests: ["ResourceScope.closing", "ResourceScope.faults"]
