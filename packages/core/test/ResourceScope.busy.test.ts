@@ -27,7 +27,8 @@ describe("a process that is too busy for the deadline of a close", () => {
     Effect.gen(function*() {
       let ran = 0
       const scope = yield* ResourceScope.make({ timeout: "100 millis", finalizerTimeout: "1 minute" })
-      for (let i = 0; i < count; i++) yield* Scope.addFinalizer(scope, Effect.sync(() => ran++))
+      const finalizer = Effect.andThen(block(0.5), Effect.sync(() => ran++))
+      for (let i = 0; i < count; i++) yield* Scope.addFinalizer(scope, finalizer)
       yield* Scope.addFinalizer(scope, Effect.never)
       for (let i = 0; i < 5; i++) yield* Scope.addFinalizer(scope, slow)
       const report = yield* busyFor(ResourceScope.close(scope, Exit.void))
