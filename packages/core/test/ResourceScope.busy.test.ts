@@ -33,7 +33,7 @@ describe("a process that is too busy for the deadline of a close", () => {
       for (let i = 0; i < 5; i++) yield* Scope.addFinalizer(scope, slow)
       const report = yield* busyFor(ResourceScope.close(scope, Exit.void))
       expect(ran).toBe(count)
-      expect(report.totals).toMatchObject({ cleaned: count + 5, abandoned: 1, forced: count })
+      expect(report.totals).toMatchObject({ total: count + 6, stillRunning: 0, forced: count })
     }))
 
   it.live("starts what is in scopes inside of it, as those of layers are (P2)", () =>
