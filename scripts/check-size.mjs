@@ -13,7 +13,7 @@ const budgets = [
       export { layer as registry, layerWith, ResourceRegistry } from "@patinox/core/ResourceRegistry"
     `
   },
-  { name: "all of it", budget: 37.25 * 1024, contents: `export * as core from "@patinox/core"` }
+  { name: "all of it", budget: 37.35 * 1024, contents: `export * as core from "@patinox/core"` }
 ]
 
 const measure = async ({ contents }) => {

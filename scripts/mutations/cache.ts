@@ -30,7 +30,7 @@ export const cache = mutationsOf("cache", [
     what: "the close of a cache has more time than the scope that it is part of",
     breaks: "P3",
     at: "closing",
-    find: "if (isWithScope) closing.hasten(leftMillis(fiber, runtime.context as Context.Context<never>))",
+    find: "if (isWithScope) closing.hasten(leftMillis(fiber, servicesOf(runtime) as Context.Context<never>))",
     replace: "",
     tests: ["ResourceCache.closing"]
   },
@@ -126,7 +126,7 @@ export const cache = mutationsOf("cache", [
     what: "a removal listener that ignores interruption keeps its value",
     breaks: "fault",
     at: "RemovalListener.listen",
-    find: "Effect.disconnect,",
+    find: "disconnect,",
     replace: "",
     tests: ["ResourceCache.listener"]
   },
@@ -158,7 +158,7 @@ export const cache = mutationsOf("cache", [
     what: "a cached value is released with the FiberRefs of its first caller",
     breaks: "fault",
     at: "Registrar.register",
-    find: "shareRefs(fiber, runtime.fiberRefs)",
+    find: "shareRefs(fiber, originWithin(runtime))",
     replace: "",
     tests: ["ResourceCache.sharing", "ResourceCache.memory"]
   },

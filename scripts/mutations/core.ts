@@ -342,7 +342,7 @@ export const core = mutationsOf("core", [
     what: "a cleanup waits for a borrow by the fiber that asked for it",
     breaks: "P8",
     at: "CleanupRun.awaitedHolder",
-    find: "if (fiberId === this.callerId?.id) continue",
+    find: "if (fiberId === Fibers.numberOf(this.callerId)) continue",
     replace: "",
     tests: ["ResourceGuard.release"]
   },
@@ -398,8 +398,8 @@ export const core = mutationsOf("core", [
     what: "the span of a cleanup is not linked to that of its acquire",
     breaks: "P9",
     at: "cleanup",
-    find: "links: [link],",
-    replace: "links: link === undefined ? [link] : [],",
+    find: "links: [Fibers.linkTo(entry.acquireSpan!)],",
+    replace: "links: [],",
     tests: ["ResourceGuard.tracing"]
   },
   {

@@ -14,7 +14,7 @@ export const pool = mutationsOf("pool", [
     what: "a check that ignores its interruption is waited for",
     breaks: "P3",
     at: "bounded",
-    find: "Effect.interruptible(Effect.disconnect(UserFunction.effect(make)))",
+    find: "Effect.interruptible(disconnect(UserFunction.effect(make)))",
     replace: "Effect.interruptible(UserFunction.effect(make))",
     tests: ["ResourcePool.timeout"]
   },
@@ -38,7 +38,7 @@ export const pool = mutationsOf("pool", [
     what: "a drain has more time than the scope that it is part of",
     breaks: "P3",
     at: "ownTime",
-    find: "Math.min(timeout, leftMillis(fiber, context))",
+    find: "Math.min(timeout, leftMillis(fiber, servicesOf(runtime)))",
     replace: "timeout",
     tests: ["ResourcePool.shutdown", "ResourcePool.keyed"]
   },

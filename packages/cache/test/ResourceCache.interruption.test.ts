@@ -140,7 +140,8 @@ describe("interrupted at any point", () => {
           yield* cache.use("a", using(source))
         })
         const after = Effect.gen(function*() {
-          expect(source.alive).toBe(yield* atRest(cache))
+          const entries = yield* atRest(cache)
+          expect(source.alive).toBe(entries)
           yield* cache.invalidateAll
           yield* turns
           expect([source.alive, yield* atRest(cache)]).toEqual([0, 0])

@@ -3,9 +3,10 @@
  * from outside of Effect. Disposed, it ends the fibers that it runs before it releases what they use, is over by a
  * deadline, and gives the report. Inside of Effect, provide the layer: `ResourceScope.provide`.
  */
-import { Effect, type Exit, Fiber, Layer, type Scope } from "effect"
+import { Effect, type Exit, Fiber, type Layer, type Scope } from "effect"
 import type { CleanupReport } from "./CleanupReport.js"
 import * as Fibers from "./internal/effect3/Fibers.js"
+import * as Layers from "./internal/effect3/Layers.js"
 import * as Refs from "./internal/effect3/Refs.js"
 import * as Runtimes from "./internal/effect3/Runtimes.js"
 import * as StartCheck from "./internal/effect3/StartCheck.js"
@@ -251,7 +252,7 @@ export const make = <R, E>(
   const resolved = resolve(options)
   if (resolved instanceof Validation) throw resolved
   const { memoMap, name } = options
-  if (memoMap !== undefined && !UserFunction.call(() => Layer.MemoMapTypeId in Object(memoMap), () => false)) {
+  if (memoMap !== undefined && !UserFunction.call(() => Layers.isMemoMap(memoMap), () => false)) {
     throw invalidOption("memoMap", memoMap, "a Layer.MemoMap")
   }
   if (name !== undefined && (typeof name !== "string" || name === "")) {

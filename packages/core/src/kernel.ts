@@ -14,6 +14,7 @@ export { wallMillis } from "./internal/effect3/Clocks.js"
 export {
   callback,
   type CurrentFiber,
+  disconnect,
   enter,
   fiberNumber,
   interruptLater,
@@ -24,13 +25,16 @@ export {
   spanOf,
   withFiber
 } from "./internal/effect3/Fibers.js"
-export { updateNow } from "./internal/effect3/Metrics.js"
+export { histogram, updateNow } from "./internal/effect3/Metrics.js"
+export { nextRandom } from "./internal/effect3/Randoms.js"
 export { type Inherited, inherited, type Midst, shareRefs } from "./internal/effect3/Refs.js"
 export {
   type AppRuntime,
   forkFor,
   forkLater,
+  originWithin,
   provideAround,
+  servicesOf,
   withoutSpan,
   withScope
 } from "./internal/effect3/Runtimes.js"

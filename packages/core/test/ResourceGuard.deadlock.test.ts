@@ -188,7 +188,7 @@ describe("at concurrency 1, a cleanup may (P8)", () => {
       const order: Array<string> = []
       const outer = yield* r.schedule({
         typeName: "outer",
-        cleanup: Effect.andThen(r.awaitIdle, Effect.sync(() => order.push("outer")))
+        cleanup: Effect.andThen(Effect.yieldNow(), Effect.andThen(r.awaitIdle, Effect.sync(() => order.push("outer"))))
       })
       yield* r.schedule({ typeName: "other", cleanup: Effect.sync(() => order.push("other")) })
       yield* outer.await

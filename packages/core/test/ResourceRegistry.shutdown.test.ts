@@ -239,7 +239,7 @@ describe("the registry's layer", () => {
           yield* ResourceGuard.make(Effect.void, () => Effect.sync(() => order.push("inner")))
           expect(yield* inner.activeCount).toBe(1)
           expect(yield* outer.activeCount).toBe(1)
-        })).pipe(Effect.provide(ResourceRegistry.layerTest), Effect.provide(layer))
+        })).pipe(Effect.provide(Layer.fresh(ResourceRegistry.layerTest)), Effect.provide(layer))
         expect(order).toEqual(["inner"])
         expect(yield* outer.isHealthy).toBe(true)
       }))

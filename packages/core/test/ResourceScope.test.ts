@@ -1,7 +1,6 @@
 /** Shows `ScopeOptions`. */
 import { describe, expect, it } from "@effect/vitest"
 import {
-  Context,
   Deferred,
   Duration,
   Effect,
@@ -22,8 +21,6 @@ import {
   ResourceRegistry,
   ResourceScope
 } from "../src/index.js"
-import * as Fibers from "../src/internal/effect3/Fibers.js"
-import * as StartCheck from "../src/internal/effect3/StartCheck.js"
 
 const silent = Effect.provide(Logger.remove(Logger.defaultLogger))
 
@@ -197,7 +194,7 @@ describe("a ResourceScope", () => {
         { timeout: 0 },
         { finalizerTimeout: "soon" },
         { order: "fifo" },
-        { strategy: "parallel" },
+        { strategy: "side by side" },
         { strategy: ExecutionStrategy.parallelN(0) }
       ]
       for (const options of wrong) {
@@ -218,7 +215,7 @@ describe("a ResourceScope", () => {
         "Invalid option \"timeout\": got 0, expected a duration above 0, or Duration.infinity",
         "Invalid option \"finalizerTimeout\": got \"soon\", expected a duration above 0, or Duration.infinity",
         "Invalid option \"order\": got \"fifo\", expected one of lifo, priority",
-        "Invalid option \"strategy\": got \"parallel\", expected an ExecutionStrategy",
+        "Invalid option \"strategy\": got \"side by side\", expected an ExecutionStrategy",
         "Invalid option \"strategy\": got 0, expected an integer from 1 to 9007199254740991"
       ])
     }))
@@ -232,24 +229,6 @@ describe("a ResourceScope", () => {
       const report = yield* Fiber.join(closing)
       expect([report.deadlineMillis, report.totals.abandoned]).toEqual([Infinity, 1])
     }).pipe(silent))
-
-  it("names the version of Effect whose scopes are made in another way", () => {
-    const unlike = { ...Effect.runSync(Scope.make()), state: { _tag: "Open", finalizers: new Set() } }
-    expect(() => StartCheck.checkScopes(unlike as any)).toThrow(
-      /^ResourceScope does not fit effect \d+\.\d+\.\d+: an open scope has no finalizers map/
-    )
-    const scope = () => Effect.runSync(Scope.make())
-    expect(() => StartCheck.checkScopes(scope())).not.toThrow()
-    const effect = Layer.effectContext(Effect.succeed(Context.empty()))
-    const layers = { effect, scoped: Layer.scopedContext(Effect.succeed(Context.empty())), fresh: Layer.fresh(effect) }
-    const renamed = (layer: object) => Object.assign(Object.create(layer), { _op_layer: "Renamed" })
-    for (const part of ["effect", "scoped", "fresh"] as const) {
-      expect(() => StartCheck.checkScopes(scope(), { ...layers, [part]: renamed(layers[part]) })).toThrow(
-        /does not fit effect .*: a layer does not say what it is made of/
-      )
-    }
-    expect(() => StartCheck.checkScopes(scope(), { ...layers, fresh: Layer.fresh(layers.scoped) })).toThrow("a layer")
-  })
 })
 
 describe("a ResourceScope keeps (P7)", () => {
@@ -293,40 +272,4 @@ describe("a ResourceScope keeps (P7)", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(closing)
     }))
-})
-
-describe("the fibers of another version of Effect", () => {
-  const fiber = Effect.runSync(Fibers.withFiber((fiber) => Effect.succeed(fiber)))
-  const unlike = (changes: object) => Object.assign(Object.create(fiber), changes)
-
-  for (
-    const [name, changes, what] of [
-      ["cannot be started", { start: undefined }, "a fiber has no start"],
-      ["cannot be resumed", { resume: undefined }, "a fiber has no resume"],
-      ["cannot be told to end", { unsafeInterruptAsFork: undefined }, "a fiber has no unsafeInterruptAsFork"],
-      ["have another context", { currentContext: {} }, "a context has no map of its services"],
-      ["keep their FiberRefs elsewhere", { getFiberRefs: () => ({}) }, "a FiberRef is kept or forked in another way"],
-      [
-        "end later than at once",
-        {
-          constructor: class {
-            start() {}
-            unsafePoll() {
-              return null
-            }
-          }
-        },
-        "does not end at once"
-      ]
-    ] as const
-  ) {
-    it(`the fibers of another version of Effect that ${name} are named, before anything is acquired`, () => {
-      expect(Fibers.fiberMismatch(unlike(changes))).toContain(what)
-    })
-  }
-
-  it("the fibers of another version of Effect that are as they should be are not refused", () => {
-    expect(Fibers.fiberMismatch(fiber)).toBe(undefined)
-    expect(() => Fibers.checkFibers()).not.toThrow()
-  })
 })

@@ -97,8 +97,10 @@ describe("a pool does not wait for itself", () => {
   it.effect("two holders that both drain do not wait for each other", () =>
     inScope(Effect.gen(function*() {
       const server = new Server()
-      const pool = yield* make(server, { maxSize: 2 })
-      const both = Effect.all([pool.use(() => pool.drain()), pool.use(() => pool.drain())], {
+      const pool = yield* make(server, { minSize: 2, maxSize: 2 })
+      yield* pool.awaitReady
+      const draining = Effect.andThen(Effect.yieldNow(), pool.drain())
+      const both = Effect.all([pool.use(() => draining), pool.use(() => draining)], {
         concurrency: "unbounded"
       })
       const [millis, reports] = yield* millisOf(both)

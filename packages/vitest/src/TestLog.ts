@@ -1,5 +1,6 @@
 /** Keeps the log of an effect, in place of what Effect would print, so that a test can ask what was said. */
-import { type Cause, HashMap, type Layer, Logger } from "effect"
+import { type Cause, type Layer, Logger } from "effect"
+import * as Seam from "./internal/Seam.js"
 
 /** One line of the log. */
 export interface Entry {
@@ -41,16 +42,13 @@ export const make = (): TestLog => {
   const entries: Array<Entry> = []
   const messages: Array<string> = []
   const lines: Array<string> = []
-  const logger = Logger.make(({ annotations, cause, logLevel, message }) => {
+  const logger = Logger.make((line) => {
+    const { cause, message } = line
     const text = [message].flat().map(String).join(" ")
-    entries.push({
-      level: logLevel.label,
-      message: text,
-      cause,
-      annotations: Object.fromEntries(HashMap.toEntries(annotations))
-    })
+    const level = Seam.levelOf(line)
+    entries.push({ level, message: text, cause, annotations: Seam.annotationsOf(line) })
     messages.push(text)
-    lines.push(`${logLevel.label} ${text}`)
+    lines.push(`${level} ${text}`)
   })
   return { entries, messages, lines, layer: Logger.replace(Logger.defaultLogger, logger) }
 }

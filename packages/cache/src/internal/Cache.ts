@@ -15,7 +15,7 @@ import {
   UserFunction,
   withFiber
 } from "@patinox/core/kernel"
-import { Array as Arr, Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import type { CacheError } from "../CacheError.js"
 import type { CacheMetrics } from "./CacheMetrics.js"
 import type { CallOptions } from "./CacheOptions.js"
@@ -340,8 +340,13 @@ export class Cache<K, A, E> {
 
   invalidateWhere(isMeant: (key: K, value: A) => boolean): number {
     // A failure cannot be chosen by its value, and the value that there would have been may be meant.
-    const [failures, values] = Arr.partition(this.state.entries.all(), ({ exit }) => Exit.isSuccess(exit))
-    const meant = values.filter(({ exit, key }) => isMeant(key, (exit as Exit.Success<A, E>).value))
+    const failures: Array<CacheEntry<K, A, E>> = []
+    const meant: Array<CacheEntry<K, A, E>> = []
+    for (const entry of this.state.entries.all()) {
+      const { exit, key } = entry
+      if (Exit.isFailure(exit)) failures.push(entry)
+      else if (isMeant(key, exit.value)) meant.push(entry)
+    }
     this.state.invalidateThese([...meant, ...failures], this.timers.now())
     return meant.length
   }

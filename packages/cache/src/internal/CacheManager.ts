@@ -1,6 +1,6 @@
 /** What a cache does with its keys and values: its user's functions, with everything that they need provided. */
 import type { RecoveryPolicy } from "@patinox/core"
-import { type AppRuntime, provideAround, UserFunction } from "@patinox/core/kernel"
+import { type AppRuntime, provideAround, servicesOf, UserFunction } from "@patinox/core/kernel"
 import { type Duration, Effect, type Exit, type Scope } from "effect"
 import type { CacheOptions, PlainOptions, Removal } from "./CacheOptions.js"
 
@@ -37,7 +37,7 @@ export const makeManager = <K, A, E>(
   ) =>
     // What it opens for its own sake is closed at its end, and not with the scope that the cache was made in.
     f && ((...args: Args) =>
-      Effect.provide(Effect.scoped(UserFunction.effect(() => f(...args))), runtime.context) as Effect.Effect<
+      Effect.provide(Effect.scoped(UserFunction.effect(() => f(...args))), servicesOf(runtime)) as Effect.Effect<
         unknown,
         unknown
       >)

@@ -1,10 +1,10 @@
 /** The metrics of a cache, by its name. All names start with `patinox_cache_`; times are in milliseconds. */
-import { updateNow } from "@patinox/core/kernel"
-import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import { histogram, updateNow } from "@patinox/core/kernel"
+import { Metric, MetricLabel } from "effect"
 import type { RemovalReason } from "./state/Vocabulary.js"
 
 // From a twentieth of a millisecond to about a minute.
-const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
+const firstBound = 0.05
 
 const gauge = (name: string, description: string) => Metric.gauge(`patinox_cache_${name}`, { description })
 const counter = (name: string, description: string) =>
@@ -17,7 +17,7 @@ const hits = /* @__PURE__ */ counter("hits", "Callers that found a value")
 const misses = /* @__PURE__ */ counter("misses", "Callers that found none")
 const failures = /* @__PURE__ */ counter("load_failures", "Loads that failed")
 const removed = /* @__PURE__ */ counter("removed", "Values removed from the cache, by reason")
-const loadTime = /* @__PURE__ */ Metric.histogram("patinox_cache_load_millis", boundaries, "How long loads take")
+const loadTime = /* @__PURE__ */ histogram("patinox_cache_load_millis", firstBound, "How long loads take")
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 

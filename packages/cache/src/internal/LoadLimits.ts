@@ -63,8 +63,9 @@ export class LoadLimits<K, A, E> {
   private interrupt(attempt: Attempt<K, A, E>): void {
     const { options, timers } = this.context
     attempt.isUnwanted = true
-    if (attempt.together.every(({ isUnwanted }) => isUnwanted)) interruptLater(attempt.fiber!)
+    // Before it is interrupted: it may end within the call.
     if (!attempt.isAbandoned) this.set(attempt, timers.now() + options.releaseTimeout, () => this.abandon(attempt))
+    if (attempt.together.every(({ isUnwanted }) => isUnwanted)) interruptLater(attempt.fiber!)
   }
 
   /** While the cache closes it is waited for as long as that can wait. */

@@ -1,6 +1,6 @@
 /** Makes values guards of the registry, and knows which objects the cache has ever had to release. */
 import { ResourceGuard, ResourceScope } from "@patinox/core"
-import { LazyScope, shareRefs, UserFunction, withFiber } from "@patinox/core/kernel"
+import { LazyScope, originWithin, shareRefs, UserFunction, withFiber } from "@patinox/core/kernel"
 import { Effect, Exit } from "effect"
 import { workingOn } from "./ActiveWork.js"
 import type { CacheContext, Env } from "./CacheContext.js"
@@ -65,7 +65,7 @@ export class Registrar<K, A, E> {
       : { ...this.settings, sizeBytes: Math.round(entry.weight) }
     return withFiber((fiber) => {
       // The guard keeps what its fiber has for as long as it lives: nothing of a caller's.
-      shareRefs(fiber, runtime.fiberRefs)
+      shareRefs(fiber, originWithin(runtime))
       return Effect.flatMap(
         Effect.exit(ResourceGuard.make(Effect.succeed(entry), this.releaser.release, settings)),
         (exit) => {

@@ -3,7 +3,7 @@
  * by itself, the cache notices, and its users get a moment.
  */
 import { type CleanupError, CleanupReport, ResourceGuard, ResourceRegistry } from "@patinox/core"
-import { callback, forkLater, makeDeadline, makeDeferred, UserFunction } from "@patinox/core/kernel"
+import { callback, disconnect, forkLater, makeDeadline, makeDeferred, UserFunction } from "@patinox/core/kernel"
 import { Cause, Deferred, Duration, Effect, Exit, Option } from "effect"
 import { workingOn } from "./ActiveWork.js"
 import type { CacheContext } from "./CacheContext.js"
@@ -77,7 +77,7 @@ export class Releaser<K, A, E> {
     // Refused at the last moment, it has been released by its guard.
     const release = entry.lease!.isReleased ? Effect.void : this.byHand(entry)
     const limited = release.pipe(
-      Effect.disconnect,
+      disconnect,
       Effect.interruptible,
       Effect.timeout(Duration.millis(releaseTimeout))
     )

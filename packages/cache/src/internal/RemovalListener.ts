@@ -1,5 +1,5 @@
 /** A value has left the cache: that is counted and reported, and the user's listener has it before its release. */
-import { forkLater, UserFunction } from "@patinox/core/kernel"
+import { disconnect, forkLater, UserFunction } from "@patinox/core/kernel"
 import { Cause, Duration, Effect, Exit } from "effect"
 import { workingOn } from "./ActiveWork.js"
 import type { CacheContext } from "./CacheContext.js"
@@ -26,7 +26,7 @@ export class RemovalListener<K, A, E> {
     const { options, reporter, runtime } = this.context
     const limit = options.releaseTimeout
     const heard = workingOn(entry, listening).pipe(
-      Effect.disconnect,
+      disconnect,
       Effect.interruptible,
       Effect.timeoutFailCause({
         duration: Duration.millis(limit),

@@ -147,6 +147,10 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     this.settle()
   }
 
+  goOn(): void {
+    this.resume?.(Effect.void)
+  }
+
   refuse(): void {
     this.fail(this.context.refusals.closed())
   }
@@ -154,12 +158,12 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
   private fail(error: CacheError): void {
     this.error = error
     this.settle()
+    this.goOn()
   }
 
   private settle(): void {
     RoomCircle.leave(this)
     this.context.timers.clear(this)
-    this.resume?.(Effect.void)
   }
 
   /** It is interrupted; it may have been served at the same time. */
@@ -180,7 +184,9 @@ export class Requester<K, A, E, B, E2, R2> implements LoadRequester<K, A, E>, De
     const counts = refusals.counts()
     state.loads.leave(this, load)
     limits.overdue(load)
-    if (old !== undefined) this.serve(old)
-    else this.fail(refusals.timedOut({ key, stage, limitMillis: limit, counts }))
+    if (old !== undefined) {
+      this.serve(old)
+      this.goOn()
+    } else this.fail(refusals.timedOut({ key, stage, limitMillis: limit, counts }))
   }
 }

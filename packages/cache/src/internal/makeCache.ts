@@ -6,7 +6,9 @@ import {
   leftMillis,
   limitsItself,
   makeTimers,
+  nextRandom,
   readOptions,
+  servicesOf,
   spanOf,
   UserFunction,
   withFiber,
@@ -70,7 +72,7 @@ const prepare = <K, A, E>(
     }
     return assemble(context, {
       policy,
-      random: () => UserFunction.call(() => Effect.runSync(random.next), () => 0)
+      random: () => nextRandom(random)
     })
   })
 
@@ -94,7 +96,7 @@ const closing = <K, A, E>(parts: CacheParts<K, A, E>) => {
     Effect.uninterruptibleMask((restore) =>
       withFiber((fiber) => {
         const closing = start()
-        if (isWithScope) closing.hasten(leftMillis(fiber, runtime.context as Context.Context<never>))
+        if (isWithScope) closing.hasten(leftMillis(fiber, servicesOf(runtime) as Context.Context<never>))
         closing.join(fiber)
         return restore(Deferred.await(closing.report))
       })

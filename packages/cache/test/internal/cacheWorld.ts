@@ -43,6 +43,8 @@ export class FakeCaller implements LoadRequester<string, number, string> {
     this.world.hold(entry)
   }
 
+  goOn(): void {}
+
   refuse(): void {
     same("outcome of who is refused", this.outcome, "waiting")
     this.outcome = "refused"

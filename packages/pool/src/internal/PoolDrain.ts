@@ -12,7 +12,8 @@ import {
   isInside,
   leftMillis,
   makeDeadline,
-  makeDeferred
+  makeDeferred,
+  servicesOf
 } from "@patinox/core/kernel"
 import { Deferred, Effect } from "effect"
 import type { ItemHooks } from "./ItemHooks.js"
@@ -50,8 +51,8 @@ export interface PoolReport {
 const forceMargin = (timeout: number): number => Math.min(5_000, timeout / 5)
 
 /** With its scope a pool has no more time than that, or than the process that shuts down. */
-export const ownTime = (fiber: CurrentFiber, { context }: AppRuntime<never>, timeout: number): number =>
-  Math.max(1, Math.min(timeout, leftMillis(fiber, context)))
+export const ownTime = (fiber: CurrentFiber, runtime: AppRuntime<never>, timeout: number): number =>
+  Math.max(1, Math.min(timeout, leftMillis(fiber, servicesOf(runtime))))
 
 /** What a drain uses of its pool. */
 interface DrainParts {

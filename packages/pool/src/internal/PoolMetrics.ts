@@ -1,9 +1,9 @@
 /** The metrics of a pool, by its name. All names start with `patinox_pool_`; times are in milliseconds. */
-import { updateNow } from "@patinox/core/kernel"
-import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import { histogram, updateNow } from "@patinox/core/kernel"
+import { Metric, MetricLabel } from "effect"
 
 // From a twentieth of a millisecond to about a minute.
-const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.05, factor: 2.5, count: 16 })
+const firstBound = 0.05
 
 const gauge = (name: string, description: string) => Metric.gauge(`patinox_pool_${name}`, { description })
 const counter = (name: string, description: string) =>
@@ -17,19 +17,19 @@ const failed = /* @__PURE__ */ counter("creations_failed", "Creations that faile
 const timeouts = /* @__PURE__ */ counter("timeouts", "Borrows that timed out")
 const removed = /* @__PURE__ */ counter("removed", "Items removed, by reason")
 const open = /* @__PURE__ */ gauge("circuit_open", "Pools that cannot create items and fail fast")
-const createTime = /* @__PURE__ */ Metric.histogram(
+const createTime = /* @__PURE__ */ histogram(
   "patinox_pool_create_millis",
-  boundaries,
+  firstBound,
   "From beginning to create an item until it is there"
 )
-const waitTime = /* @__PURE__ */ Metric.histogram(
+const waitTime = /* @__PURE__ */ histogram(
   "patinox_pool_wait_millis",
-  boundaries,
+  firstBound,
   "From asking for an item until it is there"
 )
-const useTime = /* @__PURE__ */ Metric.histogram(
+const useTime = /* @__PURE__ */ histogram(
   "patinox_pool_use_millis",
-  boundaries,
+  firstBound,
   "From having an item until its return"
 )
 

@@ -1,5 +1,5 @@
 /** A user's function inside a time limit: what ignores its interruption is abandoned, not waited for. */
-import { UserFunction } from "@patinox/core/kernel"
+import { disconnect, UserFunction } from "@patinox/core/kernel"
 import { Cause, Duration, Effect, type Exit } from "effect"
 
 /**
@@ -12,7 +12,7 @@ export const bounded = <A, E, T>(
   timedOut: () => T
 ): Effect.Effect<Exit.Exit<A, E | T>> =>
   Effect.exit(
-    Effect.timeoutFailCause(Effect.interruptible(Effect.disconnect(UserFunction.effect(make))), {
+    Effect.timeoutFailCause(Effect.interruptible(disconnect(UserFunction.effect(make))), {
       duration: Duration.millis(millis),
       onTimeout: () => Cause.fail(timedOut())
     })

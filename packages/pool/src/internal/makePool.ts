@@ -5,13 +5,15 @@ import {
   callSite,
   type EventHub,
   makeTimers,
+  nextRandom,
   provideAround,
   readOptions,
+  servicesOf,
   UserFunction,
   withFiber,
   withoutSpan
 } from "@patinox/core/kernel"
-import { Deferred, Effect, type Random, Scope } from "effect"
+import { Deferred, Effect, Scope } from "effect"
 import type { PoolEvent } from "../PoolEvent.js"
 import type { PoolOptions, ResourcePool } from "../ResourcePool.js"
 import type { ItemHandle } from "./Item.js"
@@ -88,12 +90,6 @@ interface Workshop extends PoolParts {
   readonly build: <A, E>(create: (handle: ItemHandle) => Effect.Effect<A, E, any>, name: string) => Pool<A, E>
 }
 
-/** From 0 to 1, whatever the service does. */
-const nextRandom = (random: Random.Random): number => {
-  const exit = Effect.runSyncExit(random.next)
-  return exit._tag === "Success" && exit.value >= 0 && exit.value <= 1 ? exit.value : 0.5
-}
-
 const sampleEvery = 128
 
 const capturing = (captureStacks: Capture) => {
@@ -135,7 +131,7 @@ export const prepare = <A>(
     ) =>
       f && ((...args: Args) =>
         // What it opens for its own sake is closed at its end, and not with the scope that the pool was made in.
-        Effect.provide(Effect.scoped(f(...args)), runtime.context) as Effect.Effect<unknown, unknown>)
+        Effect.provide(Effect.scoped(f(...args)), servicesOf(runtime)) as Effect.Effect<unknown, unknown>)
     const manager = {
       destroy: own(functions.destroy),
       forceDestroy: own(functions.forceDestroy),

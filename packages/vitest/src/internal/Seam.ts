@@ -11,6 +11,8 @@ import {
   type Exit,
   Fiber,
   FiberId,
+  HashMap,
+  type Logger,
   Random,
   Runtime,
   Scheduler
@@ -193,3 +195,11 @@ export const turnOfTheLoop: Effect.Effect<void> = Effect.async<void>((resume) =>
   const handle = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(handle))
 })
+
+type LogLine = Logger.Logger.Options<unknown>
+
+/** `DEBUG`, `INFO`, `WARN`, `ERROR` … */
+export const levelOf = ({ logLevel }: LogLine): string => logLevel.label
+
+export const annotationsOf = ({ annotations }: LogLine): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(HashMap.toEntries(annotations))

@@ -72,3 +72,6 @@ export const keyHash = (key: unknown): number => {
   if (comparesElements(comparison) && Array.isArray(key)) return ofElements(key)
   return Hash.hash(key)
 }
+
+/** Whether both are equal now. It throws where an `Equal` of the user's does. */
+export const hasSameContents: (one: unknown, other: unknown) => boolean = Equal.equals

@@ -28,6 +28,8 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
   readonly entries: Entries<K, A, E>
   readonly loads: Loads<K, A, E>
   readonly occupancy: Occupancy
+  /** They go on once all of what has happened has been taken up. */
+  private served: Array<LoadRequester<K, A, E>> = []
 
   constructor(
     readonly ports: CachePorts<K, A, E>,
@@ -165,6 +167,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
         const given = caller.takesOld && !isUseless ? old : failure
         this.entries.use(given)
         caller.serve(given)
+        this.served.push(caller)
       }
       load.callers.clear()
       this.failedFor(load, old, now)
@@ -223,6 +226,7 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
     for (const caller of load.callers) {
       this.entries.use(entry)
       caller.serve(entry)
+      this.served.push(caller)
     }
     load.callers.clear()
   }
@@ -241,6 +245,10 @@ export class CacheState<K, A, E> implements EntryOwner<K, A, E> {
       this.entries.trim()
     }
     this.ports.notifyWaiters()
+    const { served } = this
+    if (served.length === 0) return
+    this.served = []
+    for (const caller of served) caller.goOn()
   }
 
   // --- by hand -------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
  * taken out by that hash and by its identity, so that a key which has changed since costs nothing. A user's `Hash` and
  * `Equal` are called here and nowhere else, and cannot throw out of it. Pure data.
  */
-import { Equal, Hash } from "effect"
-import { keyHash } from "../policy/KeyHash.js"
+import { Hash } from "effect"
+import { hasSameContents, keyHash } from "../policy/KeyHash.js"
 
 /** What a map holds: it knows its key, and what that one's hash was. */
 export interface Keyed<K> {
@@ -30,7 +30,7 @@ export const hashOf = (key: unknown): number => {
 const isSameKey = (one: unknown, other: unknown): boolean => {
   if (one === other) return true
   try {
-    return Equal.equals(one, other)
+    return hasSameContents(one, other)
   } catch {
     return false
   }

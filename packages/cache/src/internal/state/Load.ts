@@ -11,6 +11,8 @@ export interface LoadRequester<K, A, E> {
   readonly takesOld: boolean
   /** A value that has to be released is in use by this caller from now on. */
   serve(entry: CacheEntry<K, A, E>): void
+  /** It has been served, and goes on: it may look at what has become of everything. */
+  goOn(): void
   refuse(): void
 }
 

@@ -174,7 +174,7 @@ export class CleanupRun implements Deadline {
     const holders = this.entry.holders
     if (holders === undefined) return undefined
     for (const { fiber, fiberId } of holders) {
-      if (fiberId === this.callerId?.id) continue
+      if (fiberId === Fibers.numberOf(this.callerId)) continue
       const inside = fiber === undefined ? undefined : Fibers.cleanupOf(fiber) as CleanupRun | undefined
       // One inside a cleanup that waits for this one never leaves.
       if (inside !== undefined && waitsFor(inside, { run: this, fiber: undefined })) continue

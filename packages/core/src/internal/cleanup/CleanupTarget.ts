@@ -121,7 +121,7 @@ export class CleanupTarget {
     this.origin = origin
     this.span = span
     this.site = site
-    this.fiberId = owner?.id ?? -1
+    this.fiberId = Fibers.numberOf(owner)
     this.fiberSince = owner === undefined ? 0 : Fibers.sinceOf(owner)
   }
 

@@ -1,5 +1,6 @@
 /** Spans of acquire and cleanup. A cleanup may come hours after its acquire, so it is linked to it and not its child. */
-import { Effect, type Exit, type Tracer } from "effect"
+import { Effect, type Exit } from "effect"
+import * as Fibers from "../effect3/Fibers.js"
 import { attributesOf, type CleanupTarget } from "./CleanupTarget.js"
 
 /** A tracer or a clock that throws, before or after the effect, costs the span and changes no outcome. */
@@ -28,12 +29,10 @@ export const cleanup = <A, E, R>(
   entry: CleanupTarget,
   attempt: number,
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  const link: Tracer.SpanLink = { _tag: "SpanLink", span: entry.acquireSpan!, attributes: {} }
-  return orUntraced(effect, (noted) =>
+): Effect.Effect<A, E, R> =>
+  orUntraced(effect, (noted) =>
     Effect.withSpan(noted, "patinox.cleanup", {
       attributes: { ...attributesOf(entry), "patinox.cleanup.attempt": attempt },
-      links: [link],
+      links: [Fibers.linkTo(entry.acquireSpan!)],
       root: true
     }) as Effect.Effect<A, E, R>)
-}

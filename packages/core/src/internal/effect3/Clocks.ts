@@ -57,6 +57,9 @@ export const wallMillis = (clock: Clock.Clock): number => readingOf(() => clock.
 /** Whether the clock can be read now; Effect itself reads it for the times of a span. */
 const isReadable = (clock: Clock.Clock): boolean => clock === liveClock || millisOf(clock) !== undefined
 
+/** Throws for what is no duration. */
+export const toMillis: (duration: Duration.DurationInput) => number = Duration.toMillis
+
 export const maxTimerMillis = 2 ** 31 - 1
 
 /** What a timer on a clock does, and when. */

@@ -66,6 +66,9 @@ export const suspendUntil: (register: (resume: (effect: Effect.Effect<void>) => 
     }
     : (register) => callback((resume) => register(resume))
 
+/** In a fiber of its own: where this one is interrupted, so is that, and is not waited for. */
+export const disconnect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => Effect.disconnect(effect)
+
 /**
  * Does something at once if it still can be done, and hands its result to whatever comes next in the same step, with a
  * new budget of operations: nothing interrupts between the two, as an uninterruptible region would at its end.
@@ -302,9 +305,14 @@ export const noFiber: FiberId.FiberId = FiberId.none
 
 export const spanOf = (fiber: CurrentFiber): Tracer.AnySpan | undefined => fiber.currentSpan
 
+export const linkTo = (span: Tracer.AnySpan): Tracer.SpanLink => ({ _tag: "SpanLink", span, attributes: {} })
+
 export const fiberNumber = (fiber: CurrentFiber): number => fiber.id().id
 
 export const newId = (): Id => FiberId.unsafeMake()
+
+/** -1 where there is none. */
+export const numberOf = (id: Id | undefined): number => id?.id ?? -1
 
 /** So that a difference to it is a small integer, which takes no memory of its own. */
 const epoch = Date.now()
@@ -329,6 +337,9 @@ export const isInterruptedBy = (fiber: CurrentFiber, id: Id): boolean => {
   }
   return false
 }
+
+/** Whether Effect starts the fibers of finalizers side by side within the close, one after the other, or turns later. */
+export const startsForksAtOnce: boolean = false
 
 export const refuse = (what: string, mismatch: string | undefined): void => {
   if (mismatch === undefined) return

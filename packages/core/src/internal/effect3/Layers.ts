@@ -1,5 +1,5 @@
 /** What a layer is made of. */
-import { type Context, type Effect, type Layer } from "effect"
+import { type Context, type Effect, Layer } from "effect"
 
 /** What a layer is made of, as far as it matters to who memoises it. */
 export interface LayerParts {
@@ -11,3 +11,6 @@ export interface LayerParts {
 export const partsOf = (layer: Layer.Layer<any, any, any>): LayerParts => layer as unknown as LayerParts
 
 export const keysOf = (context: Context.Context<any>): ReadonlyArray<string> => [...context.unsafeMap.keys()]
+
+/** Where layers are kept that are built once. May throw, as `value` is anything. */
+export const isMemoMap = (value: unknown): boolean => Layer.MemoMapTypeId in Object(value)

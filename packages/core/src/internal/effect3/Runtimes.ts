@@ -52,6 +52,14 @@ export const runtimeOf = (fiber: CurrentFiber): AppRuntime<never> =>
 /** A runtime of nothing. */
 export const emptyRuntime = (): Runtime.Runtime<never> => Runtime.defaultRuntime
 
+export const emptyOrigin = (): Origin => Runtime.defaultRuntime.fiberRefs
+
+/** The services of a runtime, without what is set for those who run in it. */
+export const servicesOf = <R>({ context }: AppRuntime<R>): Context.Context<R> => context
+
+/** What a fiber of the runtime carries when it begins. */
+export const originWithin = ({ fiberRefs }: AppRuntime<any>): Origin => fiberRefs
+
 /** Makes a runtime of services, in this turn as far as they need not wait; to yield is not to wait. */
 export const startRuntime = <R, E>(services: Effect.Effect<Context.Context<R>, E>): void => {
   const scheduler = new Scheduler.SyncScheduler()

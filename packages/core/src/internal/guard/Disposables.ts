@@ -89,7 +89,7 @@ export const toAsyncDisposable = <A, E>(guard: ResourceGuard.ResourceGuard<A, E>
       return settled(Effect.runSyncExit(guard.value))
     },
     [Symbol.asyncDispose]: async () =>
-      settled(await Effect.runPromise(Fiber.join(Fibers.forkNow(cleanup, Runtimes.emptyRuntime().fiberRefs, within))))
+      settled(await Effect.runPromise(Fiber.join(Fibers.forkNow(cleanup, Runtimes.emptyOrigin(), within))))
   }
 }
 

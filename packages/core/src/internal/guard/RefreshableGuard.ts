@@ -13,6 +13,7 @@ import { attributesOf, type CleanupTarget, gone, type Holder, type State } from 
 import { resolveGuard } from "../cleanup/GuardOptions.js"
 import * as Fibers from "../effect3/Fibers.js"
 import * as Refs from "../effect3/Refs.js"
+import * as Schedules from "../effect3/Schedules.js"
 import * as Scopes from "../effect3/Scopes.js"
 import * as StartCheck from "../effect3/StartCheck.js"
 import * as Text from "../kernel/Text.js"
@@ -265,7 +266,7 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
   // --- the schedule --------------------------------------------------------------------------------------------------
 
   start(schedule: Schedule.Schedule<unknown, Refreshed, any>, first: Refreshed): void {
-    const refreshing = Effect.flatMap(Schedule.driver(schedule), (driver) => this.#goOn(driver, first))
+    const refreshing = Effect.flatMap(Schedules.driver(schedule), (driver) => this.#goOn(driver, first))
     this.#scheduled = Fibers.forkNow<void>(
       Effect.catchAllCause(refreshing, (cause) => Effect.asVoid(this.#warn("stopped, as its schedule died", cause))),
       this.#settings.origin,
@@ -274,10 +275,10 @@ class Source extends Inspectable.Class implements Refreshable<any, any> {
   }
 
   #goOn(
-    driver: Schedule.ScheduleDriver<unknown, Refreshed, any>,
+    driver: Schedules.Driver<Refreshed, any>,
     last: Refreshed
   ): Effect.Effect<void, never, any> {
-    return Effect.matchEffect(driver.next(last), {
+    return Effect.matchEffect(driver(last), {
       onFailure: () => Effect.void,
       onSuccess: () =>
         Effect.flatMap(Effect.exit(this.#refreshed), (exit) => {

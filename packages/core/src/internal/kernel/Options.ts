@@ -2,8 +2,9 @@
  * Checks of options, for every package. Pure and total: bad input comes back as a `Validation` that names the option, the
  * value and the allowed range.
  */
-import { Duration } from "effect"
+import type { Duration } from "effect"
 import { invalidOption, Validation } from "../../PatinoxError.js"
+import { toMillis } from "../effect3/Clocks.js"
 import * as Text from "./Text.js"
 import { call } from "./UserFunction.js"
 
@@ -22,7 +23,7 @@ const isBelow0 = (value: unknown): boolean =>
 
 /** A duration in milliseconds, `Infinity` included; NaN for what is below 0 or no duration at all. Never throws. */
 export const durationMillis = (value: unknown): number =>
-  call(() => isBelow0(value) ? Number.NaN : Duration.toMillis(value as Duration.DurationInput), () => Number.NaN)
+  call(() => isBelow0(value) ? Number.NaN : toMillis(value as Duration.DurationInput), () => Number.NaN)
 
 /** What a duration may be, beside above 0. */
 export interface DurationRange {

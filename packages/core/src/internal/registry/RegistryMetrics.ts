@@ -2,7 +2,7 @@
  * The metrics of a registry. All names start with `patinox_`; times are in milliseconds. A registry counts for them
  * itself, in the turn in which something happens: no event is made for them, and none is lost.
  */
-import { Array as Arr, Effect, Metric, MetricBoundaries, MetricLabel } from "effect"
+import { Array as Arr, Effect, Metric, MetricLabel } from "effect"
 import type { CleanupPriority } from "../../CleanupPriority.js"
 import type { CleanupRecord } from "../../CleanupReport.js"
 import type { ResourceEvent } from "../../ResourceEvent.js"
@@ -36,15 +36,15 @@ const suspected = /* @__PURE__ */ Metric.counter("patinox_leaks_suspected_total"
 })
 
 // From a tenth of a millisecond to about a minute and a half.
-const boundaries = /* @__PURE__ */ MetricBoundaries.exponential({ start: 0.1, factor: 2.5, count: 16 })
-const waitTime = /* @__PURE__ */ Metric.histogram(
+const firstBound = 0.1
+const waitTime = /* @__PURE__ */ Metrics.histogram(
   "patinox_cleanup_wait_millis",
-  boundaries,
+  firstBound,
   "From being asked for until started"
 )
-const runTime = /* @__PURE__ */ Metric.histogram(
+const runTime = /* @__PURE__ */ Metrics.histogram(
   "patinox_cleanup_run_millis",
-  boundaries,
+  firstBound,
   "From the start to the outcome"
 )
 

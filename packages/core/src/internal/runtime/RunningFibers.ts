@@ -47,7 +47,8 @@ export class RunningFibers {
 
   /** Ends all but who is excused, and gives the names of those that have not ended by then. */
   end(timers: Timers, by: number, then: (left: ReadonlyArray<string>) => void): void {
-    for (const { fiber } of this.rest) Fibers.interruptLater(fiber)
+    // The newest first: a fiber that waits for another is interrupted before that ends.
+    for (const { fiber } of [...this.rest].reverse()) Fibers.interruptLater(fiber)
     let isOver = false
     const finish = (): void => {
       isOver = true

@@ -140,7 +140,7 @@ export class FinalizerQueue {
   ) {
     scope.drive = this
     this.slots = arrange(scope.takeFinalizers(exit), host.options.order)
-    this.limit = parallelism(scope.strategy)
+    this.limit = parallelism(scope)
   }
 
   // --- starting ------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ export class FinalizerQueue {
   /** Starts what may start. */
   advance(): void {
     const { host, slots } = this
-    if (this.limit === 1 || host.forced) this.startOne()
+    if (this.limit === 1 || host.forced || Fibers.startsForksAtOnce) this.startOne()
     else if (!this.hasForked && (slots.length > 0 || this.scope.isForked)) {
       // The fiber that forks the others is one, too; Effect's own forks one even for a scope of nothing.
       this.hasForked = true
@@ -179,7 +179,7 @@ export class FinalizerQueue {
     const { host } = this
     if (this.next < this.slots.length && (this.running < this.limit || host.forced)) {
       // Goes on after what is started now.
-      if (this.limit === 1 || host.forced) host.enqueue(this)
+      if (this.limit === 1 || host.forced || Fibers.startsForksAtOnce) host.enqueue(this)
       this.start(this.take())
     }
     this.endIfOver()
@@ -199,6 +199,7 @@ export class FinalizerQueue {
   /** The next, for who has just run the one before it; not where something else comes next, or a fiber of its own. */
   takeFinalizer(): QueuedFinalizer | undefined {
     if (this.next + this.starting >= this.slots.length) return undefined
+    if (Fibers.startsForksAtOnce && this.limit !== 1) return undefined
     const [key] = this.slots[this.next]!
     return key instanceof ScopeKey || key instanceof CleanupTarget ? undefined : this.take()
   }
@@ -229,7 +230,8 @@ export class FinalizerQueue {
     ;(this.inner ??= []).push(drive)
     this.running++
     const { host } = this
-    host.join(drive, drive.limit === 1 ? this.ran : () => host.later(this.ran, 2))
+    const isDirect = drive.limit === 1 || Fibers.startsForksAtOnce
+    host.join(drive, isDirect ? this.ran : () => host.later(this.ran, 2))
   }
 
   private startGuard(entry: CleanupTarget, finalizer: Scope.Scope.Finalizer): void {
@@ -288,8 +290,10 @@ export class FinalizerQueue {
     this.isOver = true
     this.guards = this.inner = this.onEnd = undefined
     scope.detach()
+    // Before anybody goes on, who may do so within the call.
+    const isLast = host.driveEnded(this)
     for (const then of onEnd ?? []) then()
-    host.driveEnded(this)
+    if (isLast) host.waiters.wakeAll()
   }
 
   /** What has become of everything in the scope and in those inside it. */

@@ -149,14 +149,15 @@ export class ScopeClose implements RunHost {
     this.pumping = false
   }
 
-  driveEnded(drive: FinalizerQueue): void {
+  /** Tells whether it was the last. */
+  driveEnded(drive: FinalizerQueue): boolean {
     this.drives.delete(drive)
-    if (this.drives.size > 0) return
+    if (this.drives.size > 0) return false
     if (this.endAt !== undefined) {
       this.timers.clear(this.forceAt!)
       this.timers.clear(this.endAt)
     }
-    this.waiters.wakeAll()
+    return true
   }
 
   works(on: Active): void {
@@ -194,7 +195,7 @@ export class ScopeClose implements RunHost {
     if (this.forced) entry.run?.force()
     const ended = (exit: Exit.Exit<Exit.Exit<void>>): void => {
       this.active.delete(entry)
-      const closed = Exit.flatten(exit)
+      const closed = Exit.isSuccess(exit) ? exit.value : exit
       if (Exit.isFailure(closed)) {
         this.failure = this.failure === undefined ? closed.cause : Cause.sequential(this.failure, closed.cause)
       }

@@ -90,5 +90,6 @@ export const resolve = (options: ScopeOptions | undefined, base: ResolvedScope =
 }
 
 /** How many finalizers of one scope run at once. */
-export const parallelism = (strategy: ExecutionStrategy.ExecutionStrategy): number =>
-  strategy._tag === "Sequential" ? 1 : strategy._tag === "Parallel" ? Infinity : strategy.parallelism
+export const parallelism = (
+  { strategy }: { readonly strategy: ExecutionStrategy.ExecutionStrategy }
+): number => strategy._tag === "Sequential" ? 1 : strategy._tag === "Parallel" ? Infinity : strategy.parallelism
