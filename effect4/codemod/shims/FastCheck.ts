@@ -1,0 +1,2 @@
+/** Was part of Effect 3. */
+export * from "fast-check"
