@@ -41,6 +41,11 @@ export const nextTurn: Effect.Effect<void> = /* @__PURE__ */ withFiber((fiber) =
     : callback<void>((resume) => soon(() => resume(Effect.void)))
 )
 
+/** Runs `then` once timers, input and output have had a turn, too. */
+export const afterTurnOfLoop = (origin: Origin, then: () => void): void => {
+  forkNow(Effect.andThen(nextTurn, Effect.sync(then)), origin)
+}
+
 /** How much is done before others have a turn: by time, as some of it takes longer, but always some. */
 export class Turn {
   private began = 0
@@ -49,18 +54,21 @@ export class Turn {
   isOver(): boolean {
     if (++this.done <= 4) return false
     const now = performance.now()
-    if (this.began === 0) this.began = now
+    if (this.began === 0) {
+      this.began = now
+      // What comes in a later turn of the loop has that one to itself, without having asked for it.
+      soon(this.begin)
+    }
     return now - this.began > 4
+  }
+
+  private readonly begin = (): void => {
+    this.began = this.done = 0
   }
 
   /** Others have their turn, and then this one begins again. */
   get next(): Effect.Effect<void> {
-    return Effect.andThen(
-      nextTurn,
-      Effect.sync(() => {
-        this.began = this.done = 0
-      })
-    )
+    return Effect.andThen(nextTurn, Effect.sync(this.begin))
   }
 }
 
