@@ -12,6 +12,8 @@ export const excluded: Readonly<Record<string, string>> = {
   "packages/cache/test/peers/scoped-cache.refresh.test.ts":
     "of Effect 3's ScopedCache, which has another shape in Effect 4",
   "packages/cache/test/peers/scoped-cache.test.ts": "of Effect 3's ScopedCache, which has another shape in Effect 4",
+  "packages/core/test/ResourceMonitor.labels.test.ts":
+    "Effect 4 has no labels that are given to all metrics of a fiber",
   "packages/core/test/peers/layer.test.ts": "Effect 3's own tests of layers",
   "packages/core/test/peers/locks.test.ts": "locks of Effect 3's transactions, owned by a FiberId",
   "packages/core/test/peers/log.ts": "used by the peers' tests alone",

@@ -1,7 +1,7 @@
-/** What is given to a registry and comes out of it: options, labels, a monitor that hangs, the result of a wait. */
+/** What is given to a registry and comes out of it: options, a monitor that hangs, the result of a wait. */
 import { expect, it } from "@effect/vitest"
 import { TestClock } from "@patinox/vitest"
-import { Effect, Exit, Fiber, Layer, Metric, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { ResourceGuard, ResourceMonitor, ResourceRegistry } from "../src/index.js"
 
 it.effect("a monitor that hangs is given nothing after the registry has closed, and no timer is left (P7)", () =>
@@ -21,24 +21,11 @@ it.effect("a monitor that hangs is given nothing after the registry has closed, 
     expect(seen).toBe(seenAtClose)
   }))
 
-it.effect("the labels of an application come last, as where it reads a metric with its own (P9)", () =>
-  Effect.gen(function*() {
-    const metrics = yield* ResourceMonitor.metrics
-    const registry = Layer.provide(ResourceRegistry.layer, ResourceMonitor.layer(metrics))
-    const guard = ResourceGuard.make(Effect.void, () => Effect.void, { typeName: "labelled by the application" })
-    yield* Effect.provide(Effect.scoped(guard), registry)
-    const ended = Metric.counter("patinox_resources_ended_total", {
-      description: "Resources that have ended, by type and outcome",
-      incremental: true
-    }).pipe(Metric.tagged("type", "labelled by the application"), Metric.tagged("outcome", "cleaned"))
-    expect((yield* Metric.value(ended)).count).toBe(1)
-  }).pipe(Effect.tagMetrics("app", "shop")))
-
-it.scoped("a guard whose recovery is null has that of the registry", () =>
+it.effect("a guard whose recovery is null has that of the registry", () =>
   Effect.gen(function*() {
     const make = ResourceGuard.make(Effect.void, () => Effect.void, { recovery: null as never })
     expect(Exit.isSuccess(yield* Effect.exit(make))).toBe(true)
-  }).pipe(Effect.provide(ResourceRegistry.layer)))
+  }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer)))
 
 it.effect("options of a registry that are null are those by default", () =>
   Effect.gen(function*() {
@@ -53,7 +40,7 @@ it.effect("awaitIdle gives nothing", () =>
     expect(yield* registry.awaitIdle).toBeUndefined()
   }).pipe(Effect.provide(ResourceRegistry.layer)))
 
-it.scoped("metadata is read once, and what was checked is kept", () =>
+it.effect("metadata is read once, and what was checked is kept", () =>
   Effect.gen(function*() {
     let reads = 0
     const metadata = {
@@ -63,4 +50,4 @@ it.scoped("metadata is read once, and what was checked is kept", () =>
     }
     const guard = yield* ResourceGuard.make(Effect.void, () => Effect.void, { metadata })
     expect(guard.info.metadata).toEqual({ team: "a" })
-  }).pipe(Effect.provide(ResourceRegistry.layer)))
+  }).pipe(Effect.scoped, Effect.provide(ResourceRegistry.layer)))
