@@ -2,7 +2,7 @@
 import * as Reactivity from "@effect/experimental/Reactivity"
 import { describe, expect, it } from "@effect/vitest"
 import { ResourceRegistry } from "@patinox/core"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { isPostgresThere } from "../../../../scripts/testing/postgres.js"
 import { ResourcePool } from "../../src/index.js"
 import * as Postgres from "./postgres.js"
@@ -19,14 +19,23 @@ describe.skipIf(!isThere)("@effect/sql on a pool", () => {
       })
       const sql = yield* sqlClientOf(pool)
       const pid = Effect.map(sql<{ pid: number }>`select pg_backend_pid() as pid`, ([row]) => row!.pid)
+      const hasBegun = yield* Deferred.make<void>()
+      const othersAreDone = yield* Deferred.make<void>()
       const [pids, others] = yield* Effect.all([
         sql.withTransaction(Effect.gen(function*() {
           yield* sql`create temporary table pinned (n int) on commit drop`
           yield* Effect.forEach([1, 2, 3], (n) => sql`insert into pinned values (${n})`)
           expect(yield* sql`select sum(n)::int as total from pinned`).toEqual([{ total: 6 }])
-          return yield* Effect.all([pid, pid, pid])
+          const first = yield* pid
+          yield* Deferred.succeed(hasBegun, undefined)
+          // As long as the others run, the transaction holds its connection.
+          yield* Deferred.await(othersAreDone)
+          return [first, yield* pid, yield* pid]
         })),
-        Effect.forEach([1, 2, 3], () => pid)
+        Deferred.await(hasBegun).pipe(
+          Effect.andThen(Effect.forEach([1, 2, 3], () => pid)),
+          Effect.ensuring(Deferred.succeed(othersAreDone, undefined))
+        )
       ], { concurrency: "unbounded" })
       expect(new Set(pids).size).toBe(1)
       expect(others).not.toContain(pids[0])
