@@ -7,13 +7,13 @@ import { root } from "./packages.mjs"
 const budgets = [
   {
     name: "guards and a registry",
-    budget: 20.65 * 1024,
+    budget: 20.7 * 1024,
     contents: `
       export { acquireRelease, layer, make, use } from "@patinox/core/ResourceGuard"
       export { layer as registry, layerWith, ResourceRegistry } from "@patinox/core/ResourceRegistry"
     `
   },
-  { name: "all of it", budget: 37.35 * 1024, contents: `export * as core from "@patinox/core"` }
+  { name: "all of it", budget: 37.4 * 1024, contents: `export * as core from "@patinox/core"` }
 ]
 
 const measure = async ({ contents }) => {

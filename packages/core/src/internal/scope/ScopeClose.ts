@@ -268,9 +268,14 @@ export class ScopeClose implements RunHost {
   force(): void {
     if (this.forced) return
     this.forced = true
+    // None goes on before all are there: what is in a scope comes before what the scope is in.
+    const { pumping } = this
+    this.pumping = true
     Turns.inTurns(this.base, this.active, ({ run }) => run?.force())
     for (const host of this.joined ?? []) host.force()
     for (const drive of this.drives) this.enqueue(drive)
+    this.pumping = pumping
+    this.start()
   }
 
   private reachDeadline(): void {
