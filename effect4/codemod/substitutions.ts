@@ -161,25 +161,6 @@ export const substitutions: Readonly<Record<string, ReadonlyArray<Substitution>>
   "packages/core/test/ResourceScope.closing.test.ts": [
     { of: "(${strategy._tag})", by: "(${strategy})", why: "a strategy is a text or a number in Effect 4" }
   ],
-  "packages/core/test/internal/kernel/Gauges.test.ts": [
-    {
-      of: `({ key, value }) =>`,
-      by: `([key, value]) =>`,
-      why: "a label is a pair"
-    }
-  ],
-  "packages/core/test/internal/kernel/Reporter.test.ts": [
-    {
-      of: `Option.getOrUndefined(HashMap.get(annotations, key))`,
-      by: `annotations.get(key)`,
-      why: "the annotations of a log line are a record, and a Map in the shim"
-    },
-    {
-      of: `logLevel.label`,
-      by: `logLevel.toUpperCase()`,
-      why: "a level is a text"
-    }
-  ],
   "packages/core/test/ResourceScope.test.ts": [
     {
       of: `expected an ExecutionStrategy"`,

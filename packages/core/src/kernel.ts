@@ -44,7 +44,6 @@ export { type CallSite, callSite } from "./internal/kernel/CallSite.js"
 export { Condition, type WaitLimit } from "./internal/kernel/Condition.js"
 export { type Deadline, make as makeDeadline } from "./internal/kernel/DeadlineHeap.js"
 export { EventHub } from "./internal/kernel/EventHub.js"
-export { Gauges, type GaugeShare, type OwnGauges } from "./internal/kernel/Gauges.js"
 export { Labels } from "./internal/kernel/Labels.js"
 export {
   checkAll,
@@ -64,7 +63,6 @@ export {
   readOptions,
   wrongChoice
 } from "./internal/kernel/Options.js"
-export { Reporter, type ReporterOptions, type Unstamped } from "./internal/kernel/Reporter.js"
 export { type ClosingScope, ShutdownHost } from "./internal/kernel/ShutdownHost.js"
 export { TaggedError } from "./internal/kernel/TaggedError.js"
 export * as Text from "./internal/kernel/Text.js"
